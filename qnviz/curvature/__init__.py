@@ -1,0 +1,1 @@
+"""Curvature: damping, secant pairs, Krylov iterations, Hessian-vector products, spectra."""

@@ -1,0 +1,133 @@
+"""Conjugate gradients on H d = −g that ends at the first disturbing direction [Shen et al. 2020].
+
+From d₀ = 0, r₀ = p₀ = −g, with κ_j = p_jᵀ H p_j, the iteration ends (MATH §6), in this order:
+
+    non-finite            any of Hp, κ not finite                        → keep d_j
+    negative curvature    κ_j ≤ ε ‖p_j‖²                                 → keep d_j
+    disturbing direction  q(d) = gᵀd + ½dᵀHd fails to decrease, or gᵀd_{j+1} ≥ 0   (ours)  → keep d_j
+    tolerance             ‖r_{j+1}‖ ≤ η ‖g‖                              → d_{j+1}, converged
+    budget                j + 1 = j_max                                  → d_{j+1}
+
+At j = 0 "keep d_j" would keep 0: then d = −g, steepest descent, is used instead.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.linalg import vecdot
+
+
+class Reason(IntEnum):
+    """Why a Krylov iteration ended."""
+
+    CONVERGED = 0
+    NEGATIVE_CURVATURE = 1
+    DISTURBING = 2
+    BUDGET = 3
+    NON_FINITE = 4
+
+    @property
+    def words(self) -> str:
+        """The reason as a person says it."""
+        return self.name.lower().replace("_", " ")
+
+
+class Krylov(NamedTuple):
+    """The direction, and everything the iteration saw; J is the largest number of iterations."""
+
+    d: Tensor               # (R, P)
+    Hd: Tensor              # (R, P), at no extra product
+    reason: Tensor          # (R,) int64, a Reason
+    iterations: Tensor      # (R,) int64, products H p that were asked for
+    curvature: Tensor       # κ_j                     (R, J), NaN after a run's end
+    rayleigh: Tensor        # κ_j / ‖p_j‖²            (R, J)
+    residual: Tensor        # ‖r_{j+1}‖               (R, J), NaN where d_{j+1} was not taken
+    model: Tensor           # q(d_{j+1})              (R, J)
+    alpha: Tensor           # CG's step lengths       (R, J)
+    beta: Tensor            # CG's ‖r_{j+1}‖²/‖r_j‖²  (R, J)
+
+
+def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, eta: Tensor,
+                        epsilon: Tensor, budget: int) -> Krylov:
+    """Solve H d = −g for all runs at once.
+
+    Args:
+        product: (v, active) ↦ H v; `active` (R,) masks the runs still iterating.
+        g: gradients (R, P).
+        eta: relative tolerance on the residual (R,).
+        epsilon: curvature below ε‖p‖² counts as negative (R,).
+        budget: the largest number of iterations.
+    """
+    zero = torch.zeros_like(g)
+    d, Hd, r, p = zero, zero, -g, -g
+    rr = vecdot(r, r)
+    q = torch.zeros_like(rr)
+    goal = eta * rr.sqrt()
+    done = torch.zeros_like(rr, dtype=torch.bool)
+    reason = torch.full_like(done, Reason.BUDGET, dtype=torch.int64)
+    iterations = torch.zeros_like(reason)
+    seen: dict[str, list[Tensor]] = {k: [] for k in (
+        "curvature", "rayleigh", "residual", "model", "alpha", "beta")}
+    for j in range(budget):
+        active = ~done
+        Hp = product(p, active)
+        pp, kappa = vecdot(p, p), vecdot(p, Hp)
+        finite = torch.isfinite(kappa) & torch.isfinite(Hp).all(-1)
+        curved = kappa > epsilon * pp
+
+        alpha = rr / kappa
+        d1, Hd1 = d + alpha[:, None] * p, Hd + alpha[:, None] * Hp
+        r1 = r - alpha[:, None] * Hp
+        rr1, gd1 = vecdot(r1, r1), vecdot(g, d1)
+        q1 = gd1 + 0.5 * vecdot(d1, Hd1)
+        calm = (q1 < q) & (gd1 < 0)
+
+        taken = active & finite & curved & calm
+        end = torch.where(~finite, Reason.NON_FINITE,
+                          torch.where(~curved, Reason.NEGATIVE_CURVATURE,
+                                      torch.where(~calm, Reason.DISTURBING, Reason.CONVERGED)))
+        stop = active & (~taken | (rr1.sqrt() <= goal))
+        reason = torch.where(stop, end, reason)
+        iterations = iterations + active
+
+        take = taken[:, None]
+        d, Hd, r = torch.where(take, d1, d), torch.where(take, Hd1, Hd), torch.where(take, r1, r)
+        if j == 0:                                # nothing to keep yet: steepest descent instead
+            bare = (stop & ~taken)[:, None]
+            d = torch.where(bare, p, d)
+            Hd = torch.where(bare & finite[:, None], Hp, Hd)
+        beta = rr1 / rr
+        for name, value, mask in (("curvature", kappa, active), ("rayleigh", kappa / pp, active),
+                                  ("residual", rr1.sqrt(), taken), ("model", q1, taken),
+                                  ("alpha", alpha, taken), ("beta", beta, taken)):
+            seen[name].append(torch.where(mask, value, torch.nan))
+        done = done | stop
+        if bool(done.all()):
+            break
+        p = torch.where(take, r + beta[:, None] * p, p)
+        rr, q = torch.where(taken, rr1, rr), torch.where(taken, q1, q)
+    return Krylov(d, Hd, reason, iterations, **{k: torch.stack(v, -1) for k, v in seen.items()})
+
+
+def ritz_values(alpha: np.ndarray, beta: np.ndarray) -> list[np.ndarray]:
+    """Ritz values after each CG iteration: eigenvalues of the Lanczos tridiagonal [NW06, §5.1].
+
+    Args:
+        alpha: CG's step lengths of one system (J,); NaN ends it.
+        beta: CG's ratios (J,).
+
+    Returns:
+        For j = 1 … the j eigenvalues of T_j with diagonal 1/α_i + β_{i−1}/α_{i−1} and off-diagonal
+        √β_i / α_i.
+    """
+    count = int(np.isfinite(alpha).sum())
+    a, b = alpha[:count], beta[:count]
+    diagonal = 1 / a
+    diagonal[1:] += b[:-1] / a[:-1]
+    off = np.sqrt(b[:-1]) / a[:-1]
+    T = np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1)
+    return [np.linalg.eigvalsh(T[:j, :j]) for j in range(1, count + 1)]

@@ -1,0 +1,109 @@
+"""An oracle is a problem bound to one batch: it answers questions about f and counts their cost.
+
+One unit of work is one forward pass of the batch: forward 1, backward 2 (so a gradient costs 3), a
+Jacobian-vector product 1, a vector-Jacobian product 2, a Hessian-vector product 6 (MATH §1).
+"""
+
+import torch
+from torch import Tensor
+
+from qnviz.curvature.hessian_vector import KINDS, Kind
+from qnviz.problems.base import Batch, Problem, Tape
+
+
+class Oracle:
+    """A problem on one batch; `work` (R,) is what each run has asked of it.
+
+    `active`, where it is taken, is a mask (R,) of the runs that really need the answer: batched
+    loops compute for all runs but charge only those that have not left the loop.
+    """
+
+    def __init__(self, problem: Problem, batch: Batch, runs: int):
+        self.problem, self.batch, self.runs = problem, batch, runs
+        self._common = 0.0
+        self._masked: Tensor | None = None
+
+    def charge(self, units: float, active: Tensor | None = None) -> None:
+        """Add units of work to all runs or to the active ones."""
+        if active is None:
+            self._common += units
+        else:
+            more = units * active
+            self._masked = more if self._masked is None else self._masked + more
+
+    @property
+    def work(self) -> Tensor:
+        """Units of work per run so far, (R,) float64."""
+        if self._masked is None:
+            return torch.full((self.runs,), self._common, dtype=torch.float64,
+                              device=self.problem.device)
+        return self._common + self._masked.double()
+
+    def forward(self, theta: Tensor, active: Tensor | None = None) -> Tape:
+        """One forward pass; the loss is on the tape as f (R,)."""
+        self.charge(1, active)
+        return self.problem.forward(theta, self.batch)
+
+    def blocks(self, tape: Tape, active: Tensor | None = None) -> list[Tensor]:
+        """∇W_l (R, out, in+1) per layer; leaves g_l on the tape."""
+        self.charge(2, active)
+        return self.problem.gradient(tape)
+
+    def gradient(self, tape: Tape, active: Tensor | None = None) -> Tensor:
+        """∇f as one vector (R, P)."""
+        return self.problem.join(self.blocks(tape, active))
+
+    def jvp(self, tape: Tape, v: Tensor) -> Tensor:
+        """J v per sample (R, N, outputs)."""
+        self.charge(1)
+        return self.problem.jvp(tape, v)
+
+    def vjp(self, tape: Tape, w: Tensor) -> Tensor:
+        """E[Jᵀ w] (R, P)."""
+        self.charge(2)
+        return self.problem.vjp(tape, w)
+
+    def output_gradient(self, tape: Tape) -> Tensor:
+        """∇_u of the loss per sample; free, as it needs no pass."""
+        return self.problem.output_gradient(tape)
+
+    def output_hessian_vector(self, tape: Tape, v: Tensor) -> Tensor:
+        """H_u v per sample; free, as it needs no pass."""
+        return self.problem.loss.hessian_vector(tape.u, v)
+
+    def gauss_newton_vector(self, tape: Tape, v: Tensor, active: Tensor | None = None) -> Tensor:
+        """E[Jᵀ H_u J] v (R, P)."""
+        self.charge(3, active)
+        return self.problem.gauss_newton_vector(tape, v)
+
+    def hessian_vector(self, tape: Tape, v: Tensor, kind: Kind = "pairs",
+                       active: Tensor | None = None) -> Tensor:
+        """H v (R, P), by one of the five kinds of hessian_vector.py."""
+        self.charge(6, active)
+        return KINDS[kind](self.problem, tape, v)
+
+    def sampled_gradient(self, tape: Tape) -> list[Tensor]:
+        """Per-sample g_l for targets sampled from the model's own predictive distribution."""
+        self.charge(2)
+        return self.problem.sampled_gradient(tape)
+
+    def dense(self, tape: Tape, product: str) -> Tensor:
+        """The matrix (R, P, P) behind "hessian" or "gauss_newton", all columns in one pass.
+
+        It is charged as P products, which is what it would cost one direction after the other.
+        """
+        P = self.problem.size
+        self.charge((6 if product == "hessian" else 3) * P)
+        return dense(self.problem, tape, product)
+
+
+def dense(problem: Problem, tape: Tape, product: str) -> Tensor:
+    """The Hessian or Gauss-Newton matrix (R, P, P) from P products in one batched pass."""
+    R, P = tape.theta.shape
+    if product == "hessian" and not tape.g:
+        problem.gradient(tape)
+    basis = torch.eye(P, dtype=tape.theta.dtype, device=tape.theta.device).repeat(R, 1)
+    many = tape.repeat(P)
+    columns = (problem.hessian_vector(many, basis) if product == "hessian"
+               else problem.gauss_newton_vector(many, basis)).view(R, P, P)
+    return 0.5 * (columns + columns.mT)           # symmetric but for rounding: make it exactly so

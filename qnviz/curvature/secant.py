@@ -1,0 +1,109 @@
+"""What to do with a secant pair: the BFGS update of an inverse, and L-BFGS in compact form.
+
+    H⁺ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,    ρ = 1/sᵀy                     [NW06, eq. 6.17]
+    H  = I + [S Y] ⎡R⁻ᵀ(D + YᵀY)R⁻¹   −R⁻ᵀ⎤ [S Y]ᵀ,  R = triu(SᵀY), D = diag(SᵀY)
+                   ⎣     −R⁻¹            0 ⎦                     [Byrd, Nocedal, Schnabel 1994]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.linalg import vecdot
+
+
+def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor, keep: Tensor) -> Tensor:
+    """BFGS update of the inverses H (R, n, n), as a correction of rank two.
+
+    Args:
+        H: current inverse Hessian estimates.
+        s: (R, n).
+        Hy: H y, (R, n).
+        sy: sᵀy, (R,).
+        yHy: yᵀHy, (R,).
+        keep: (R,) mask of the runs whose H stays as it is.
+
+    Returns:
+        H⁺ = H − ρ(s (Hy)ᵀ + (Hy) sᵀ) + ρ(1 + ρ yᵀHy) s sᵀ where `keep` is False.
+    """
+    rho = torch.where(keep, 0, 1 / sy)[:, None]
+    s = torch.where(keep[:, None], 0, s)          # a skipped pair may hold NaN; 0·NaN is NaN
+    half = 0.5 * rho * (1 + rho * torch.where(keep, 0, yHy)[:, None]) * s
+    w = half - rho * torch.where(keep[:, None], 0, Hy)
+    outer = s[:, :, None] * w[:, None, :]
+    return H + outer + outer.mT                   # exactly symmetric by construction
+
+
+def skip(sy: Tensor, ss: Tensor, scale: Tensor, usable: Tensor) -> Tensor:
+    """(R,) mask of the pairs that must not be used: sᵀy ≤ 10⁻⁴ sᵀs·scale, or not finite (MATH §3)."""
+    fine = usable & (sy > 0) & (sy > 1e-4 * ss * scale) & torch.isfinite(sy) & torch.isfinite(ss)
+    return ~fine
+
+
+@dataclass
+class CompactLBFGS:
+    """The last p pairs, and the inverse they define from H₀ = γI, applied without a loop over pairs.
+
+    Empty places hold s = y = 0 with 1 on the diagonal of R, so they change nothing and every run
+    may have filled a different number of places.
+    """
+
+    S: Tensor            # (R, p, n)
+    Y: Tensor            # (R, p, n)
+    gamma: Tensor        # (R,)
+
+    @staticmethod
+    def empty(runs: int, p: int, n: int, like: Tensor) -> CompactLBFGS:
+        """No pairs: H = I."""
+        zero = torch.zeros(runs, p, n, dtype=like.dtype, device=like.device)
+        return CompactLBFGS(zero, zero, torch.ones_like(zero[:, 0, 0]))
+
+    def push(self, s: Tensor, y: Tensor, keep: Tensor) -> CompactLBFGS:
+        """Append s, y (R, n) and forget the oldest pair, except in the runs of `keep`."""
+        k = keep[:, None, None]
+        return CompactLBFGS(torch.where(k, self.S, torch.cat([self.S[:, 1:], s[:, None]], 1)),
+                            torch.where(k, self.Y, torch.cat([self.Y[:, 1:], y[:, None]], 1)),
+                            self.gamma)
+
+    def without_newest(self) -> CompactLBFGS:
+        """The matrix that the newest pair was applied to, once the oldest had been forgotten."""
+        last = torch.ones_like(self.S[0, :, :1])
+        last[-1] = 0
+        return CompactLBFGS(self.S * last, self.Y * last, self.gamma)
+
+    def middle(self) -> tuple[Tensor, Tensor]:
+        """R⁻¹ and D + γYᵀY, both (R, p, p)."""
+        SY = self.S @ self.Y.mT
+        d = SY.diagonal(dim1=-2, dim2=-1)
+        eye = torch.eye(SY.shape[-1], dtype=SY.dtype, device=SY.device)
+        upper = torch.triu(SY) + torch.diag_embed((d == 0).to(SY.dtype))
+        inverse = torch.linalg.solve_triangular(upper, eye.expand_as(SY), upper=True)
+        G = self.gamma[:, None, None] * (self.Y @ self.Y.mT)
+        return inverse, torch.diag_embed(d) + G
+
+    def apply(self, V: Tensor) -> Tensor:
+        """H V for V (R, n, m), by matrix-matrix products alone."""
+        inverse, DG = self.middle()
+        gamma = self.gamma[:, None, None]
+        a = inverse @ (self.S @ V)                       # R⁻¹ SᵀV
+        YV = gamma * (self.Y @ V)
+        return (gamma * V + self.S.mT @ (inverse.mT @ (DG @ a - YV))
+                - gamma * (self.Y.mT @ a))
+
+    def __call__(self, v: Tensor) -> Tensor:
+        """H v for v (R, n)."""
+        return self.apply(v[..., None])[..., 0]
+
+    def dense(self) -> Tensor:
+        """H itself, (R, n, n)."""
+        n = self.S.shape[-1]
+        eye = torch.eye(n, dtype=self.S.dtype, device=self.S.device)
+        H = self.apply(eye.expand(self.S.shape[0], n, n))
+        return 0.5 * (H + H.mT)
+
+    def rescaled(self, s: Tensor, y: Tensor, keep: Tensor) -> CompactLBFGS:
+        """The same pairs from H₀ = (sᵀy / yᵀy) I  [NW06, eq. 7.20], except in the runs of `keep`."""
+        gamma = torch.where(keep, self.gamma, vecdot(s, y) / vecdot(y, y))
+        return CompactLBFGS(self.S, self.Y, gamma)

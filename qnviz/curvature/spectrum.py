@@ -1,0 +1,45 @@
+"""Dense spectra of batches of small symmetric matrices, safe against runs that have diverged."""
+
+import torch
+from torch import Tensor
+
+
+def _finite(H: Tensor) -> tuple[Tensor, Tensor]:
+    """H with the matrices that are not finite replaced by I, and the mask of the finite ones.
+
+    LAPACK raises on NaN, and one diverged run must not end the others.
+    """
+    good = torch.isfinite(H).all(-1).all(-1)
+    eye = torch.eye(H.shape[-1], dtype=H.dtype, device=H.device)
+    return torch.where(good[..., None, None], H, eye), good
+
+
+def eigenvalues(H: Tensor) -> Tensor:
+    """All eigenvalues (…, n), ascending; NaN where H (…, n, n) is not finite."""
+    safe, good = _finite(H)
+    return torch.where(good[..., None], torch.linalg.eigvalsh(safe), torch.nan)
+
+
+def eigen(H: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (…, n) and eigenvectors (…, n, n); NaN eigenvalues where H is not finite."""
+    safe, good = _finite(H)
+    values, vectors = torch.linalg.eigh(safe)
+    return torch.where(good[..., None], values, torch.nan), vectors
+
+
+def extremes(H: Tensor) -> tuple[Tensor, Tensor]:
+    """λ_min and λ_max (…,) of H (…, n, n)."""
+    values = eigenvalues(H)
+    return values[..., 0], values[..., -1]
+
+
+def pseudo_solve(M: Tensor, b: Tensor) -> Tensor:
+    """M⁺ b for symmetric positive semi-definite M (R, n, n) and b (R, n).
+
+    Eigenvalues below n ε λ_max count as zero, the threshold of numpy's pinv for Hermitian matrices.
+    """
+    values, vectors = eigen(M)
+    floor = M.shape[-1] * torch.finfo(M.dtype).eps * values[..., -1:].abs()
+    inverse = torch.where(values > floor, 1 / values, 0)
+    coordinates = (vectors.mT @ b[..., None])[..., 0]
+    return (vectors @ (inverse * coordinates)[..., None])[..., 0]

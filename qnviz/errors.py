@@ -1,0 +1,21 @@
+"""The few exceptions that qnviz raises on purpose. Each carries a sentence for people."""
+
+
+class QnvizError(Exception):
+    """Base of all errors that are meant to be shown to a person as they are."""
+
+
+class SpecError(QnvizError):
+    """A run was described wrongly; `faults` holds one sentence per wrong field."""
+
+    def __init__(self, faults: list[str]):
+        self.faults = faults
+        super().__init__(" ".join(faults))
+
+
+class DeviceError(QnvizError):
+    """The asked-for device is not there."""
+
+
+class TraceError(QnvizError):
+    """A saved run could not be read."""

@@ -1,0 +1,156 @@
+"""Hyper-parameters are declared once, here is how; everything else is read off the declaration.
+
+`number`, `whole` and `choice` make pydantic fields that carry symbol, unit, bounds and meaning.
+`parameters(model)` reads them back for sliders, the URL, tables, and axis titles.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+
+class Frozen(BaseModel):
+    """Base of all specs: immutable, no unknown fields, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def number(default: float, symbol: str, help: str, *, gt=None, ge=None, lt=None, le=None,
+           log: bool = False, unit: str = "") -> Any:
+    """Declare a real hyper-parameter.
+
+    Args:
+        default: value used when none is given.
+        symbol: LaTeX symbol, as in the paper.
+        help: one line for a student.
+        gt: exclusive lower bound.
+        ge: inclusive lower bound.
+        lt: exclusive upper bound.
+        le: inclusive upper bound.
+        log: whether a slider or an axis should be logarithmic.
+        unit: unit of the value, if it has one.
+    """
+    return Field(default, gt=gt, ge=ge, lt=lt, le=le, description=help,
+                 json_schema_extra={"symbol": symbol, "log": log, "unit": unit})
+
+
+def whole(default: int, symbol: str, help: str, *, ge: int, le: int, unit: str = "") -> Any:
+    """Declare an integer hyper-parameter with inclusive bounds."""
+    return Field(default, ge=ge, le=le, description=help,
+                 json_schema_extra={"symbol": symbol, "log": False, "unit": unit})
+
+
+def choice(default: str | bool, help: str, symbol: str = "") -> Any:
+    """Declare a choice; its options are the field's Literal type (or True and False)."""
+    return Field(default, description=help,
+                 json_schema_extra={"symbol": symbol, "log": False, "unit": ""})
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared hyper-parameter, as every other part of the program sees it."""
+
+    name: str
+    kind: Literal["float", "int", "choice", "bool"]
+    default: Any
+    symbol: str
+    help: str
+    unit: str = ""
+    log: bool = False
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+    options: tuple[str, ...] = ()
+
+    @property
+    def range(self) -> str:
+        """The allowed values in words, such as ``0 < lam < 1``."""
+        if self.kind in ("choice", "bool"):
+            return "one of " + ", ".join(str(o) for o in self.options)
+        low = "" if self.low is None else f"{self.low:g} {'<' if self.low_open else '≤'} "
+        high = "" if self.high is None else f" {'<' if self.high_open else '≤'} {self.high:g}"
+        return f"{low}{self.name}{high}" if low or high else "any finite number"
+
+
+def parameter(name: str, info: FieldInfo) -> Parameter | None:
+    """Read one declaration back, or None for a field that is no hyper-parameter."""
+    extra = info.json_schema_extra
+    if not isinstance(extra, dict) or "symbol" not in extra:
+        return None
+    low = high = None
+    low_open = high_open = False
+    for mark in info.metadata:
+        if isinstance(mark, Gt | Ge):
+            low_open = isinstance(mark, Gt)
+            low = float(mark.gt if isinstance(mark, Gt) else mark.ge)  # type: ignore[arg-type]
+        elif isinstance(mark, Lt | Le):
+            high_open = isinstance(mark, Lt)
+            high = float(mark.lt if isinstance(mark, Lt) else mark.le)  # type: ignore[arg-type]
+    if get_origin(info.annotation) is Literal:
+        kind, options = "choice", tuple(get_args(info.annotation))
+    elif info.annotation is bool:
+        kind, options = "bool", ("true", "false")
+    else:
+        kind, options = ("int" if info.annotation is int else "float"), ()
+    return Parameter(name, kind, info.default, str(extra["symbol"]), info.description or "",
+                     str(extra["unit"]), bool(extra["log"]), low, high, low_open, high_open,
+                     options)
+
+
+def parameters(model: type[BaseModel]) -> list[Parameter]:
+    """All declared hyper-parameters of a model, in the order of declaration."""
+    found = (parameter(name, info) for name, info in model.model_fields.items())
+    return [p for p in found if p is not None]
+
+
+def faults(error: ValidationError) -> list[str]:
+    """Turn pydantic's report into one sentence per fault, naming field, value and range."""
+    return [_sentence(e) for e in error.errors(include_url=False)]
+
+
+def _sentence(e: Any) -> str:
+    where = ""
+    for i, part in enumerate(e["loc"]):
+        # a discriminated union puts its tag (the method's name) after the index: not a field
+        tag = i and isinstance(part, str) and (
+            isinstance(e["loc"][i - 1], int) or e["loc"][:i] == ("problem",))
+        if not tag:
+            where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
+    where = where or "the run"
+    value = repr(e.get("input"))
+    value = value if len(value) <= 60 else value[:57] + "..."
+    context = e.get("ctx", {})
+    match e["type"]:
+        case "greater_than":
+            return f"{where} is {value}, but must be greater than {context['gt']:g}."
+        case "greater_than_equal":
+            return f"{where} is {value}, but must be at least {context['ge']:g}."
+        case "less_than":
+            return f"{where} is {value}, but must be less than {context['lt']:g}."
+        case "less_than_equal":
+            return f"{where} is {value}, but must be at most {context['le']:g}."
+        case "finite_number":
+            return f"{where} is {value}, but must be a finite number."
+        case "float_parsing" | "float_type":
+            return f"{where} is {value}, but must be a number."
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"{where} is {value}, but must be a whole number."
+        case "literal_error":
+            return f"{where} is {value}, but must be one of {context['expected']}."
+        case "union_tag_invalid":
+            return (f"{where} has the unknown name {context['tag']!r}; "
+                    f"known are {context['expected_tags']}.")
+        case "union_tag_not_found":
+            return f"{where} is {value}, but must be an object with a \"name\"."
+        case "extra_forbidden":
+            return f"{where} = {value} is not a known field."
+        case "missing":
+            return f"{where} is missing."
+        case "value_error":
+            return f"{where}: {context['error']}"
+        case _:
+            return f"{where} is {value}: {e['msg'].lower()}."

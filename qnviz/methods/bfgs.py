@@ -1,0 +1,131 @@
+"""BFGS with a strong Wolfe line search [NW06, algorithm 6.1].
+
+    d = −H g                                                                      (1)
+    s = a d,   y = ∇f(W + s) − ∇f(W), on the same batch                           (2)
+    H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,   ρ = 1/sᵀy                         (3)
+
+H₀ = I, rescaled to (sᵀy / yᵀy) I before the first update [NW06, eq. 6.20].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.linalg import vecdot
+
+from qnviz.curvature.line_search import LineSearch, strong_wolfe
+from qnviz.curvature.oracle import Oracle
+from qnviz.curvature.secant import bfgs_update, skip
+from qnviz.curvature.spectrum import extremes
+from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
+from qnviz.problems.base import ProblemSpec
+
+
+@dataclass
+class QuasiNewtonState(State):
+    """theta, k, the inverse Hessian estimate, and loss and gradient if they are still valid."""
+
+    H: Any                                     # (R, P, P), or the pairs that define it
+    f: Tensor                                  # (R,)
+    g: Tensor                                  # (R, P)
+    fresh: Tensor                              # (R,) whether H has seen no pair yet
+
+
+class BFGS(Method):
+    """The classic quasi-Newton method, on one dense matrix over all parameters."""
+
+    title: ClassVar[str] = "BFGS"
+    family: ClassVar[str] = "quasi-Newton"
+    idea: ClassVar[str] = ("Learn the inverse Hessian from how the gradient changes along each "
+                           "step. The line search makes every pair usable: sᵀy > 0. On a "
+                           "quadratic with exact searches it knows the whole Hessian after n "
+                           "steps.")
+    equations: ClassVar[str] = (r"d = -Hg,\qquad H \leftarrow (I-\rho s y^\top)\,H\,(I-\rho y "
+                                r"s^\top) + \rho\,s s^\top,\quad \rho = 1/s^\top y")
+    reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 6.1."
+    fails: ClassVar[str] = ("Under noise each search fits the batch at hand, and pairs from "
+                            "different batches contradict each other; memory is P².")
+    look: ClassVar[Look] = Look("#7f7f7f", "solid", "star")
+
+    name: Literal["bfgs"] = "bfgs"
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if problem.size > DENSE_LIMIT:
+            return (f"BFGS keeps a dense matrix over all {problem.size:,} parameters; the limit "
+                    f"is {DENSE_LIMIT:,}. L-BFGS has none.")
+        return None
+
+    def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> QuasiNewtonState:
+        tape = oracle.forward(theta)
+        g = oracle.gradient(tape)
+        return QuasiNewtonState(theta, 0, self.identity(theta), tape.f, g,
+                                torch.ones_like(tape.f, dtype=torch.bool))
+
+    def step(self, oracle: Oracle, state: QuasiNewtonState,
+             p: SimpleNamespace) -> tuple[QuasiNewtonState, Events]:
+        theta, f, g = state.theta, state.f, state.g
+        if not oracle.batch.full:              # a new batch is a new function
+            tape = oracle.forward(theta)
+            f, g = tape.f, oracle.gradient(tape)
+        d = -self.apply(state.H, g)                                                     # (1)
+        # with H = I nothing is known of the scale: the first trial moves by at most 1
+        first = torch.where(state.fresh, torch.clamp_max(1 / g.norm(dim=1), 1), 1.0)
+        search = strong_wolfe(oracle, theta, f, g, d, first)
+        s, y = search.theta - theta, search.g - g                                       # (2)
+        sy = vecdot(s, y)
+        keep = skip(sy, vecdot(s, s), torch.zeros_like(sy), search.a > 0)
+        H = self.update(state.H, s, y, keep, state.fresh & ~keep)                       # (3)
+        # where no step was found H has gone bad: forget it
+        lost = search.a == 0
+        H = self.reset(H, lost)
+        low, high = self.extremes(H)
+        events = {"step_size": search.a, "trials": search.trials, "wolfe": search.found,
+                  "skipped": keep, "eig_min": low, "eig_max": high}
+        return QuasiNewtonState(search.theta, state.k + 1, H, search.f, search.g,
+                                (state.fresh & keep) | lost), events
+
+    # --- what L-BFGS does differently ---------------------------------------------------------
+
+    def identity(self, theta: Tensor) -> Any:
+        """H = I."""
+        return torch.eye(theta.shape[1], dtype=theta.dtype, device=theta.device).repeat(
+            len(theta), 1, 1)
+
+    def apply(self, H: Any, v: Tensor) -> Tensor:
+        """H v for v (R, P)."""
+        return (H @ v[..., None])[..., 0]
+
+    def update(self, H: Any, s: Tensor, y: Tensor, keep: Tensor, rescale: Tensor) -> Any:
+        """H after the pair; where `rescale`, from (sᵀy / yᵀy) I instead of I."""
+        sy = vecdot(s, y)
+        gamma = torch.where(rescale, sy / vecdot(y, y), 1.0)
+        H = gamma[:, None, None] * H
+        Hy = (H @ y[..., None])[..., 0]
+        return bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)
+
+    def reset(self, H: Any, lost: Tensor) -> Any:
+        """H = I again in the runs of `lost`."""
+        eye = torch.eye(H.shape[-1], dtype=H.dtype, device=H.device)
+        return torch.where(lost[:, None, None], eye, H)
+
+    def extremes(self, H: Any) -> tuple[Tensor, Tensor]:
+        """λ_min and λ_max of H, or NaN where a dense H is not at hand."""
+        return extremes(H)
+
+    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+        if e["step_size"] == 0:
+            return "No step length lowered f, so W stays and H starts again from I."
+        text = f"Step a = {say(e['step_size'])} after {int(e['trials'])} trial"
+        text += "s" * bool(e["trials"] != 1)
+        text += "" if e["wolfe"] else " (the Wolfe conditions were not reached)"
+        text += "; the pair was skipped" if e["skipped"] else ""
+        if np.isfinite(e["eig_max"]):
+            text += f"; H has eigenvalues {say(e['eig_min'])} … {say(e['eig_max'])}"
+        return text + "."

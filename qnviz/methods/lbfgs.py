@@ -1,0 +1,63 @@
+"""L-BFGS with a strong Wolfe line search [NW06, algorithm 7.5], in compact form.
+
+The last p pairs define H from H₀ = γI, γ = sᵀy / yᵀy of the newest pair [NW06, eq. 7.20].
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from qnviz.curvature.secant import CompactLBFGS
+from qnviz.curvature.spectrum import extremes
+from qnviz.fields import whole
+from qnviz.methods.base import Look
+from qnviz.methods.bfgs import BFGS
+from qnviz.problems.base import ProblemSpec
+
+DENSE_WIDTH = 64                               # up to here the spectrum of H is worth its cost
+
+
+class LBFGS(BFGS):
+    """Limited-memory BFGS."""
+
+    title: ClassVar[str] = "L-BFGS"
+    idea: ClassVar[str] = ("BFGS that keeps the last p pairs instead of a matrix. Its inverse "
+                           "starts from γI, with γ read off the newest pair. Memory is 2pP, so "
+                           "it fits problems with millions of unknowns.")
+    equations: ClassVar[str] = (r"H = \gamma I + [S\;\gamma Y]\begin{bmatrix}R^{-\top}(D+\gamma "
+                                r"Y^\top Y)R^{-1} & -R^{-\top}\\-R^{-1} & 0\end{bmatrix}"
+                                r"[S\;\gamma Y]^\top,\qquad \gamma = s^\top y/y^\top y")
+    reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 7.5."
+    fails: ClassVar[str] = "As BFGS under noise; a short memory also forgets useful pairs."
+    look: ClassVar[Look] = Look("#7f7f7f", "dashdot", "star")
+
+    name: Literal["lbfgs"] = "lbfgs"                            # type: ignore[assignment]
+    memory: int = whole(10, "p", "How many pairs are remembered.", ge=1, le=200)
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        return None
+
+    def identity(self, theta: Tensor) -> CompactLBFGS:
+        return CompactLBFGS.empty(len(theta), self.memory, theta.shape[1], theta)
+
+    def apply(self, H: CompactLBFGS, v: Tensor) -> Tensor:
+        return H(v)
+
+    def update(self, H: CompactLBFGS, s: Tensor, y: Tensor, keep: Tensor,
+               rescale: Tensor) -> CompactLBFGS:
+        return H.push(s, y, keep).rescaled(s, y, keep)
+
+    def reset(self, H: CompactLBFGS, lost: Tensor) -> CompactLBFGS:
+        k = lost[:, None, None]
+        return replace(H, S=torch.where(k, 0, H.S), Y=torch.where(k, 0, H.Y),
+                       gamma=torch.where(lost, 1, H.gamma))
+
+    def extremes(self, H: CompactLBFGS) -> tuple[Tensor, Tensor]:
+        if H.S.shape[-1] > DENSE_WIDTH:
+            nan = torch.full_like(H.gamma, torch.nan)
+            return nan, nan
+        return extremes(H.dense())

@@ -1,0 +1,74 @@
+"""Newton's method with λI and eigenvalue modification [NW06, §3.4].
+
+    H = Q diag(μ) Qᵀ        d = −Q diag(1 / (max(|μ|, δ) + λ)) Qᵀ g               (1)
+
+and backtracking until the Armijo condition holds. Taking |μ| turns directions of negative curvature
+into descent directions; δ = 10⁻⁸ max|μ| keeps flat ones finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qnviz.curvature.line_search import backtracking
+from qnviz.curvature.oracle import Oracle
+from qnviz.curvature.spectrum import eigen
+from qnviz.fields import number
+from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
+from qnviz.problems.base import ProblemSpec
+
+FLAT = 1e-8
+
+
+class Newton(Method):
+    """Damped Newton with the absolute values of the eigenvalues."""
+
+    title: ClassVar[str] = "Newton"
+    family: ClassVar[str] = "Newton"
+    idea: ClassVar[str] = ("Jump to the minimum of the local quadratic model. Where the model has "
+                           "no minimum, eigenvalues are replaced by their absolute values. Near "
+                           "a good minimum the number of correct digits doubles per step.")
+    equations: ClassVar[str] = (r"H = Q\,\mathrm{diag}(\mu)\,Q^\top,\qquad d = -Q\,\mathrm{diag}"
+                                r"\!\Big(\frac{1}{\max(|\mu|,\delta)+\lambda}\Big)Q^\top g")
+    reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4."
+    fails: ClassVar[str] = ("Needs the dense Hessian and its eigenvalues: fine for hundreds of "
+                            "parameters, impossible for millions.")
+    look: ClassVar[Look] = Look("#4d4d4d", "dash", "x")
+
+    name: Literal["newton"] = "newton"
+    lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues.", gt=0, le=1e6,
+                        log=True)
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if problem.size > DENSE_LIMIT:
+            return (f"Newton decomposes a dense Hessian of {problem.size:,} parameters per step; "
+                    f"the limit is {DENSE_LIMIT:,}.")
+        return None
+
+    def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> State:
+        return State(theta, 0)
+
+    def step(self, oracle: Oracle, state: State, p: SimpleNamespace) -> tuple[State, Events]:
+        tape = oracle.forward(state.theta)
+        g = oracle.gradient(tape)
+        mu, Q = eigen(oracle.dense(tape, "hessian"))
+        size = torch.maximum(mu.abs(), FLAT * mu.abs().amax(1, keepdim=True)) + column(p.lam)
+        d = -(Q @ ((Q.mT @ g[..., None])[..., 0] / size)[..., None])[..., 0]            # (1)
+        search = backtracking(oracle, state.theta, tape.f, g, d)
+        events = {"hessian_low": mu[:, 0], "hessian_high": mu[:, -1], "step_size": search.a,
+                  "modified": (mu < 0).sum(1)}
+        return State(search.theta, state.k + 1), events
+
+    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+        text = f"Hessian eigenvalues {say(e['hessian_low'])} … {say(e['hessian_high'])}"
+        if e["modified"] > 0:
+            text += f", {int(e['modified'])} of them negative and made positive"
+        return text + (f"; step a = {say(e['step_size'])}." if e["step_size"] > 0 else
+                       "; no step length decreased f enough, W stays.")

@@ -1,0 +1,156 @@
+"""SciPy's minimisers as outside references on deterministic problems.
+
+SciPy runs one start at a time and owns its loop, so each run is solved to its end at `init`, every
+iterate is kept, and `step` plays them back. Function, gradient and Hessian-vector products are ours.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qnviz.curvature.oracle import Oracle
+from qnviz.methods.base import Events, Look, Method, State, say
+from qnviz.problems.base import ProblemSpec, Tape
+
+LONGEST = 2000                                 # iterations that are recorded at most
+FAMILY = "outside"
+
+
+@dataclass
+class Recorded(State):
+    """theta, k, and the whole path."""
+
+    path: Tensor                               # (R, K, P)
+    work: Tensor                               # (R, K), cumulative
+    length: Tensor                             # (R,)
+
+
+class SciPyReference(Method):
+    """Base of the three references."""
+
+    family: ClassVar[str] = FAMILY
+    reference: ClassVar[str] = ("P. Virtanen et al., SciPy 1.0, Nature Methods 17, 2020; "
+                                "scipy.optimize.minimize.")
+    solver: ClassVar[str]
+    second_order: ClassVar[bool]
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if not problem.deterministic:
+            return (f"{self.title} needs the same function at every evaluation; here it changes "
+                    "with every batch. Set the noise to 0.")
+        return None
+
+    def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Recorded:
+        solved = [self._solve(oracle, start) for start in theta]
+        longest = max(len(path) for path, _ in solved)
+
+        def padded(x: np.ndarray) -> np.ndarray:
+            return np.concatenate([x, np.repeat(x[-1:], longest - len(x), 0)])
+
+        def gathered(parts: list[np.ndarray], dtype: torch.dtype) -> Tensor:
+            return torch.as_tensor(np.stack([padded(x) for x in parts]), dtype=dtype,
+                                   device=theta.device)
+
+        return Recorded(theta, 0, gathered([s[0] for s in solved], theta.dtype),
+                        gathered([s[1] for s in solved], torch.float64),
+                        torch.tensor([len(s[0]) - 1 for s in solved], device=theta.device))
+
+    def _solve(self, oracle: Oracle, start: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Every iterate (K, P) of one run, and the work units spent by then (K,)."""
+        from scipy.optimize import minimize        # half a second to import: only when it is used
+
+        own = Oracle(oracle.problem, oracle.batch, 1)
+        seen: dict[bytes, tuple[Tape, np.ndarray]] = {}
+
+        def at(x: np.ndarray) -> tuple[Tape, np.ndarray]:
+            key = x.tobytes()
+            if key not in seen:
+                tape = own.forward(torch.as_tensor(x, dtype=start.dtype, device=start.device)[None])
+                seen.clear()
+                seen[key] = tape, own.gradient(tape)[0].double().cpu().numpy()
+            return seen[key]
+
+        def product(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+            direction = torch.as_tensor(v, dtype=start.dtype, device=start.device)[None]
+            return own.hessian_vector(at(x)[0], direction)[0].double().cpu().numpy()
+
+        first = start.double().cpu().numpy()
+        path, work = [first], [0.0]
+
+        def record(x: np.ndarray) -> None:
+            path.append(np.array(x))
+            work.append(float(own.work[0]))
+
+        with warnings.catch_warnings():
+            # its warnings (precision loss at the minimum, NaN far away) show in the trace anyway
+            warnings.simplefilter("ignore")
+            minimize(lambda x: float(at(x)[0].f[0]), first, jac=lambda x: at(x)[1],
+                     hessp=product if self.second_order else None, method=self.solver,
+                     callback=record, options={"maxiter": LONGEST})
+        return np.array(path), np.array(work)
+
+    def step(self, oracle: Oracle, state: Recorded, p: SimpleNamespace) -> tuple[Recorded, Events]:
+        last = state.path.shape[1] - 1
+        now, then = min(state.k + 1, last), min(state.k, last)
+        oracle.charge(1.0, state.work[:, now] - state.work[:, then])
+        theta = state.path[:, now]
+        ended = state.k >= state.length
+        events = {"ended": ended, "move": (theta - state.theta).norm(dim=1)}
+        return Recorded(theta, state.k + 1, state.path, state.work, state.length), events
+
+    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+        return ("SciPy has ended; the point stays." if e["ended"] else
+                f"SciPy's step was {say(e['move'])} long.")
+
+
+class SciPyBFGS(SciPyReference):
+    """scipy.optimize.minimize(method="BFGS")."""
+
+    title: ClassVar[str] = "SciPy BFGS"
+    idea: ClassVar[str] = ("SciPy's BFGS, on our function and gradient. It should walk nearly as "
+                           "our BFGS does. Where they part, line searches differ.")
+    equations: ClassVar[str] = r"d = -Hg"
+    fails: ClassVar[str] = "Cannot run where the function changes with every batch."
+    look: ClassVar[Look] = Look("#b07aa1", "dot", "star")
+    solver: ClassVar[str] = "BFGS"
+    second_order: ClassVar[bool] = False
+    name: Literal["scipy_bfgs"] = "scipy_bfgs"
+
+
+class SciPyNewtonCG(SciPyReference):
+    """scipy.optimize.minimize(method="Newton-CG")."""
+
+    title: ClassVar[str] = "SciPy Newton-CG"
+    idea: ClassVar[str] = ("SciPy's line-search Newton-CG on our Hessian-vector products. It also "
+                           "ends CG at negative curvature. Its step comes from a Wolfe search, "
+                           "not from the Taylor error.")
+    equations: ClassVar[str] = r"Hd = -g\ \text{by CG}"
+    fails: ClassVar[str] = "Cannot run where the function changes with every batch."
+    look: ClassVar[Look] = Look("#59a14f", "dot", "triangle-up")
+    solver: ClassVar[str] = "Newton-CG"
+    second_order: ClassVar[bool] = True
+    name: Literal["scipy_newton_cg"] = "scipy_newton_cg"
+
+
+class SciPyTrustKrylov(SciPyReference):
+    """scipy.optimize.minimize(method="trust-krylov")."""
+
+    title: ClassVar[str] = "SciPy trust-krylov"
+    idea: ClassVar[str] = ("SciPy's trust-region Newton on a Krylov space (GLTR). Negative "
+                           "curvature is used, not avoided: the step runs to the region's edge. "
+                           "Products Hv are ours.")
+    equations: ClassVar[str] = (r"\min_d\ g^\top d + \tfrac12 d^\top H d\quad "
+                                r"\text{s.t.}\ \|d\| \le \Delta")
+    fails: ClassVar[str] = "Cannot run where the function changes with every batch."
+    look: ClassVar[Look] = Look("#59a14f", "longdash", "diamond")
+    solver: ClassVar[str] = "trust-krylov"
+    second_order: ClassVar[bool] = True
+    name: Literal["scipy_trust_krylov"] = "scipy_trust_krylov"

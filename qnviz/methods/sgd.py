@@ -1,0 +1,60 @@
+"""Gradient descent with heavy-ball momentum [Polyak 1964], as torch.optim.SGD computes it.
+
+    v ← μ v − α g        θ ← θ + v
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qnviz.curvature.oracle import Oracle
+from qnviz.fields import number
+from qnviz.methods.base import Events, Look, Method, State, column, say
+
+
+@dataclass
+class Momentum(State):
+    """theta, k, and the velocity."""
+
+    v: Tensor                                  # (R, P)
+
+
+class SGD(Method):
+    """Stochastic gradient descent with momentum."""
+
+    title: ClassVar[str] = "SGD + momentum"
+    family: ClassVar[str] = "first order"
+    idea: ClassVar[str] = ("A heavy ball rolls downhill: each step keeps a share μ of the last one "
+                           "and adds a push against the gradient. It sees slope, never curvature. "
+                           "In a narrow valley the steep walls limit α, and the floor is slow.")
+    equations: ClassVar[str] = r"v \leftarrow \mu v - \alpha g,\qquad \theta \leftarrow \theta + v"
+    reference: ClassVar[str] = ("B. T. Polyak, Some methods of speeding up the convergence of "
+                                "iteration methods, 1964.")
+    fails: ClassVar[str] = ("Diverges when α exceeds 2(1+μ)/λ_max of the Hessian; crawls when "
+                            "λ_max/λ_min is large.")
+    look: ClassVar[Look] = Look("#8a8a8a", "dot", "square")
+
+    name: Literal["sgd"] = "sgd"
+    lr: float = number(1e-3, r"\alpha", "Step size.", gt=0, le=10, log=True)
+    momentum: float = number(0.9, r"\mu", "Share of the last step that is kept.", ge=0, lt=1)
+
+    def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Momentum:
+        return Momentum(theta, 0, torch.zeros_like(theta))
+
+    def step(self, oracle: Oracle, state: Momentum, p: SimpleNamespace) -> tuple[Momentum, Events]:
+        g = oracle.gradient(oracle.forward(state.theta))
+        push = -column(p.lr) * g
+        v = column(p.momentum) * state.v + push
+        events = {"push": push.norm(dim=1), "velocity": v.norm(dim=1)}
+        return Momentum(state.theta + v, state.k + 1, v), events
+
+    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+        return (f"The gradient pushed by {say(e['push'])}; with momentum the step was "
+                f"{say(e['velocity'])} long.")

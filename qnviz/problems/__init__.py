@@ -1,0 +1,1 @@
+"""What is minimised: layered maps, their derivatives by hand, and their data."""

@@ -1,0 +1,284 @@
+"""A problem is a layered map with a loss; this file is its calculus, written by hand.
+
+    ā_{l−1} = [a_{l−1}; 1]      h_l = W_l ā_{l−1}      a_l = φ_l(h_l)      (MATH §1)
+    u = r(h_L; ξ)               f = mean over samples of loss(u, target)
+
+Shapes, everywhere: R runs, N samples, P parameters. theta (R, P) holds the blocks W_l (R, out, in+1)
+one after the other; ā (R, N, in+1), h and g (R, N, out), losses (R,). All of it runs with complex
+theta as well, and that *is* the complex-step method: products are plain, nothing is conjugated.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from qnviz.fields import Frozen
+from qnviz.problems import philox
+from qnviz.problems.activations import ACTIVATIONS
+from qnviz.problems.losses import LOSSES
+
+
+class Layer(NamedTuple):
+    """One block W of shape (out, in + bias) and the activation after it."""
+
+    fan_in: int
+    fan_out: int
+    bias: bool = True
+    activation: str = "identity"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.fan_out, self.fan_in + self.bias
+
+    @property
+    def size(self) -> int:
+        return self.fan_out * (self.fan_in + self.bias)
+
+
+@dataclass
+class Batch:
+    """The samples of one step, and everything random about them."""
+
+    x: Tensor                       # (R or 1, N, in)
+    target: Tensor                  # broadcasts against u
+    xi: Tensor                      # (R, 1) or (1, 1): ξ of the output map; unused by plain nets
+    full: bool                      # whether this is the same function at every step
+    seed: int = 0
+    step: int = 0
+    runs: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.int64))
+
+    def take(self, index: Tensor) -> Batch:
+        """The batch of the chosen runs; what all runs share stays shared."""
+        pick = {name: t if t.shape[0] == 1 else t[index]
+                for name, t in (("x", self.x), ("target", self.target), ("xi", self.xi))}
+        return replace(self, runs=self.runs[index], **pick)
+
+
+@dataclass
+class Tape:
+    """What one forward pass leaves behind; `pull_back` fills in g."""
+
+    batch: Batch
+    theta: Tensor                   # (R, P)
+    W: list[Tensor]                 # W_l            (R, out, in+1)
+    a: list[Tensor]                 # ā_{l−1}        (R, N, in+1)
+    h: list[Tensor]                 # h_l            (R, N, out)
+    out: list[Tensor]               # a_l = φ_l(h_l) (R, N, out), without the last
+    u: Tensor                       # (R, N, outputs)
+    f: Tensor                       # (R,)
+    g: list[Tensor] = field(default_factory=list)   # ∂f/∂h_l per sample (R, N, out)
+
+    def repeat(self, times: int) -> Tape:
+        """Every run `times` times in a row: lets one batched call use many directions per run."""
+        def more(t: Tensor) -> Tensor:
+            return t if t.shape[0] == 1 else t.repeat_interleave(times, 0)   # 1: it broadcasts
+
+        def many(ts: list[Tensor]) -> list[Tensor]:
+            return [more(t) for t in ts]
+
+        b = self.batch
+        batch = replace(b, x=more(b.x), target=more(b.target), xi=more(b.xi), runs=more(b.runs))
+        return Tape(batch, more(self.theta), many(self.W), many(self.a), many(self.h),
+                    many(self.out), more(self.u), more(self.f), many(self.g))
+
+
+def append_one(a: Tensor) -> Tensor:
+    """[a; 1] along the last axis."""
+    return torch.cat([a, torch.ones_like(a[..., :1])], -1)
+
+
+class Problem(ABC):
+    """A layered map, a loss and data on one device. Subclasses give layers, batches and start."""
+
+    title: ClassVar[str]
+
+    def __init__(self, layers: tuple[Layer, ...], loss: str, dtype: torch.dtype,
+                 device: torch.device):
+        self.layers, self.loss_name, self.loss = layers, loss, LOSSES[loss]
+        self.dtype, self.device = dtype, device
+        self.act = [ACTIVATIONS[layer.activation] for layer in layers]
+        self.size = sum(layer.size for layer in layers)          # P
+
+    # --- what a problem has to say ----------------------------------------------------------
+
+    @abstractmethod
+    def start(self, seed: int, runs: Tensor) -> Tensor:
+        """theta (R, P) at which the given runs begin."""
+
+    @abstractmethod
+    def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
+        """The batches of steps first … first + count − 1 for the given runs."""
+
+    @abstractmethod
+    def reference(self) -> Batch:
+        """The noise-free or full batch on which progress is reported; shared by all runs."""
+
+    def output(self, h: Tensor, xi: Tensor) -> Tensor:
+        """u = r(h; ξ); a plain net has u = h."""
+        return h
+
+    def output_jvp(self, h: Tensor, dh: Tensor, xi: Tensor) -> Tensor:
+        """(∂u/∂h) dh."""
+        return dh
+
+    def output_vjp(self, h: Tensor, w: Tensor, xi: Tensor) -> Tensor:
+        """(∂u/∂h)ᵀ w."""
+        return w
+
+    def output_curvature(self, h: Tensor, dh: Tensor, w: Tensor, xi: Tensor) -> Tensor | None:
+        """Derivative of (∂u/∂h)ᵀ w along dh at fixed w; None where r is linear."""
+        return None
+
+    # --- the calculus that follows from it ----------------------------------------------------
+
+    def split(self, theta: Tensor) -> list[Tensor]:
+        """theta (R, P) as views W_l (R, out, in+1)."""
+        blocks, at = [], 0
+        for layer in self.layers:
+            blocks.append(theta[:, at:at + layer.size].view(-1, *layer.shape))
+            at += layer.size
+        return blocks
+
+    def join(self, blocks: list[Tensor]) -> Tensor:
+        """Blocks (R, out, in+1) as one vector (R, P)."""
+        flat = [b.reshape(b.shape[0], -1) for b in blocks]
+        return flat[0] if len(flat) == 1 else torch.cat(flat, 1)
+
+    def forward(self, theta: Tensor, batch: Batch) -> Tape:
+        """One forward pass; theta may be complex."""
+        W = self.split(theta)
+        a, h, out = [], [], []
+        z = batch.x.to(theta.dtype)
+        for layer, phi, W_l in zip(self.layers, self.act, W, strict=True):
+            a.append(append_one(z) if layer.bias else z)
+            h.append(a[-1] @ W_l.mT)
+            if len(h) < len(W):
+                z = phi.value(h[-1])
+                out.append(z)
+        u = self.output(h[-1], batch.xi)
+        f = self.loss.value(u, batch.target).mean(-1)
+        return Tape(batch, theta, W, a, h, out, u, f)
+
+    def output_gradient(self, tape: Tape) -> Tensor:
+        """∇_u of the loss, per sample."""
+        return self.loss.gradient(tape.u, tape.batch.target)
+
+    def pull_back(self, tape: Tape, w: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """From w on u back through the net: per-sample w on each h_l, and E[w_l āᵀ] per block."""
+        g = [torch.empty(0)] * len(self.layers)
+        g[-1] = self.output_vjp(tape.h[-1], w, tape.batch.xi)
+        for l in range(len(self.layers) - 1, 0, -1):
+            back = g[l] @ tape.W[l][..., :self.layers[l].fan_in]
+            g[l - 1] = back * self.act[l - 1].slope(tape.h[l - 1], tape.out[l - 1])
+        samples = w.shape[1]
+        return g, [g_l.mT @ a_l if samples == 1 else g_l.mT @ a_l / samples
+                   for g_l, a_l in zip(g, tape.a, strict=True)]
+
+    def gradient(self, tape: Tape) -> list[Tensor]:
+        """∇W_l per block; leaves g_l on the tape."""
+        tape.g, blocks = self.pull_back(tape, self.output_gradient(tape))
+        return blocks
+
+    def vjp(self, tape: Tape, w: Tensor) -> Tensor:
+        """E[Jᵀ w], (R, P)."""
+        return self.join(self.pull_back(tape, w)[1])
+
+    def jvp(self, tape: Tape, v: Tensor) -> Tensor:
+        """J v per sample, (R, N, outputs), for v (R, P)."""
+        return self._push_forward(tape, v)[0]
+
+    def _push_forward(self, tape: Tape, v: Tensor) -> tuple[Tensor, list, list[Tensor]]:
+        """J v with the tangents of all ā and h, which the Hessian-vector product reuses."""
+        da, dh = [None], []
+        for l, V in enumerate(self.split(v)):
+            layer = self.layers[l]
+            d = tape.a[l] @ V.mT
+            if da[l] is not None:
+                d = d + da[l] @ tape.W[l][..., :layer.fan_in].mT
+            dh.append(d)
+            if l + 1 < len(self.layers):
+                da.append(self.act[l].slope(tape.h[l], tape.out[l]) * d)
+        return self.output_jvp(tape.h[-1], dh[-1], tape.batch.xi), da, dh
+
+    def gauss_newton_vector(self, tape: Tape, v: Tensor) -> Tensor:
+        """E[Jᵀ H_u J] v, (R, P)."""
+        return self.vjp(tape, self.loss.hessian_vector(tape.u, self.jvp(tape, v)))
+
+    def hessian_vector(self, tape: Tape, v: Tensor) -> Tensor:
+        """H v, (R, P), by carrying (real, imaginary/h) pairs through both passes (MATH §5).
+
+        The real parts are those of the tape; only the imaginary/h parts are computed. As pairs are
+        dual numbers, this is also Pearlmutter's R-operator (1994).
+        """
+        if not tape.g:
+            self.gradient(tape)
+        du, da, dh = self._push_forward(tape, v)
+        V, xi = self.split(v), tape.batch.xi
+        dw = self.loss.hessian_vector(tape.u, du)
+        dg = self.output_vjp(tape.h[-1], dw, xi)
+        bend = self.output_curvature(tape.h[-1], dh[-1], self.output_gradient(tape), xi)
+        dg = dg if bend is None else dg + bend
+        blocks, samples = [torch.empty(0)] * len(V), du.shape[1]
+        for l in range(len(V) - 1, -1, -1):
+            layer, g = self.layers[l], tape.g[l]
+            block = dg.mT @ tape.a[l]
+            if da[l] is not None:
+                part = g.mT @ da[l]
+                if layer.bias:                    # the appended 1 is constant: its tangent is 0
+                    part = torch.cat([part, torch.zeros_like(part[..., :1])], -1)
+                block = block + part
+            blocks[l] = block / samples
+            if l:
+                W, V_l = tape.W[l][..., :layer.fan_in], V[l][..., :layer.fan_in]
+                phi, h, out = self.act[l - 1], tape.h[l - 1], tape.out[l - 1]
+                dg = ((dg @ W + g @ V_l) * phi.slope(h, out)
+                      + (g @ W) * phi.curve(h, out) * dh[l - 1])
+        return self.join(blocks)
+
+    def sampled_gradient(self, tape: Tape) -> list[Tensor]:
+        """Per-sample g_l for targets drawn from the model's own predictive distribution."""
+        b, (runs, samples, width) = tape.batch, tape.u.shape
+        steps = torch.tensor([b.step], device=self.device)
+        draw = [d(b.seed, philox.TARGETS, b.runs, steps, samples * width)[0]
+                .view(runs, samples, width).to(self.dtype) for d in (philox.uniform, philox.normal)]
+        return self.pull_back(tape, self.loss.sampled_gradient(tape.u, draw[0], draw[1]))[0]
+
+
+class ProblemSpec(Frozen):
+    """What a person writes to ask for a problem; `build` makes it real on a device."""
+
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    reference: ClassVar[str]
+    equation: ClassVar[str]                  # LaTeX
+    plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether every step sees the same function."""
+        return True
+
+    @property
+    def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The part of the plane worth looking at: (x range, y range)."""
+        raise TypeError(f"{type(self).__name__} has no plane")
+
+    @property
+    def minimiser(self) -> tuple[float, float]:
+        """Where the loss is smallest in the plane."""
+        raise TypeError(f"{type(self).__name__} has no plane")
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters, known without building anything."""
+        raise TypeError(f"{type(self).__name__} must say how many parameters it has")
+
+    def build(self, dtype: torch.dtype, device: torch.device) -> Problem:
+        """The problem itself, on a device."""
+        raise TypeError(f"{type(self).__name__} must say how it is built")

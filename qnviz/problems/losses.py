@@ -1,0 +1,80 @@
+"""Losses of the output u against a target: value, gradient and Hessian in u, per sample.
+
+Each is a sum over outputs; the mean over the batch is taken by the problem. `sampled_gradient` is
+the gradient for a target drawn from the model's own predictive distribution p(t|u) ∝ e^{−loss}, which
+KFAC needs [Martens, Grosse 2015].
+"""
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from qnviz.problems.activations import sigmoid, softplus
+
+
+class Loss(Protocol):
+    """A loss whose Hessian in u is diagonal and positive semi-definite."""
+
+    squares: float | None     # c where loss = c ‖u − t‖², None where it is no sum of squares
+
+    def value(self, u: Tensor, t: Tensor) -> Tensor:
+        """(R, N, out) → (R, N)."""
+        ...
+
+    def gradient(self, u: Tensor, t: Tensor) -> Tensor:
+        """∇_u, (R, N, out)."""
+        ...
+
+    def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
+        """H_u v, (R, N, out)."""
+        ...
+
+    def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+        """∇_u at a target drawn from p(t|u), from given uniform or normal numbers."""
+        ...
+
+
+class Squares:
+    """c ‖u − t‖²; as −log p it is a Gaussian of variance 1/(2c) about u."""
+
+    def __init__(self, c: float):
+        self.squares: float | None = c
+
+    def value(self, u: Tensor, t: Tensor) -> Tensor:
+        r = u - t
+        return self.squares * (r * r).sum(-1)
+
+    def gradient(self, u: Tensor, t: Tensor) -> Tensor:
+        return 2 * self.squares * (u - t)
+
+    def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
+        return 2 * self.squares * v
+
+    def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+        return math.sqrt(2 * self.squares) * normal         # 2c (u − t), u − t ~ N(0, 1/2c)
+
+
+class BinaryCrossEntropy:
+    """−t log σ(u) − (1 − t) log(1 − σ(u)) on logits u, summed over outputs."""
+
+    squares: float | None = None
+
+    def value(self, u: Tensor, t: Tensor) -> Tensor:
+        return (softplus(u) - t * u).sum(-1)
+
+    def gradient(self, u: Tensor, t: Tensor) -> Tensor:
+        return sigmoid(u) - t
+
+    def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
+        s = sigmoid(u)
+        return s * (1 - s) * v
+
+    def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+        s = torch.sigmoid(u)
+        return s - (uniform < s).to(u.dtype)
+
+
+LOSSES: dict[str, Loss] = {
+    "squares": Squares(1.0), "mse": Squares(0.5), "bce": BinaryCrossEntropy()}

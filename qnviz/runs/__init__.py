@@ -1,0 +1,1 @@
+"""Specs, the one loop, traces, and what is computed from them."""

@@ -1,0 +1,41 @@
+"""Which device a run uses, and how many threads."""
+
+import os
+
+import torch
+
+from qnviz.errors import DeviceError
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+# Above this many numbers in a step's largest matrices, several threads pay; below, they cost
+# 10-40 times the step under contention.
+THREADING_SIZE = 200_000
+
+
+def resolve(device: str, dtype: str) -> tuple[torch.device, str]:
+    """The device for a request, and a sentence that says which it is and why.
+
+    Raises:
+        DeviceError: the device asked for is not there, or cannot hold the dtype.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "cuda" and not cuda:
+        raise DeviceError("device is 'cuda', but torch finds no CUDA device here; use 'auto'.")
+    if device == "mps" and not mps:
+        raise DeviceError("device is 'mps', but torch finds no Apple GPU here; use 'auto'.")
+    if device == "mps" and dtype == "float64":
+        raise DeviceError("device is 'mps', which has no float64; use float32, or 'cpu'.")
+    if device == "cuda" or (device == "auto" and cuda):
+        return torch.device("cuda"), f"on {torch.cuda.get_device_name()}"
+    if device == "mps" or (device == "auto" and mps and dtype == "float32"):
+        return torch.device("mps"), "on the Apple GPU"
+    why = ", as the Apple GPU has no float64" if device == "auto" and mps else ""
+    return torch.device("cpu"), f"on the CPU{why}"
+
+
+def set_threads(largest: int) -> None:
+    """One intra-op thread for small problems, all cores for steps with large matrices."""
+    wanted = 1 if largest < THREADING_SIZE else (os.cpu_count() or 1)
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)

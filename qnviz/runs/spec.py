@@ -1,0 +1,115 @@
+"""A run is described by a RunSpec: frozen, JSON, with a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import Field, ValidationError, model_validator
+
+from qnviz import __version__
+from qnviz.errors import SpecError
+from qnviz.fields import Frozen, faults
+from qnviz.methods.registry import METHODS
+from qnviz.problems.registry import PROBLEMS
+
+MAX_STEPS, MAX_RUNS, MAX_ENTRANTS = 10_000, 65_536, 16
+MAX_BYTES = 2_000_000_000          # of recorded numbers; planned before anything is allocated
+COLUMNS_PER_STEP = 30              # numbers that an entrant records per run and step, at most
+
+AnyProblem = (Annotated[Union[tuple(PROBLEMS.values())], Field(discriminator="name")]  # noqa: UP007
+              if len(PROBLEMS) > 1 else next(iter(PROBLEMS.values())))
+AnyMethod = Annotated[Union[tuple(METHODS.values())], Field(discriminator="name")]     # noqa: UP007
+
+
+class RunSpec(Frozen):
+    """Everything that determines a run's numbers."""
+
+    problem: AnyProblem                                                  # type: ignore[valid-type]
+    methods: Annotated[tuple[AnyMethod, ...],                            # type: ignore[valid-type]
+                       Field(min_length=1, max_length=MAX_ENTRANTS)]
+    steps: int = Field(300, ge=1, le=MAX_STEPS)
+    runs: int = Field(1, ge=1, le=MAX_RUNS)
+    seed: int = Field(0, ge=0, lt=2**63)
+    stop_loss: float | None = Field(None, ge=0, le=1e300)
+    stop_grad: float | None = Field(None, ge=0, le=1e300)
+    dtype: Literal["float64", "float32"] = "float64"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        labels = [m.entrant for m in self.methods]
+        for i, label in enumerate(labels):
+            if label in labels[:i]:
+                raise ValueError(f"methods[{i}] is the second entrant called {label!r}; "
+                                 "give it a label of its own")
+        for i, method in enumerate(self.methods):
+            if why := method.unavailable(self.problem):
+                raise ValueError(f"methods[{i}] cannot run on this problem: {why}")
+        if self.bytes > MAX_BYTES:
+            raise ValueError(
+                f"steps × runs × methods would record {self.bytes / 1e9:.1f} GB; the limit is "
+                f"{MAX_BYTES / 1e9:.0f} GB. Take fewer runs, steps or methods")
+        return self
+
+    @property
+    def bytes(self) -> int:
+        """How much a full recording of this run holds."""
+        per_step = self.problem.size + COLUMNS_PER_STEP
+        return 8 * per_step * (self.steps + 1) * self.runs * len(self.methods)
+
+    def key(self) -> str:
+        """A content hash: equal keys mean equal numbers from this version of qnviz."""
+        text = json.dumps([__version__, self.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def short(self) -> dict[str, Any]:
+        """The spec as JSON without fields that stand at their defaults."""
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        plain["problem"] = {"name": self.problem.name} | plain.get("problem", {})
+        plain["methods"] = [{"name": m.name} | m.model_dump(mode="json", exclude_defaults=True)
+                            for m in self.methods]
+        return plain
+
+
+def parse(data: Any) -> RunSpec:
+    """Validate a run description.
+
+    Raises:
+        SpecError: with one sentence per wrong field.
+    """
+    if not isinstance(data, dict):
+        raise SpecError([f"A run is described by a JSON object, not by {type(data).__name__}."])
+    data = dict(data)
+    if isinstance(data.get("problem"), dict):
+        name = data["problem"].get("name")
+        if name not in PROBLEMS:
+            raise SpecError([f"problem.name is {name!r}, but must be one of "
+                             f"{', '.join(map(repr, PROBLEMS))}."])
+    try:
+        return RunSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecError(faults(error)) from None
+
+
+def read(path: str | Path) -> RunSpec:
+    """Read and validate a spec file.
+
+    Raises:
+        SpecError: it cannot be read, is no JSON, or describes no valid run.
+    """
+    name = Path(path).name
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SpecError([f"The spec file {name} cannot be read: {why}."]) from None
+    try:
+        return parse(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise SpecError([f"The spec file {name} is not valid JSON: {error.msg} in line "
+                         f"{error.lineno}, column {error.colno}."]) from None
+    except RecursionError:
+        raise SpecError([f"The spec file {name} is nested too deeply."]) from None

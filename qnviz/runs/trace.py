@@ -1,0 +1,124 @@
+"""What a run leaves behind: numpy columns per entrant, saved as .npz without pickle.
+
+This module does not import torch: a saved run can be read and drawn without it.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from qnviz.errors import TraceError
+
+MAX_FILE_BYTES = 4_000_000_000          # what a file may unpack to
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One method in a race, with how it is drawn and how its runs ended."""
+
+    label: str
+    name: str
+    title: str
+    color: str
+    dash: str
+    marker: str
+    family: str
+
+
+@dataclass
+class Trace:
+    """A recorded run. T steps, R runs, P parameters.
+
+    `columns[label]` holds, per entrant: loss and theta (T+1, R, …) at ε = 1 or on the full batch;
+    grad_norm, and for small problems hessian_min and hessian_max, likewise; work (T+1, R) in units;
+    seconds (T+1,); status and stopped (R,); and what the method exposes, (T, R, …), row t being the
+    step from iterate t to t+1. A run that has ended repeats its last values.
+    """
+
+    spec: dict[str, Any]
+    key: str
+    entrants: list[Entrant]
+    columns: dict[str, dict[str, np.ndarray]]
+    plane: dict[str, np.ndarray] = field(default_factory=dict)   # x (n,), y (m,), z (m, n)
+    words: dict[str, list[str]] = field(default_factory=dict)    # run 0, one sentence per step
+    ends: dict[str, list[str]] = field(default_factory=dict)     # one sentence per run
+    device: str = ""
+
+    def __getitem__(self, label: str) -> dict[str, np.ndarray]:
+        return self.columns[label]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the columns."""
+        return sum(a.nbytes for c in self.columns.values() for a in c.values())
+
+    def row(self, label: str, step: int, run: int) -> dict[str, np.ndarray]:
+        """What one step of one run exposed, by name."""
+        c = self.columns[label]
+        return {n: a[step, run] for n, a in c.items()
+                if n not in STATE_COLUMNS and a.ndim >= 2}
+
+    def save(self, file: str | Path | IO[bytes]) -> None:
+        """Write everything as .npz (arrays and JSON text, no pickle)."""
+        arrays: dict[str, np.ndarray] = {
+            "spec": np.array(json.dumps(self.spec)),
+            "events": np.array(json.dumps({
+                "key": self.key, "entrants": [vars(e) for e in self.entrants],
+                "words": self.words, "ends": self.ends, "device": self.device})),
+        }
+        arrays |= {f"plane/{n}": a for n, a in self.plane.items()}
+        for label, c in self.columns.items():
+            arrays |= {f"{label}/{n}": a for n, a in c.items()}
+        np.savez_compressed(file, allow_pickle=False, **arrays)      # type: ignore[arg-type]
+
+    @staticmethod
+    def load(file: str | Path | IO[bytes], name: str | None = None) -> Trace:
+        """Read a saved run.
+
+        Raises:
+            TraceError: the file is missing, damaged, too large, or was not saved by qnviz.
+        """
+        called = name or (Path(file).name if isinstance(file, str | Path) else "the file")
+        try:
+            with zipfile.ZipFile(file) as z:
+                size = sum(i.file_size for i in z.infolist())
+            if size > MAX_FILE_BYTES:
+                raise TraceError(f"{called} would unpack to {size / 1e9:.1f} GB; the limit is "
+                                 f"{MAX_FILE_BYTES / 1e9:.0f} GB.")
+            if not isinstance(file, str | Path):
+                file.seek(0)
+            with np.load(file, allow_pickle=False) as data:
+                arrays = {n: data[n] for n in data.files}
+            spec, meta = (json.loads(str(arrays.pop(n))) for n in ("spec", "events"))
+            columns: dict[str, dict[str, np.ndarray]] = {e["label"]: {} for e in meta["entrants"]}
+            plane = {}
+            for path, a in arrays.items():
+                owner, _, column = path.partition("/")
+                (plane if owner == "plane" else columns[owner])[column] = a
+            entrants = [Entrant(**e) for e in meta["entrants"]]
+            return Trace(spec, meta["key"], entrants, columns, plane, meta["words"], meta["ends"],
+                         meta["device"])
+        except OSError as error:
+            raise TraceError(f"{called} cannot be read: {error.strerror or error}.") from None
+        except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError):
+            raise TraceError(f"{called} is not a run saved by qnviz, or is damaged.") from None
+
+
+STATE_COLUMNS = frozenset({"loss", "theta", "grad_norm", "hessian_min", "hessian_max", "work",
+                           "seconds", "status", "stopped"})
+
+
+def clock(columns: Mapping[str, np.ndarray], axis: str, run: int = 0) -> np.ndarray:
+    """The values (T+1,) of an axis: iterations, work, or seconds."""
+    if axis == "work":
+        return columns["work"][:, run]
+    if axis == "seconds":
+        return columns["seconds"]
+    return np.arange(len(columns["loss"]), dtype=float)
