@@ -107,20 +107,22 @@ def parameters(model: type[BaseModel]) -> list[Parameter]:
     return [p for p in found if p is not None]
 
 
-def faults(error: ValidationError) -> list[str]:
-    """Turn pydantic's report into one sentence per fault, naming field, value and range."""
-    return [_sentence(e) for e in error.errors(include_url=False)]
+def faults(error: ValidationError, tags: frozenset[str] = frozenset()) -> list[str]:
+    """Turn pydantic's report into one sentence per fault, naming field, value and range.
+
+    `tags` are the names by which unions are told apart: pydantic puts them into the field's path,
+    where a person has not written them.
+    """
+    return [_sentence(e, tags) for e in error.errors(include_url=False)
+            if not (e["type"] == "too_short" and e["input"])]    # its items' faults stand already
 
 
-def _sentence(e: Any) -> str:
+def _sentence(e: Any, tags: frozenset[str]) -> str:
     where = ""
-    for i, part in enumerate(e["loc"]):
-        # a discriminated union puts its tag (the method's name) after the index: not a field
-        tag = i and isinstance(part, str) and (
-            isinstance(e["loc"][i - 1], int) or e["loc"][:i] == ("problem",))
-        if not tag:
+    for part in e["loc"]:
+        if part not in tags:
             where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
-    where = where or "the run"
+    where = where or "The run"
     value = repr(e.get("input"))
     value = value if len(value) <= 60 else value[:57] + "..."
     context = e.get("ctx", {})
@@ -148,6 +150,11 @@ def _sentence(e: Any) -> str:
             return f"{where} is {value}, but must be an object with a \"name\"."
         case "extra_forbidden":
             return f"{where} = {value} is not a known field."
+        case "too_short":
+            return f"{where} is empty, but must have at least {context['min_length']} entry."
+        case "too_long":
+            return f"{where} has {context['actual_length']} entries, but at most " \
+                   f"{context['max_length']} are allowed."
         case "missing":
             return f"{where} is missing."
         case "value_error":

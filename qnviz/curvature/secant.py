@@ -1,8 +1,8 @@
 """What to do with a secant pair: the BFGS update of an inverse, and L-BFGS in compact form.
 
-    H⁺ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,    ρ = 1/sᵀy                     [NW06, eq. 6.17]
-    H  = I + [S Y] ⎡R⁻ᵀ(D + YᵀY)R⁻¹   −R⁻ᵀ⎤ [S Y]ᵀ,  R = triu(SᵀY), D = diag(SᵀY)
-                   ⎣     −R⁻¹            0 ⎦                     [Byrd, Nocedal, Schnabel 1994]
+H⁺ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,    ρ = 1/sᵀy                     [NW06, eq. 6.17]
+H  = I + [S Y] ⎡R⁻ᵀ(D + YᵀY)R⁻¹   −R⁻ᵀ⎤ [S Y]ᵀ,  R = triu(SᵀY), D = diag(SᵀY)
+⎣     −R⁻¹            0 ⎦                     [Byrd, Nocedal, Schnabel 1994]
 """
 
 from __future__ import annotations

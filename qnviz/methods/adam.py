@@ -1,7 +1,7 @@
 """Adam [Kingma, Ba 2015, algorithm 1], as torch.optim.Adam computes it.
 
-    m ← β₁ m + (1−β₁) g      v ← β₂ v + (1−β₂) g²
-    θ ← θ − α m̂ / (√v̂ + ε),   m̂ = m / (1−β₁ᵏ),  v̂ = v / (1−β₂ᵏ)
+m ← β₁ m + (1−β₁) g      v ← β₂ v + (1−β₂) g²
+θ ← θ − α m̂ / (√v̂ + ε),   m̂ = m / (1−β₁ᵏ),  v̂ = v / (1−β₂ᵏ)
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.words import say
 
 
 @dataclass

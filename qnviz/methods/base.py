@@ -97,18 +97,6 @@ class Method(Frozen):
         return ""
 
 
-def say(x: float | np.floating | np.ndarray) -> str:
-    """A number as a person writes it: 3.2e-5, 0.031, 12.4, 1,240."""
-    v = float(x)
-    if v == 0 or not np.isfinite(v):
-        return "0" if v == 0 else "∞" if v > 0 else "−∞" if v < 0 else "undefined"
-    if abs(v) >= 1e5 or abs(v) < 1e-3:
-        mantissa, exponent = f"{v:.1e}".split("e")
-        return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    text = f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}"
-    return text.replace("-", "−")
-
-
 def column(x: Tensor) -> Tensor:
     """(R,) → (R, 1), to scale vectors (R, P)."""
     return x[:, None]

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from qnviz.curvature.line_search import LineSearch, strong_wolfe
+from qnviz.curvature.line_search import strong_wolfe
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.curvature.spectrum import extremes
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
+from qnviz.words import say
 
 
 @dataclass

@@ -27,7 +27,8 @@ from torch.linalg import vecdot
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import pseudo_solve
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.words import say
 
 PERIOD, RATE = 5, 0.999                       # how often λ moves, and by which factor per step
 

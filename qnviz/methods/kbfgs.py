@@ -25,12 +25,18 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.curvature.double_damping import (
-    DampedPair, Damping, double_damping, update_bounds, worst_case)
+    DampedPair,
+    Damping,
+    double_damping,
+    update_bounds,
+    worst_case,
+)
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.words import say
 
 
 @dataclass

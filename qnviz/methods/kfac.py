@@ -24,8 +24,9 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import extremes
 from qnviz.fields import number, whole
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
 from qnviz.methods.kbfgs import damped, second_moment
+from qnviz.words import say
 
 
 @dataclass

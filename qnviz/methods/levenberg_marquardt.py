@@ -21,8 +21,9 @@ from torch.linalg import vecdot
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
 from qnviz.problems.base import ProblemSpec
+from qnviz.words import say
 
 DENSE_LIMIT = 2000                             # parameters; a dense P×P solve per run and step
 

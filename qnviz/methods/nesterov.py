@@ -1,6 +1,6 @@
 """Nesterov's accelerated gradient, as torch.optim.SGD(nesterov=True) computes it.
 
-    v ← μ v − α g        θ ← θ + μ v − α g
+v ← μ v − α g        θ ← θ + μ v − α g
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ from qnviz.curvature.line_search import backtracking
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import eigen
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
+from qnviz.words import say
 
 FLAT = 1e-8
 

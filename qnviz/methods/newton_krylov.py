@@ -27,8 +27,9 @@ from qnviz.curvature.hessian_vector import Kind
 from qnviz.curvature.krylov import Krylov, Reason, conjugate_gradients
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
 from qnviz.problems.base import Tape
+from qnviz.words import say
 
 HALVINGS = 60
 

@@ -1,6 +1,6 @@
 """RMSprop [Tieleman, Hinton 2012], as torch.optim.RMSprop computes it.
 
-    v ← β v + (1−β) g²        θ ← θ − α g / (√v + ε)
+v ← β v + (1−β) g²        θ ← θ − α g / (√v + ε)
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.words import say
 
 
 @dataclass

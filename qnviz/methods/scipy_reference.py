@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
-from qnviz.methods.base import Events, Look, Method, State, say
+from qnviz.methods.base import Events, Look, Method, State
 from qnviz.problems.base import ProblemSpec, Tape
+from qnviz.words import say
 
 LONGEST = 2000                                 # iterations that are recorded at most
 FAMILY = "outside"
@@ -65,7 +66,7 @@ class SciPyReference(Method):
 
     def _solve(self, oracle: Oracle, start: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Every iterate (K, P) of one run, and the work units spent by then (K,)."""
-        from scipy.optimize import minimize        # half a second to import: only when it is used
+        from scipy.optimize import minimize  # half a second to import: only when it is used
 
         own = Oracle(oracle.problem, oracle.batch, 1)
         seen: dict[bytes, tuple[Tape, np.ndarray]] = {}

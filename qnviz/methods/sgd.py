@@ -1,6 +1,6 @@
 """Gradient descent with heavy-ball momentum [Polyak 1964], as torch.optim.SGD computes it.
 
-    v ← μ v − α g        θ ← θ + v
+v ← μ v − α g        θ ← θ + v
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column, say
+from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.words import say
 
 
 @dataclass

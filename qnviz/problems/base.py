@@ -109,7 +109,7 @@ class Problem(ABC):
 
     @abstractmethod
     def start(self, seed: int, runs: Tensor) -> Tensor:
-        """theta (R, P) at which the given runs begin."""
+        """Theta (R, P) at which the given runs begin."""
 
     @abstractmethod
     def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
@@ -120,7 +120,7 @@ class Problem(ABC):
         """The noise-free or full batch on which progress is reported; shared by all runs."""
 
     def output(self, h: Tensor, xi: Tensor) -> Tensor:
-        """u = r(h; ξ); a plain net has u = h."""
+        """U = r(h; ξ); a plain net has u = h."""
         return h
 
     def output_jvp(self, h: Tensor, dh: Tensor, xi: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class Problem(ABC):
     # --- the calculus that follows from it ----------------------------------------------------
 
     def split(self, theta: Tensor) -> list[Tensor]:
-        """theta (R, P) as views W_l (R, out, in+1)."""
+        """Theta (R, P) as views W_l (R, out, in+1)."""
         blocks, at = [], 0
         for layer in self.layers:
             blocks.append(theta[:, at:at + layer.size].view(-1, *layer.shape))

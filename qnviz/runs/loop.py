@@ -17,12 +17,13 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle, dense
 from qnviz.curvature.spectrum import extremes
-from qnviz.methods.base import Method, say, take
+from qnviz.methods.base import Method, take
 from qnviz.problems.base import Problem
 from qnviz.runs.device import DTYPES, resolve, set_threads
 from qnviz.runs.plane import plane
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import STATE_COLUMNS, Entrant, Trace
+from qnviz.words import say
 
 CHUNK_SECONDS = 0.04                 # how long a chunk should take: an interrupt waits no longer
 LONGEST_CHUNK = 64

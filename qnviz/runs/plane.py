@@ -9,7 +9,7 @@ POINTS = 121                          # per axis; 121² forwards of a tiny map t
 
 
 def plane(spec: ProblemSpec, problem: Problem) -> dict[str, np.ndarray]:
-    """x (n,), y (n,), z (n, n) with z[i, j] = loss at (x[j], y[i]), over the problem's window."""
+    """X (n,), y (n,), z (n, n) with z[i, j] = loss at (x[j], y[i]), over the problem's window."""
     (x0, x1), (y0, y1) = spec.window
     x = torch.linspace(x0, x1, POINTS, dtype=problem.dtype, device=problem.device)
     y = torch.linspace(y0, y1, POINTS, dtype=problem.dtype, device=problem.device)

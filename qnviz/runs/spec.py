@@ -23,6 +23,8 @@ AnyProblem = (Annotated[Union[tuple(PROBLEMS.values())], Field(discriminator="na
               if len(PROBLEMS) > 1 else next(iter(PROBLEMS.values())))
 AnyMethod = Annotated[Union[tuple(METHODS.values())], Field(discriminator="name")]     # noqa: UP007
 
+TAGS = frozenset(PROBLEMS) | frozenset(METHODS)
+
 
 class RunSpec(Frozen):
     """Everything that determines a run's numbers."""
@@ -91,7 +93,7 @@ def parse(data: Any) -> RunSpec:
     try:
         return RunSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecError(faults(error)) from None
+        raise SpecError(faults(error, TAGS)) from None
 
 
 def read(path: str | Path) -> RunSpec:

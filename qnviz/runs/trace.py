@@ -32,7 +32,7 @@ class Entrant:
     family: str
 
 
-@dataclass
+@dataclass(eq=False)                     # two traces are the same only if they are one object
 class Trace:
     """A recorded run. T steps, R runs, P parameters.
 

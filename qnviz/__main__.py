@@ -1,0 +1,120 @@
+"""Headless qnviz: `python -m qnviz run SPEC.json --out run.npz`, `python -m qnviz list [--json]`.
+
+Exit status: 0 done, 1 could not be carried out, 2 the request was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from qnviz import __version__
+from qnviz.errors import QnvizError, SpecError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="qnviz", description="Second-order optimizers, headless.")
+    parser.add_argument("--version", action="version", version=f"qnviz {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a spec file and save the trace")
+    run.add_argument("spec", type=Path, help="JSON file that describes the run")
+    run.add_argument("--out", type=Path, required=True, help="where to save the trace (.npz)")
+    run.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    listing = commands.add_parser("list", help="list problems and methods")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    args = parser.parse_args(argv)
+    try:
+        return _run(args) if args.command == "run" else _list(args)
+    except SpecError as error:
+        for fault in error.faults:
+            print(f"qnviz: {fault}", file=sys.stderr)
+        return 2
+    except QnvizError as error:
+        print(f"qnviz: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:                  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("qnviz: interrupted, nothing was saved.", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from qnviz.runs.loop import stream
+    from qnviz.runs.spec import read
+
+    spec = read(args.spec)
+    folder = args.out.resolve().parent
+    if not folder.is_dir():
+        raise SpecError([f"--out {args.out}: the folder {folder.name!r} does not exist."])
+    with tqdm(total=spec.steps * len(spec.methods), unit="step", disable=args.quiet,
+              file=sys.stderr, dynamic_ncols=True) as bar:
+        for progress in stream(spec):
+            bar.update(progress.done - bar.n)
+    trace = progress.trace()
+    try:
+        with args.out.open("wb") as file:           # a handle, so that numpy adds no suffix
+            trace.save(file)
+    except OSError as error:
+        raise QnvizError(f"{args.out} could not be written: {error.strerror}.") from None
+    if not args.quiet:
+        for e in trace.entrants:
+            _summary(e.label, trace)
+        print(f"Saved {args.out}, computed {trace.device}.")
+    return 0
+
+
+def _summary(label: str, trace) -> None:
+    import numpy as np
+
+    columns = trace[label]
+    status, stopped = columns["status"], columns["stopped"]
+    if len(status) == 1:
+        print(f"{label:24} {trace.ends[label][0]}")
+        return
+    good = status == "converged"
+    counts = ", ".join(f"{n} {s}" for s, n in zip(*np.unique(status, return_counts=True),
+                                                  strict=True))
+    when = (f", in {stopped[good].mean():.1f} ± {stopped[good].std():.1f} steps"
+            if good.any() else "")
+    print(f"{label:24} {counts}{when}")
+
+
+def _list(args: argparse.Namespace) -> int:
+    from qnviz.fields import parameters
+    from qnviz.methods.registry import METHODS
+    from qnviz.problems.registry import PROBLEMS
+
+    def entry(model) -> dict:
+        return {"title": model.title, "reference": model.reference, "parameters": [
+            {"name": q.name, "default": q.default, "range": q.range, "help": q.help}
+            for q in parameters(model)]}
+
+    found = {
+        "problems": {name: entry(model) for name, model in PROBLEMS.items()},
+        "methods": {name: entry(model) | {"family": model.family, "unavailable": {
+            problem: why for problem, spec in PROBLEMS.items()
+            if (why := model().unavailable(spec()))}} for name, model in METHODS.items()}}
+    if args.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return 0
+    for kind, models in found.items():
+        print(kind.upper())
+        for name, about in models.items():
+            print(f"  {name:22}{about['title']}")
+            for q in about["parameters"]:
+                print(f"      {q['name']:14}{q['default']!s:16}{q['range']}")
+            for problem, why in about.get("unavailable", {}).items():
+                print(f"      not on {problem}: {why}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

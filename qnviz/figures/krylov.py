@@ -1,0 +1,100 @@
+"""What conjugate gradients met at each outer step, and why it ended there.
+
+Above: the Rayleigh quotients κ/‖p‖² along CG's directions, between the extreme eigenvalues of the
+exact Hessian, on a signed log axis. Below: iterations per step, coloured by the reason of the end.
+Diagnoses: where curvature turned negative, and how much work early termination saved.
+"""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from qnviz.figures.loss import AXES
+from qnviz.figures.theme import Picture, Theme, notice, time_range
+from qnviz.runs.trace import Trace, clock
+
+EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
+         "one, and why it ended.")
+REASONS = ("converged", "negative curvature", "disturbing", "budget", "non finite")
+SPLIT = 0.40                          # the lower part's share of the height
+
+
+def signed_log(x: np.ndarray) -> np.ndarray:
+    """sign(x) log₁₀(1 + |x|): a log axis that also holds negative numbers and 0."""
+    return np.sign(x) * np.log10(1 + np.abs(x))
+
+
+def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+    """Curvature seen by CG, iterations per outer step, and the reasons, of the first such entrant."""
+    shown = [(i, e) for i, e in enumerate(trace.entrants)
+             if "krylov_reason" in trace[e.label] and trace[e.label]["stopped"][run] > 0]
+    if not shown:
+        return Picture("krylov", "No Krylov iterations to look at", EMPTY, notice(theme, EMPTY))
+    i, e = shown[0]
+    c = trace[e.label]
+    steps = int(c["stopped"][run])
+    x = clock(c, axis, run)[1:steps + 1]
+    figure = go.Figure(layout=theme.base(AXES[axis], "curvature seen"))
+    if "hessian_min" in c:
+        _band(figure, theme, x, c["hessian_min"][:steps, run], c["hessian_max"][:steps, run])
+    rayleigh = c["rayleigh"][:steps, run]
+    at = np.repeat(x[:, None], rayleigh.shape[1], 1)
+    for mask, symbol, color, size in ((rayleigh > 0, "circle", e.color, 6),
+                                      (rayleigh <= 0, "x", theme.alarm, 9)):
+        figure.add_trace(go.Scatter(
+            x=at[mask], y=signed_log(rayleigh[mask]), mode="markers", meta={"entrant": i},
+            marker=dict(symbol=symbol, size=size, color=color), customdata=rayleigh[mask],
+            hovertemplate="pᵀHp/pᵀp = %{customdata:.3~g}<extra></extra>"))
+    width = np.diff(np.concatenate([[0.0], x]))
+    counts = c["krylov_iterations"][:steps, run]
+    reasons = c["krylov_reason"][:steps, run].astype(int)
+    for code, words in enumerate(REASONS):
+        mask = reasons == code
+        if mask.any():
+            color, pattern = theme.reasons[words]
+            figure.add_trace(go.Bar(
+                x=x[mask] - width[mask] / 2, y=counts[mask], width=0.86 * width[mask], yaxis="y2",
+                meta={"entrant": i}, marker=dict(
+                    color=color, line_width=0, pattern=dict(
+                        shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
+                hovertemplate=f"%{{y}} iterations: {words}<extra></extra>"))
+    reach = float(np.nanmax(np.abs(rayleigh), initial=1.0))
+    values = [v for v in (-1e6, -1e4, -1e3, -100, -10, 0, 10, 100, 1e3, 1e4, 1e6)
+              if abs(v) <= 3 * reach]
+    figure.update_layout(
+        barmode="overlay", bargap=0,
+        yaxis=dict(domain=[SPLIT + 0.04, 1], tickvals=signed_log(np.array(values)),
+                   ticktext=[f"{v:,.0f}".replace("-", "−") for v in values], zeroline=True,
+                   zerolinecolor=theme.muted),
+        yaxis2=dict(domain=[0, SPLIT - 0.04], title=dict(
+            text="iterations", standoff=4, font=dict(size=13, color=theme.muted)),
+                    tickfont=dict(size=12, color=theme.muted),
+                    gridcolor=theme.grid, rangemode="tozero", nticks=4, tickformat="d",
+                    zeroline=False))
+    figure.update_xaxes(range=time_range(trace, [e], axis, run), anchor="y2")
+    early = {w: int((reasons == k).sum()) for k, w in enumerate(REASONS) if (reasons == k).any()}
+    title = f"{e.title}: " + ", ".join(
+        f"{n} × {'to tolerance' if w == 'converged' else w}" for w, n in early.items())
+    alt = (f"{e.title}'s inner conjugate-gradient iterations over {steps} outer steps: "
+           f"{int(counts.sum())} iterations in all. Ended by "
+           + ", ".join(f"{w} {n} times" for w, n in early.items()) + ". Curvature along its "
+           f"directions lay between {np.nanmin(rayleigh):.3g} and {np.nanmax(rayleigh):.3g}.")
+    head = np.concatenate([[np.nan], signed_log(_last_finite(rayleigh))])
+    return Picture("krylov", title, alt, figure,
+                   [(i, np.concatenate([[np.nan], x]), head)], trail=0,
+                   cursor=axis == "iterations")
+
+
+def _band(figure: go.Figure, theme: Theme, x: np.ndarray, low: np.ndarray,
+          high: np.ndarray) -> None:
+    """The interval between the exact Hessian's extreme eigenvalues, where all quotients must lie."""
+    for values, fill in ((low, None), (high, "tonexty")):
+        figure.add_trace(go.Scatter(
+            x=x, y=signed_log(values), mode="lines", line=dict(color=theme.muted, width=1),
+            fill=fill, fillcolor=theme.band, customdata=values,
+            hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>"))
+
+
+def _last_finite(a: np.ndarray) -> np.ndarray:
+    """The last finite value of each row."""
+    count = np.isfinite(a).sum(1)
+    return np.where(count > 0, a[np.arange(len(a)), np.maximum(count - 1, 0)], np.nan)

@@ -1,0 +1,66 @@
+"""Controls made from declarations: a new hyper-parameter needs no line here."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from qnviz.fields import Parameter
+from qnviz.words import say
+
+STEPS_PER_DECADE = (1, 2, 5)
+
+
+def control(q: Parameter, key: str, compact: bool = False) -> Any:
+    """Draw the control of one hyper-parameter and return its value.
+
+    The value lives in `st.session_state[key]`, which the page has filled from the URL.
+    """
+    symbol = f"${q.symbol}$ " if q.symbol else ""
+    label = f"{symbol}{q.name.replace('_', ' ')}" + (f" ({q.unit})" if q.unit else "")
+    help = f"{q.help} Allowed: {q.range}. Default: {_shown(q.default)}."
+    if q.kind == "choice":
+        return st.selectbox(label, q.options, key=key, help=help,
+                            format_func=lambda o: o.replace("_", " "))
+    if q.kind == "bool":
+        return st.toggle(label, key=key, help=help)
+    if q.kind == "int":
+        return st.number_input(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
+                               help=help)
+    if q.log:
+        return st.select_slider(label, _decades(q, st.session_state[key]), key=key, help=help,
+                                format_func=_shown)
+    low, high = q.low if q.low is not None else -10.0, q.high if q.high is not None else 10.0
+    step = _step(low, high)
+    # an open end is excluded by one step of the slider
+    first, last = low + step * q.low_open, high - step * q.high_open
+    value = st.session_state[key]
+    return st.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
+                     format=f"%.{max(0, -math.floor(math.log10(step)))}f")
+
+
+def _shown(value: Any) -> str:
+    return say(value) if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def _step(low: float, high: float) -> float:
+    """A step of 1, 2 or 5 times a power of ten that gives about a hundred positions."""
+    rough = (high - low) / 100
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= 0.999 * rough)
+
+
+def _decades(q: Parameter, value: float) -> list[float]:
+    """1-2-5 steps over the allowed range, and the present value wherever it lies."""
+    low = q.low if q.low else (q.default * 1e-6 if q.default else 1e-12)
+    high = q.high if q.high is not None else 1e6
+    marks = [float(f"{m}e{p}") for p in range(math.floor(math.log10(low)),
+                                              math.ceil(math.log10(high)) + 1)
+             for m in STEPS_PER_DECADE]
+    inside = [m for m in marks if (m > low if q.low_open and q.low else m >= low)
+              and (m < high if q.high_open else m <= high)]
+    if q.high_open and q.high is not None:
+        inside.append(0.9 * q.high)            # the last useful value below an excluded end
+    return sorted({*inside, q.default, value})

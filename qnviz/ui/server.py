@@ -1,0 +1,34 @@
+"""What the server offers besides Streamlit's pages: Plotly's script, and a warm start."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import plotly
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+from qnviz.ui.ready import load
+
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+PLOTLY_URL = f"/qnviz/plotly-{plotly.__version__}.min.js"
+
+
+async def _plotly(request: Request) -> FileResponse:
+    # the version is in the address, so a browser may keep it for ever
+    return FileResponse(PLOTLY_JS, media_type="text/javascript",
+                        headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+ROUTES = [Route(PLOTLY_URL, _plotly)]
+
+
+@asynccontextmanager
+async def warm(app: object) -> AsyncIterator[None]:
+    """Import the numeric core beside the server's start, so that the first visitor does not wait."""
+    threading.Thread(target=load, daemon=True).start()
+    yield

@@ -1,0 +1,205 @@
+"""What a lab page is set to, and its two-way translation to a short, hand-editable URL.
+
+    ?noise=3&start=-0.25,-0.25&m=kbfgs,kbfgs~2,curveball&kbfgs~2.damping=none&step=120
+
+Fields at the page's defaults are left out. `kbfgs~2` is a second entrant of the same method. A bad value
+costs only itself: it gets a sentence and the default, everything else stays as asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from qnviz.fields import Frozen, Parameter, faults, parameters
+from qnviz.methods.registry import METHODS
+from qnviz.problems.registry import PROBLEMS
+from qnviz.runs.spec import MAX_ENTRANTS, MAX_STEPS, RunSpec, parse
+
+AXES = ("iterations", "work", "seconds")
+LONGEST_VALUE = 400                            # characters of one query value that are looked at
+LAB_STEPS = 3000                               # a page draws at most so many; the command line more
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One state of a lab page."""
+
+    problem: dict[str, Any]                    # with "name"
+    entrants: dict[str, dict[str, Any]]        # id → hyper-parameters that were set
+    steps: int = 300
+    seed: int = 0
+    stop_loss: float = 1e-10
+    axis: str = "iterations"
+    frame: int | None = None
+    faults: tuple[str, ...] = field(default=(), compare=False)
+
+    def method(self, entrant: str) -> dict[str, Any]:
+        """One entrant as a method of a run spec, named so that equals are told apart."""
+        name = base(entrant)
+        return {"name": name, "label": self.title(entrant)} | self.entrants[entrant]
+
+    def title(self, entrant: str) -> str:
+        """The method's title; where it enters twice, with what sets this entrant apart."""
+        name = base(entrant)
+        twins = [e for e in self.entrants if base(e) == name]
+        if len(twins) == 1:
+            return METHODS[name].title
+        differ = [q.name for q in parameters(METHODS[name])
+                  if len({str(self.value(e, q)) for e in twins}) > 1]
+        words = ", ".join(str(self.value(entrant, q)) if q.kind == "choice" else
+                          f"{q.name}={self.value(entrant, q):g}"
+                          for q in parameters(METHODS[name]) if q.name in differ)
+        number = twins.index(entrant) + 1
+        tail = f"({words})" if words and self._unique(twins, differ) else f"({number})"
+        return f"{METHODS[name].title} {tail}"[:40]
+
+    def _unique(self, twins: list[str], differ: list[str]) -> bool:
+        kinds = {q.name: q for q in parameters(METHODS[base(twins[0])])}
+        rows = {tuple(str(self.value(e, kinds[n])) for n in differ) for e in twins}
+        return len(rows) == len(twins)
+
+    def value(self, entrant: str, q: Parameter) -> Any:
+        """What an entrant's hyper-parameter stands at."""
+        return self.entrants[entrant].get(q.name, q.default)
+
+    def unavailable(self) -> dict[str, str]:
+        """Why an entrant cannot run on this problem, for those that cannot."""
+        problem = PROBLEMS[self.problem["name"]].model_validate(self.problem)
+        found = {}
+        for e in self.entrants:
+            if why := METHODS[base(e)]().unavailable(problem):
+                found[e] = why
+        return found
+
+    def spec(self) -> RunSpec | None:
+        """The run that these settings ask for; None where no entrant is left to run.
+
+        Raises:
+            SpecError: the run is too large.
+        """
+        out = self.unavailable()
+        methods = [self.method(e) for e in self.entrants if e not in out]
+        if not methods:
+            return None
+        return parse({"problem": self.problem, "methods": methods, "steps": self.steps,
+                      "seed": self.seed, "stop_loss": self.stop_loss})
+
+
+def base(entrant: str) -> str:
+    """The method's name in an entrant's id: kbfgs~2 → kbfgs."""
+    return entrant.partition("~")[0]
+
+
+def write_query(s: Settings, default: Settings) -> dict[str, str]:
+    """Settings as URL parameters, without what stands at the default."""
+    query = {}
+    for name, value in s.problem.items():
+        if name != "name" and value != default.problem.get(name):
+            query[name] = _text(value)
+    if list(s.entrants) != list(default.entrants):
+        query["m"] = ",".join(s.entrants)
+    for e, chosen in s.entrants.items():
+        usual = default.entrants.get(e, {})
+        for q in parameters(METHODS[base(e)]):
+            here = chosen.get(q.name, q.default)
+            if here != usual.get(q.name, q.default):
+                query[f"{e}.{q.name}"] = _text(here)
+    for name in ("steps", "seed", "stop_loss", "axis"):
+        if getattr(s, name) != getattr(default, name):
+            query[name.removesuffix("_loss")] = _text(getattr(s, name))
+    if s.frame is not None:
+        query["step"] = str(s.frame)
+    return query
+
+
+def read_query(query: Mapping[str, str], default: Settings) -> Settings:
+    """URL parameters as settings; each fault is a sentence in `faults`, with the default in place."""
+    notes: list[str] = []
+    left = {k: v[:LONGEST_VALUE] for k, v in query.items()}
+    entrants = _entrants(left.pop("m", None), default, notes)
+    s = replace(default, entrants=entrants)
+
+    for name in PROBLEMS[s.problem["name"]].model_fields:
+        if name != "name" and name in left:
+            raw = left.pop(name)
+            value = raw.split(",") if "," in raw else raw
+            s = replace(s, problem=_try(PROBLEMS[s.problem["name"]], s.problem, name, value,
+                                        name, notes))
+    for key, name in (("steps", "steps"), ("seed", "seed"), ("stop", "stop_loss")):
+        if key in left:
+            s = _run_field(s, name, key, left.pop(key), notes)
+    axis = left.pop("axis", s.axis)
+    if axis not in AXES:
+        notes.append(f"axis is {axis!r}, but must be one of {', '.join(AXES)}.")
+    else:
+        s = replace(s, axis=axis)
+    if "step" in left:
+        s = replace(s, frame=_frame(left.pop("step"), s, notes))
+    for key, raw in left.items():
+        e, dot, name = key.partition(".")
+        known = dot and e in entrants and any(
+            q.name == name for q in parameters(METHODS[base(e)]))
+        if known:
+            chosen = _try(METHODS[base(e)], s.entrants[e], name, raw, key, notes)
+            s = replace(s, entrants=s.entrants | {e: chosen})
+        else:
+            notes.append(f"The link's field {key!r} is not known here and was left out.")
+    return replace(s, faults=tuple(notes))
+
+
+def _entrants(raw: str | None, default: Settings, notes: list[str]) -> dict[str, dict[str, Any]]:
+    if raw is None:
+        return dict(default.entrants)
+    chosen: dict[str, dict[str, Any]] = {}
+    for e in (part.strip() for part in raw.split(",")):
+        if base(e) not in METHODS or not (e == base(e) or e.partition("~")[2].isdigit()):
+            notes.append(f"m names the unknown method {e!r}; known are {', '.join(METHODS)}.")
+        elif len(chosen) == MAX_ENTRANTS:
+            notes.append(f"m names more than {MAX_ENTRANTS} methods; {e!r} was left out.")
+        else:
+            chosen[e] = dict(default.entrants.get(e, {}))
+    return chosen or dict(default.entrants)
+
+
+def _try(model: type[Frozen], chosen: dict[str, Any], name: str, raw: Any, key: str,
+         notes: list[str]) -> dict[str, Any]:
+    """`chosen` with one more field, or as it was, with a note, if the value is refused."""
+    try:
+        valid = model.model_validate({**chosen, name: raw})
+    except ValidationError as error:
+        notes.extend(f.replace(name, key, 1) + " The default is used." for f in faults(error))
+        return chosen
+    value = getattr(valid, name)
+    return {**chosen, name: list(value) if isinstance(value, tuple) else value}
+
+
+def _run_field(s: Settings, name: str, key: str, raw: str, notes: list[str]) -> Settings:
+    probe = {"problem": s.problem, "methods": [{"name": next(iter(METHODS))}], name: raw}
+    try:
+        value = getattr(RunSpec.model_validate(probe), name)
+    except ValidationError as error:
+        notes.extend(f.replace(name, key, 1) + " The default is used." for f in faults(error))
+        return s
+    if name == "steps" and value > LAB_STEPS:
+        notes.append(f"steps is {value}, but a page draws at most {LAB_STEPS}; the command line "
+                     f"goes up to {MAX_STEPS}. The default is used.")
+        return s
+    return replace(s, **{name: value})
+
+
+def _frame(raw: str, s: Settings, notes: list[str]) -> int | None:
+    if raw.isascii() and raw.isdigit() and int(raw) <= LAB_STEPS:
+        return int(raw)
+    notes.append(f"step is {raw!r}, but must be a whole number from 0 to {s.steps}. "
+                 "The playhead starts at 0.")
+    return None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(_text(v) for v in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

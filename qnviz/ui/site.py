@@ -1,0 +1,22 @@
+"""The frame around all pages, and their list: one line per page."""
+
+from pathlib import Path
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+
+
+def page(file: str, title: str, **more) -> st.Page:
+    """One page; its address is its file's name."""
+    return st.Page(PAGES / f"{file}.py", title=title, url_path=file, **more)
+
+
+st.set_page_config(page_title="qnviz", page_icon=str(PAGES.parent / "assets" / "icon.svg"), layout="wide",
+                   initial_sidebar_state="collapsed")
+st.html(f"<style>{STYLE}</style>")
+st.navigation([
+    page("race", "Race", default=True),
+    page("rosenbrock", "Rosenbrock"),
+], position="top").run()

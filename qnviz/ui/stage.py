@@ -1,0 +1,60 @@
+"""The part of a lab that can be drawn without torch: containers, and the linked player in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from qnviz.figures.linked import linked
+from qnviz.runs.trace import Trace
+from qnviz.ui.player import player
+from qnviz.ui.ready import load, ready
+from qnviz.ui.server import PLOTLY_URL
+from qnviz.ui.store import shipped
+
+
+class Stage:
+    """The places of a lab page, in the order in which they are seen."""
+
+    def __init__(self, page: str):
+        self.page = page
+        self.controls = st.container(key="controls", gap="small")
+        self.faults = st.container(key="faults")
+        self.picture = st.container()
+        self.status = st.container(key="status").empty()
+        self.below = st.container()
+
+    def draw(self, trace: Trace, axis: str = "iterations", frame: int | None = None,
+             on_start: Callable[[], None] | None = None,
+             on_frame: Callable[[], None] | None = None) -> None:
+        """Put a trace's pictures under one playhead."""
+        theme = "dark" if st.context.theme.type == "dark" else "light"
+        with self.picture:
+            player(payload(trace, theme, axis) | {"frame": frame}, key=f"{self.page}/player",
+                   on_start=on_start, on_frame=on_frame)
+
+
+@lru_cache(maxsize=32)
+def payload(trace: Trace, theme: str, axis: str) -> dict[str, Any]:
+    """The player's data for a trace; scrubbing and returning viewers reuse it."""
+    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL)
+
+
+def opened(page: str, first: str) -> Stage:
+    """Lay out a lab. On a server that has not imported torch yet, show a shipped run meanwhile.
+
+    Args:
+        page: the page's name, for keys.
+        first: the shipped run that equals the page's default state.
+    """
+    stage = Stage(page)
+    trace = shipped(first)                     # also answers the default state without a run
+    if not ready():
+        if not st.query_params:
+            stage.draw(trace)
+        stage.status.text("Starting the numeric core …")
+        load()
+    return stage

@@ -1,0 +1,17 @@
+"""Numbers in the words that people use."""
+
+import math
+
+
+def say(x: float) -> str:
+    """A number as a person writes it: 3.2e−5, 0.031, 12.4, 1,240."""
+    v = float(x)
+    if math.isnan(v):
+        return "undefined"
+    if v == 0 or math.isinf(v):
+        return "0" if v == 0 else "∞" if v > 0 else "−∞"
+    if abs(v) >= 1e5 or abs(v) < 1e-3:
+        mantissa, exponent = f"{v:.1e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    text = f"{v:.3g}" if abs(v) < 999.5 else f"{v:,.0f}"
+    return text.replace("-", "−")
