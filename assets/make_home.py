@@ -1,4 +1,4 @@
-"""Compute the run that the home page shows before torch is imported: `python assets/make_home.py`."""
+"""Compute the run that the home page shows before torch is imported: `make home`."""
 
 from pathlib import Path
 

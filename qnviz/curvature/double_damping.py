@@ -5,8 +5,9 @@
     2.  damping with B = I:       if s̃ᵀy < μ₂ s̃ᵀs̃:   θ₂ = (1−μ₂) s̃ᵀs̃ / (s̃ᵀs̃ − s̃ᵀy)
                                   ỹ = θ₂ y + (1−θ₂) s̃
 
-After 1, s̃ᵀy ≥ μ₁ yᵀHy; after 2, s̃ᵀỹ ≥ μ₂ s̃ᵀs̃. With c₁ = ỹᵀHỹ / s̃ᵀỹ and c₂ = s̃ᵀs̃ / s̃ᵀỹ the BFGS update
-obeys λ_max(H⁺) ≤ (√λ_max(H) + √(c₁c₂))² + c₂ and λ_min(H⁺) ≥ λ_min(H) / (1 + c₁)  (MATH §2).
+After 1, s̃ᵀy ≥ μ₁ yᵀHy; after 2, s̃ᵀỹ ≥ μ₂ s̃ᵀs̃. With c₁ = ỹᵀHỹ / s̃ᵀỹ and c₂ = s̃ᵀs̃ / s̃ᵀỹ the
+BFGS update obeys λ_max(H⁺) ≤ (√λ_max(H) + √(c₁c₂))² + c₂ and λ_min(H⁺) ≥ λ_min(H) / (1 + c₁)
+(MATH §2).
 """
 
 from collections.abc import Callable
@@ -77,8 +78,8 @@ def worst_case(high: Tensor, mu1: Tensor, mu2: Tensor, damping: Damping = "doubl
         Tensor, Tensor]:
     """The largest c₁ and c₂ that any pair can have after damping, given λ_max(H) = high.
 
-    c₂ ≤ 1/μ₂ because s̃ᵀỹ ≥ μ₂ s̃ᵀs̃. Where step 2 did not act, c₁ ≤ 1/μ₁; where it did, 1−θ₂ ≤ μ₂ gives
-    c₁ ≤ min(1/μ₁ + λ_max, (1/√μ₁ + √(μ₂ λ_max))²)  (ours). Without step 2 nothing bounds c₂,
+    c₂ ≤ 1/μ₂ because s̃ᵀỹ ≥ μ₂ s̃ᵀs̃. Where step 2 did not act, c₁ ≤ 1/μ₁; where it did, 1−θ₂ ≤ μ₂
+    gives c₁ ≤ min(1/μ₁ + λ_max, (1/√μ₁ + √(μ₂ λ_max))²)  (ours). Without step 2 nothing bounds c₂,
     without step 1 nothing bounds either.
     """
     infinite = torch.full_like(high, torch.inf)

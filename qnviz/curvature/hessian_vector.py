@@ -1,6 +1,6 @@
 """Five ways to multiply the Hessian by a vector, from the same forward pass (MATH §5).
 
-    complex_step           H v = Im ∇f(θ + ihv) / h, with complex arithmetic throughout [Shen et al.]
+    complex_step           H v = Im ∇f(θ + ihv) / h, in complex arithmetic throughout [Shen et al.]
     pairs                  the same with (real, imaginary/h) carried as two real arrays
     forward_over_reverse   torch.func: forward-mode derivative of the gradient
     double_backward        torch.autograd: derivative of gᵀv

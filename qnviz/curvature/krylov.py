@@ -4,7 +4,7 @@ From d₀ = 0, r₀ = p₀ = −g, with κ_j = p_jᵀ H p_j, the iteration ends 
 
     non-finite            any of Hp, κ not finite                        → keep d_j
     negative curvature    κ_j ≤ ε ‖p_j‖²                                 → keep d_j
-    disturbing direction  q(d) = gᵀd + ½dᵀHd fails to decrease, or gᵀd_{j+1} ≥ 0   (ours)  → keep d_j
+    disturbing (ours)     q(d) = gᵀd + ½dᵀHd fails to decrease, or gᵀd_{j+1} ≥ 0 → keep d_j
     tolerance             ‖r_{j+1}‖ ≤ η ‖g‖                              → d_{j+1}, converged
     budget                j + 1 = j_max                                  → d_{j+1}
 

@@ -37,14 +37,14 @@ def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor, keep:
 
 
 def skip(sy: Tensor, ss: Tensor, scale: Tensor, usable: Tensor) -> Tensor:
-    """(R,) mask of the pairs that must not be used: sᵀy ≤ 10⁻⁴ sᵀs·scale, or not finite (MATH §3)."""
+    """(R,) mask of pairs that must not be used: sᵀy ≤ 10⁻⁴ sᵀs·scale, or not finite (MATH §3)."""
     fine = usable & (sy > 0) & (sy > 1e-4 * ss * scale) & torch.isfinite(sy) & torch.isfinite(ss)
     return ~fine
 
 
 @dataclass
 class CompactLBFGS:
-    """The last p pairs, and the inverse they define from H₀ = γI, applied without a loop over pairs.
+    """The last p pairs, and the inverse they define from H₀ = γI, applied without a loop over them.
 
     Empty places hold s = y = 0 with 1 on the diagonal of R, so they change nothing and every run
     may have filled a different number of places.
@@ -104,6 +104,6 @@ class CompactLBFGS:
         return 0.5 * (H + H.mT)
 
     def rescaled(self, s: Tensor, y: Tensor, keep: Tensor) -> CompactLBFGS:
-        """The same pairs from H₀ = (sᵀy / yᵀy) I  [NW06, eq. 7.20], except in the runs of `keep`."""
+        """The same pairs from H₀ = (sᵀy / yᵀy) I [NW06, eq. 7.20], except in runs of `keep`."""
         gamma = torch.where(keep, self.gamma, vecdot(s, y) / vecdot(y, y))
         return CompactLBFGS(self.S, self.Y, gamma)

@@ -1,7 +1,7 @@
 """Extreme eigenvalues of the inverse curvature a method keeps, against what damping guarantees.
 
-Diagnoses: whether the matrix stays usable. A minimum near 0 means directions are lost, a maximum that
-climbs means one bad pair blew it up. The marks above say when damping acted.
+Diagnoses: whether the matrix stays usable. A minimum near 0 means directions are lost, a maximum
+that climbs means one bad pair blew it up. The marks above say when damping acted.
 """
 
 import numpy as np

@@ -24,7 +24,7 @@ def signed_log(x: np.ndarray) -> np.ndarray:
 
 
 def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
-    """Curvature seen by CG, iterations per outer step, and the reasons, of the first such entrant."""
+    """Curvature seen by CG, iterations per step, and the reasons, of the first such entrant."""
     shown = [(i, e) for i, e in enumerate(trace.entrants)
              if "krylov_reason" in trace[e.label] and trace[e.label]["stopped"][run] > 0]
     if not shown:
@@ -86,7 +86,7 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
 
 def _band(figure: go.Figure, theme: Theme, x: np.ndarray, low: np.ndarray,
           high: np.ndarray) -> None:
-    """The interval between the exact Hessian's extreme eigenvalues, where all quotients must lie."""
+    """Between the exact Hessian's extreme eigenvalues: at ε = 1, all quotients must lie there."""
     for values, fill in ((low, None), (high, "tonexty")):
         figure.add_trace(go.Scatter(
             x=x, y=signed_log(values), mode="lines", line=dict(color=theme.muted, width=1),

@@ -1,4 +1,4 @@
-"""Loss of every method against steps, work or seconds. Diagnoses: who pays off, by which measure."""
+"""Loss of every method against steps, work or seconds. Diagnoses who pays off, by which measure."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -60,7 +60,7 @@ def _end_labels(figure: go.Figure, trace: Trace, ends: list[tuple[int, float]],
     """Names at the right end of the lines, moved apart where they would overlap."""
     gap = 0.085 * (span[1] - span[0])
     placed: list[float] = []
-    for i, value in sorted(ends, key=lambda pair: pair[1]):
+    for _, value in sorted(ends, key=lambda pair: pair[1]):
         at = min(max(np.log10(value), span[0] + gap / 2), span[1] - gap / 2)
         at = max(at, placed[-1] + gap) if placed else at
         placed.append(at)

@@ -66,8 +66,8 @@ THEMES = {t.name: t for t in (LIGHT, DARK)}
 class Picture:
     """A static figure with what the player moves above it.
 
-    `heads` are (entrant index, x (n,), y (n,)): where an entrant stands at each of its steps. `cursor`
-    asks for a vertical line at the playhead, `click` for a named answer to a click.
+    `heads` are (entrant index, x (n,), y (n,)): where an entrant stands at each of its steps.
+    `cursor` asks for a vertical line at the playhead, `click` for a named answer to a click.
     """
 
     id: str

@@ -3,8 +3,8 @@
     ā_{l−1} = [a_{l−1}; 1]      h_l = W_l ā_{l−1}      a_l = φ_l(h_l)      (MATH §1)
     u = r(h_L; ξ)               f = mean over samples of loss(u, target)
 
-Shapes, everywhere: R runs, N samples, P parameters. theta (R, P) holds the blocks W_l (R, out, in+1)
-one after the other; ā (R, N, in+1), h and g (R, N, out), losses (R,). All of it runs with complex
+Shapes, everywhere: R runs, N samples, P parameters. theta (R, P) holds the blocks W_l
+(R, out, in+1) one after the other; ā (R, N, in+1), h and g (R, N, out), losses (R,). All of it runs with complex
 theta as well, and that *is* the complex-step method: products are plain, nothing is conjugated.
 """
 

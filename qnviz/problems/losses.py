@@ -1,8 +1,8 @@
 """Losses of the output u against a target: value, gradient and Hessian in u, per sample.
 
 Each is a sum over outputs; the mean over the batch is taken by the problem. `sampled_gradient` is
-the gradient for a target drawn from the model's own predictive distribution p(t|u) ∝ e^{−loss}, which
-KFAC needs [Martens, Grosse 2015].
+the gradient for a target drawn from the model's own predictive distribution p(t|u) ∝ e^{−loss},
+which KFAC needs [Martens, Grosse 2015].
 """
 
 import math

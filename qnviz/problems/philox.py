@@ -1,8 +1,8 @@
 """Random numbers as a pure function of (seed, stream, run, step).
 
 Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011)
-turns a counter into random bits without any state. Run 7 therefore draws the same noise alone, among
-a thousand runs, in any tile, and on any device, which is what makes the run axis trustworthy.
+turns a counter into random bits without any state. Run 7 therefore draws the same noise alone,
+among a thousand runs, in any tile, and on any device, which is what makes the run axis trustworthy.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The one loop: batches, steps, stopping, recording. Every picture and number starts here.
 
-Entrants take turns chunk by chunk, so a race grows everywhere at once. Within a chunk nothing is read
-back from the device; at its end the instruments look at all its iterates in one batched call, so
+Entrants take turns chunk by chunk, so a race grows everywhere at once. Within a chunk nothing is
+read back from the device; at its end the instruments look at all its iterates in one batched call, so
 looking costs one pass per chunk, not one per step, and is not charged to the method.
 """
 
@@ -43,6 +43,7 @@ class Progress:
 
     @property
     def fraction(self) -> float:
+        """Share of the work that is done."""
         return self.done / self.total
 
     def trace(self) -> Trace:
@@ -228,7 +229,7 @@ class Lane:
     # --- looking back -----------------------------------------------------------------------------
 
     def columns(self) -> dict[str, np.ndarray]:
-        """All columns so far, to the full length of the run: what has ended repeats its last row."""
+        """All columns so far, to the run's full length: what has ended repeats its last row."""
         T = self.spec.steps
         columns = {}
         for name, parts in self.parts.items():

@@ -25,7 +25,7 @@ PATIENCE = 0.25                                # seconds after which progress is
 
 
 def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
-    """Run a lab page once through: read the URL, draw controls, run, draw pictures, write the URL."""
+    """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL."""
     page = Page(stage, default)
     with stage.controls:
         settings = page.controls(presets)

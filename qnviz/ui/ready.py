@@ -1,4 +1,4 @@
-"""Whether the numeric core is imported yet. Importing torch takes seconds; a picture need not wait."""
+"""Whether the numeric core is imported: torch takes seconds, and a picture need not wait for it."""
 
 import threading
 from importlib import import_module

@@ -29,6 +29,6 @@ ROUTES = [Route(PLOTLY_URL, _plotly)]
 
 @asynccontextmanager
 async def warm(app: object) -> AsyncIterator[None]:
-    """Import the numeric core beside the server's start, so that the first visitor does not wait."""
+    """Import the numeric core beside the server's start, so that no visitor waits for it."""
     threading.Thread(target=load, daemon=True).start()
     yield

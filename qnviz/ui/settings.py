@@ -2,8 +2,8 @@
 
     ?noise=3&start=-0.25,-0.25&m=kbfgs,kbfgs~2,curveball&kbfgs~2.damping=none&step=120
 
-Fields at the page's defaults are left out. `kbfgs~2` is a second entrant of the same method. A bad value
-costs only itself: it gets a sentence and the default, everything else stays as asked.
+Fields at the page's defaults are left out. `kbfgs~2` is a second entrant of the same method. A bad
+value costs only itself: it gets a sentence and the default, everything else stays as asked.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def write_query(s: Settings, default: Settings) -> dict[str, str]:
 
 
 def read_query(query: Mapping[str, str], default: Settings) -> Settings:
-    """URL parameters as settings; each fault is a sentence in `faults`, with the default in place."""
+    """URL parameters as settings; each fault is a sentence in `faults`, the default in place."""
     notes: list[str] = []
     left = {k: v[:LONGEST_VALUE] for k, v in query.items()}
     entrants = _entrants(left.pop("m", None), default, notes)

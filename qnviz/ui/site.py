@@ -13,8 +13,8 @@ def page(file: str, title: str, **more) -> st.Page:
     return st.Page(PAGES / f"{file}.py", title=title, url_path=file, **more)
 
 
-st.set_page_config(page_title="qnviz", page_icon=str(PAGES.parent / "assets" / "icon.svg"), layout="wide",
-                   initial_sidebar_state="collapsed")
+st.set_page_config(page_title="qnviz", page_icon=str(PAGES.parent / "assets" / "icon.svg"),
+                   layout="wide", initial_sidebar_state="collapsed")
 st.html(f"<style>{STYLE}</style>")
 st.navigation([
     page("race", "Race", default=True),

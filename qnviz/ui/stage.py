@@ -1,4 +1,4 @@
-"""The part of a lab that can be drawn without torch: containers, and the linked player in its place."""
+"""The part of a lab that can be drawn without torch: its places, and the player in its place."""
 
 from __future__ import annotations
 

@@ -1,0 +1,39 @@
+# make run    install what the app needs into .venv and serve it on http://127.0.0.1:8501
+# make test   install what tests need and run them
+# make lint   style and types
+# make bench  the measurements in benchmarks/
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint bench home clean
+
+run: .venv/run.stamp
+	$(BIN)/streamlit run app.py
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks
+
+home: .venv/run.stamp            # the run that the home page shows first; after a change of numbers
+	PYTHONPATH=. $(BIN)/python assets/make_home.py
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/run.stamp: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/dev.stamp: requirements.txt requirements-dev.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@ .venv/run.stamp

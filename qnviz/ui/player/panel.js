@@ -1,0 +1,250 @@
+// One panel of the linked player: a static figure and the canvas above it.
+
+const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", scrollZoom: false };
+const FAR = 1e5; // pixels; keeps what leaves the picture drawable
+const ARROW_INSET = 9;
+
+class Panel {
+  constructor(player) {
+    this.player = player;
+    this.box = element("section", "qnviz-panel");
+    this.title = element("div", "qnviz-title", this.box);
+    this.figure = element("div", "qnviz-figure", this.box, { role: "img" });
+    this.plot = element("div", "qnviz-plot", this.figure);
+    this.canvas = element("canvas", "qnviz-canvas", this.figure, { "aria-hidden": "true" });
+    this.context = this.canvas.getContext("2d");
+    this.observer = new ResizeObserver(() => {
+      clearTimeout(this.resizing);
+      this.resizing = setTimeout(() => this.resize(), 100);
+    });
+    this.observer.observe(this.figure);
+    for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
+      this.figure.addEventListener(type, (event) => this.point(event));
+    }
+  }
+
+  /** Draw a figure (again); Plotly keeps the zoom as long as the axes mean the same. */
+  show(spec, Plotly, entrants, hidden) {
+    this.spec = spec;
+    this.axes = null; // nothing is drawn until Plotly has laid out the new axes
+    this.start = null;
+    this.heads = (spec.heads ?? []).map((head) => ({
+      entrant: head.entrant, x: decode(head.x), y: decode(head.y),
+    }));
+    this.title.textContent = this.title.title = spec.title ?? "";
+    this.figure.setAttribute("aria-label", spec.alt ?? spec.title ?? "");
+    this.figure.classList.toggle("qnviz-clickable", Boolean(spec.click));
+    const data = spec.figure.data.map((trace) => {
+      const owner = entrants[trace.meta?.entrant];
+      // Copies, because Plotly writes what the reader changes into the objects it was given.
+      return owner && hidden.has(owner.label) ? { ...trace, visible: false } : { ...trace };
+    });
+    const { width, height, ...layout } = structuredClone(spec.figure.layout ?? {});
+    layout.autosize = true;
+    layout.uirevision ??= axesMeaning(layout);
+    if (spec.click) layout.dragmode = false; // a drag chooses a start, so it must not zoom
+    const first = !this.plot.on;
+    const drawn = Plotly.react(this.plot, data, layout, CONFIG);
+    if (first) {
+      for (const name of ["plotly_afterplot", "plotly_relayouting"]) this.plot.on(name, () => this.project());
+    }
+    this.project();
+    return drawn;
+  }
+
+  hide(entrants, hidden) {
+    const [traces, visible] = [[], []];
+    this.spec.figure.data.forEach((trace, i) => {
+      const owner = entrants[trace.meta?.entrant];
+      if (!owner || trace.visible === false) return;
+      const wanted = hidden.has(owner.label) ? false : trace.visible ?? true;
+      if (this.plot.data[i].visible === wanted) return;
+      traces.push(i);
+      visible.push(wanted);
+    });
+    if (traces.length) window.QnvizPlotly.restyle(this.plot, { visible }, traces);
+    else this.draw();
+  }
+
+  resize() {
+    const Plotly = window.QnvizPlotly;
+    if (Plotly && this.plot.on && this.figure.clientWidth) Plotly.Plots.resize(this.plot);
+  }
+
+  /** Data to pixels, once per change of the axes rather than once per frame. */
+  project() {
+    const layout = this.plot._fullLayout;
+    if (!layout?.xaxis || !layout?.yaxis) return;
+    this.axes = [layout.xaxis, layout.yaxis];
+    for (const head of this.heads) {
+      head.px = Float64Array.from(head.x, (value) => toPixel(this.axes[0], value));
+      head.py = Float64Array.from(head.y, (value) => toPixel(this.axes[1], value));
+    }
+    const ratio = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      Object.assign(this.canvas, { width, height });
+      Object.assign(this.canvas.style, { width: `${layout.width}px`, height: `${layout.height}px` });
+    }
+    this.ratio = ratio;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.axes) return;
+    const { context: c, player } = this;
+    const { model, frame, hidden, ink } = player;
+    const [xa, ya] = this.axes;
+    c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    c.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    c.save();
+    c.beginPath();
+    c.rect(xa._offset, ya._offset, xa._length, ya._length);
+    c.clip();
+    if (this.spec.cursor) this.drawCursor(toPixel(xa, model.frames[frame]), ink);
+    const alive = this.heads.filter((head) => !hidden.has(model.entrants[head.entrant].label));
+    for (const head of alive) this.drawTrail(head, this.stand(head));
+    c.restore();
+    // The first entrant is the one that the page is about: drawn last, it stays on top.
+    for (const head of alive.reverse()) this.drawHead(head, this.stand(head));
+    if (this.start) this.drawStart(ink);
+  }
+
+  stand(head) {
+    const { model, frame } = this.player;
+    return Math.min(model.entrants[head.entrant].index[frame], head.px.length - 1);
+  }
+
+  drawCursor(x, ink) {
+    const [, ya] = this.axes;
+    const { context: c } = this;
+    c.globalAlpha = 0.5;
+    c.fillStyle = ink.text;
+    c.fillRect(Math.round(x), ya._offset, 1, ya._length);
+    c.globalAlpha = 1;
+  }
+
+  drawTrail(head, at) {
+    const { context: c } = this;
+    const from = Math.max(0, at - (this.spec.trail ?? 0));
+    if (from === at) return;
+    c.strokeStyle = this.player.model.entrants[head.entrant].color;
+    c.lineWidth = 3;
+    c.lineJoin = "round";
+    // Eight pieces of rising opacity look continuous and cost eight strokes, not forty.
+    const pieces = Math.min(8, at - from);
+    for (let piece = 0; piece < pieces; piece++) {
+      const begin = from + Math.floor(((at - from) * piece) / pieces);
+      const end = from + Math.floor(((at - from) * (piece + 1)) / pieces);
+      c.globalAlpha = 0.12 + (0.83 * (piece + 1)) / pieces;
+      c.beginPath();
+      for (let i = begin, pen = false; i <= end; i++) {
+        const drawable = !Number.isNaN(head.px[i] + head.py[i]);
+        if (drawable && pen) c.lineTo(head.px[i], head.py[i]);
+        else if (drawable) c.moveTo(head.px[i], head.py[i]);
+        pen = drawable;
+      }
+      c.stroke();
+    }
+    c.globalAlpha = 1;
+  }
+
+  drawHead(head, at) {
+    const [x, y] = [head.px[at], head.py[at]];
+    if (Number.isNaN(x + y)) return;
+    const { context: c, player } = this;
+    const entrant = player.model.entrants[head.entrant];
+    const [xa, ya] = this.axes;
+    const edgeX = clamp(x, xa._offset, xa._offset + xa._length);
+    const edgeY = clamp(y, ya._offset, ya._offset + ya._length);
+    const outside = Math.hypot(x - edgeX, y - edgeY) > 1;
+    c.save();
+    if (outside) {
+      c.translate(
+        clamp(x, xa._offset + ARROW_INSET, xa._offset + xa._length - ARROW_INSET),
+        clamp(y, ya._offset + ARROW_INSET, ya._offset + ya._length - ARROW_INSET),
+      );
+      c.rotate(Math.atan2(y - edgeY, x - edgeX));
+    } else c.translate(x, y);
+    const shape = outside ? ARROW : entrant.path;
+    const hollow = player.model.entrants[head.entrant].over[player.frame];
+    // The ring in the background's colour sets the head off from lines and contours.
+    c.lineJoin = "round";
+    c.lineWidth = hollow ? 5 : 3;
+    c.strokeStyle = player.ink.background;
+    c.stroke(shape);
+    c.fillStyle = hollow ? player.ink.background : entrant.color;
+    c.fill(shape);
+    if (hollow) {
+      c.lineWidth = 2;
+      c.strokeStyle = entrant.color;
+      c.stroke(shape);
+    }
+    c.restore();
+  }
+
+  drawStart(ink) {
+    const { context: c } = this;
+    const [x, y] = this.start.map((value, k) => toPixel(this.axes[k], value));
+    c.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      c.moveTo(x + 5 * dx, y + 5 * dy);
+      c.lineTo(x + 13 * dx, y + 13 * dy);
+    }
+    c.moveTo(x + 8, y);
+    c.arc(x, y, 8, 0, 2 * Math.PI);
+    for (const [width, colour] of [[4, ink.background], [1.75, ink.text]]) {
+      c.lineWidth = width;
+      c.strokeStyle = colour;
+      c.stroke();
+    }
+  }
+
+  /** Press, drag and release in the plotting area choose a start. */
+  point(event) {
+    if (!this.spec?.click || !this.axes) return;
+    if (event.type === "pointerdown" ? event.button !== 0 : this.pointer !== event.pointerId) return;
+    const corner = this.plot.getBoundingClientRect();
+    const raw = [event.clientX - corner.left, event.clientY - corner.top];
+    const pixels = raw.map((value, k) => value - this.axes[k]._offset);
+    if (event.type === "pointerdown") {
+      if (pixels.some((value, k) => value < 0 || value > this.axes[k]._length)) return;
+      this.pointer = event.pointerId;
+      this.figure.setPointerCapture(event.pointerId);
+    }
+    if (event.type === "pointercancel") this.start = null;
+    else {
+      this.start = pixels.map((value, k) => {
+        const axis = this.axes[k];
+        return significant(axis.p2d(clamp(value, 0, axis._length)), 4);
+      });
+    }
+    if (event.type === "pointerup" || event.type === "pointercancel") this.pointer = null;
+    if (event.type === "pointerup") this.player.chooseStart(this.spec.click, this.start);
+    this.draw();
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    clearTimeout(this.resizing);
+    if (this.plot.on) window.QnvizPlotly.purge(this.plot);
+    this.box.remove();
+  }
+}
+
+const ARROW = new Path2D("M8 0L-5 6.5L-2.5 0L-5 -6.5Z");
+
+/** Pixel of a data value in the figure; a log axis sends 0 far away and negatives nowhere. */
+function toPixel(axis, value) {
+  const linear = axis.type === "log" ? Math.log10(value) : value;
+  if (Number.isNaN(linear)) return NaN;
+  const pixel = Number.isFinite(linear) ? axis.l2p(linear) : Math.sign(linear * axis._m) * FAR;
+  return clamp(axis._offset + pixel, -FAR, FAR);
+}
+
+/** What the axes mean: while it stays, Plotly keeps the reader's zoom over new data. */
+function axesMeaning(layout) {
+  const axes = Object.entries(layout).filter(([name]) => /^[xy]axis\d*$/.test(name)).sort();
+  const meaning = ([name, axis]) => [name, axis.type, axis.range, axis.title?.text ?? axis.title];
+  return JSON.stringify(axes.map(meaning));
+}

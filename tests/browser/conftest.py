@@ -1,0 +1,157 @@
+"""A browser and running servers for tests of what people see."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Streamlit's own probes fail now and then while a server starts or stops.
+NOISE = re.compile(r"/_stcore/(health|host-config)|favicon")
+
+
+def _chromium() -> str | None:
+    names = ["chromium", "chromium-browser", "google-chrome"]
+    found = (shutil.which(name) for name in names)
+    return os.environ.get("QNVIZ_CHROMIUM") or next(filter(None, found), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, driven by playwright; skips where there is none."""
+    executable = _chromium()
+    if executable is None:
+        message = 'no Chromium: "apt-get install chromium", or set QNVIZ_CHROMIUM to its path'
+        if os.environ.get("QNVIZ_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the server ended before it answered:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    pytest.fail(f"the server did not answer within 60 s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str | Path], str]]:
+    """Start ``streamlit run SCRIPT`` from the repository root; gives the server's address."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(script: str | Path) -> str:
+        port = _free_port()
+        log = tmp_path_factory.mktemp("server") / "log.txt"
+        options = {
+            "server.port": port,
+            "server.address": "127.0.0.1",
+            "server.headless": "true",
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": "false",
+        }
+        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", str(script), *flags],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append(process)
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_healthy(url, process, log)
+        return url
+
+    yield start
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def app_url(serve: Callable[[str | Path], str]) -> str:
+    """Address of the app itself."""
+    return serve("app.py")
+
+
+@pytest.fixture
+def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages in contexts of their own; ``page.errors`` collects what the console complains."""
+    contexts: list[Any] = []
+
+    def start(**options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.errors = []
+
+        def note(text: str, where: str = "") -> None:
+            if not NOISE.search(f"{text} {where}"):
+                page.errors.append(text)
+
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                note(message.text, message.location.get("url", ""))
+                if message.type == "error"
+                else None
+            ),
+        )
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Any]) -> Any:
+    """One page of 1280 x 800."""
+    return new_page()

@@ -1,0 +1,186 @@
+"""Double damping keeps its two promises, and both eigenvalue bounds follow from them."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qnviz.curvature.double_damping import double_damping, update_bounds, worst_case
+from qnviz.curvature.secant import bfgs_update
+from tests.helpers import F64, close, normal, spd
+
+DAMPINGS = ["double", "powell", "none"]
+thorough = settings(deadline=None, derandomize=True, max_examples=60)
+
+
+def times(H):
+    return lambda v: (H @ v[..., None])[..., 0]
+
+
+def pairs(seed, n, condition, runs=64):
+    """H ≻ 0 and pairs of all sizes: a quarter nearly good, a quarter with s nearly ⟂ y."""
+    H = spd(seed, runs, n, condition) * 10 ** normal(seed + 1, runs, 1, 1)
+    s, y = normal(seed + 2, runs, n), normal(seed + 3, runs, n)
+    y[: runs // 4] = torch.linalg.solve(H[: runs // 4], s[: runs // 4]) + 0.1 * y[: runs // 4]
+    third = slice(runs // 4, runs // 2)
+    s[third] -= (s[third] * y[third]).sum(1, keepdim=True) / y[third].square().sum(1)[:, None] \
+        * y[third] * (1 - 1e-3 * normal(seed + 4, runs // 4, 1))
+    return H, s * 10 ** (2 * normal(seed + 5, runs, 1)), y * 10 ** (2 * normal(seed + 6, runs, 1))
+
+
+def settings_of(seed, runs=64):
+    """μ₁, μ₂ in (0, 1), their ends included in the sense of 1e-4."""
+    g = torch.Generator().manual_seed(seed)
+    return (1e-4 + (1 - 2e-4) * torch.rand(2, runs, generator=g, dtype=F64)).unbind(0)
+
+
+def dot(a, b):
+    return (a * b).sum(-1)
+
+
+def size(a, b):
+    """What the rounding of a dot product is relative to."""
+    return a.norm(dim=1) * b.norm(dim=1)
+
+
+given_pairs = given(seed=st.integers(0, 10**6), n=st.integers(1, 8),
+                    condition=st.sampled_from([1.0, 1e2, 1e6]))
+
+
+@thorough
+@given_pairs
+def test_both_inequalities_hold_with_equality_where_damping_acted(seed, n, condition):
+    H, s, y = pairs(seed, n, condition)
+    mu1, mu2 = settings_of(seed)
+    p = double_damping(s, y, times(H), mu1, mu2)
+    Hy, yHy = times(H)(y), dot(y, times(H)(y))
+    # dot products of nearly orthogonal vectors cancel: rounding is relative to their norms
+    slack1 = 1e-13 * (size(p.s, y) + p.theta1 * size(s, y) + size(Hy, y))
+    slack2 = 1e-13 * (size(p.s, p.y) + p.theta2 * size(p.s, y) + dot(p.s, p.s))
+    assert (dot(p.s, y) >= mu1 * yHy - slack1).all()
+    assert (dot(p.s, p.y) >= mu2 * dot(p.s, p.s) - slack2).all()
+    acted1, acted2 = p.theta1 < 1, p.theta2 < 1
+    assert ((dot(p.s, y) - mu1 * yHy).abs() <= slack1)[acted1].all()
+    assert ((dot(p.s, p.y) - mu2 * dot(p.s, p.s)).abs() <= slack2)[acted2].all()
+    assert ((p.theta1 > 0) & (p.theta1 <= 1) & (p.theta2 > 0) & (p.theta2 <= 1)).all()
+    assert (acted1 == (dot(s, y) < mu1 * yHy)).all()
+
+
+def test_the_random_pairs_reach_all_branches():
+    H, s, y = pairs(1, 4, 1e2, runs=4000)
+    mu1, mu2 = settings_of(1, 4000)
+    p = double_damping(s, y, times(H), mu1, mu2)
+    for acted1 in (False, True):
+        for acted2 in (False, True):
+            assert (((p.theta1 < 1) == acted1) & ((p.theta2 < 1) == acted2)).sum() > 50
+    assert (dot(s, y) < 0).sum() > 500
+
+
+@thorough
+@given_pairs
+def test_undamped_parts_of_a_pair_pass_bit_by_bit(seed, n, condition):
+    H, s, y = pairs(seed, n, condition)
+    for damping in DAMPINGS:
+        p = double_damping(s, y, times(H), *settings_of(seed), damping)
+        assert torch.equal(p.s[p.theta1 == 1], s[p.theta1 == 1])
+        assert torch.equal(p.y[p.theta2 == 1], y[p.theta2 == 1])
+        if damping == "none":
+            assert (p.theta1 == 1).all()
+        if damping != "double":
+            assert (p.theta2 == 1).all()
+
+
+@pytest.mark.parametrize("damping", DAMPINGS)
+def test_formulas_against_a_version_for_one_pair(damping):
+    H, s, y = pairs(5, 3, 1e2)
+    mu1, mu2 = settings_of(5)
+    p = double_damping(s, y, times(H), mu1, mu2, damping)
+    for r in range(len(s)):
+        h, u, v, m1, m2 = H[r], s[r], y[r], mu1[r].item(), mu2[r].item()
+        yHy, sy = (v @ h @ v).item(), (u @ v).item()
+        theta1 = (1 - m1) * yHy / (yHy - sy) if damping != "none" and sy < m1 * yHy else 1.0
+        s_t = theta1 * u + (1 - theta1) * (h @ v)
+        ss, s_ty = (s_t @ s_t).item(), (s_t @ v).item()
+        theta2 = (1 - m2) * ss / (ss - s_ty) if damping == "double" and s_ty < m2 * ss else 1.0
+        y_t = theta2 * v + (1 - theta2) * s_t
+        sy_t = (s_t @ y_t).item()
+        expected = {
+            "s": s_t, "y": y_t, "Hy": h @ y_t, "theta1": theta1, "theta2": theta2,
+            "ratio1_before": sy / yHy, "ratio1_after": s_ty / yHy, "ratio2_before": s_ty / ss,
+            "ratio2_after": sy_t / ss, "sy": sy_t, "ss": ss,
+            "c1": (y_t @ h @ y_t).item() / sy_t, "c2": ss / sy_t}
+        for name, value in expected.items():
+            # s is nearly orthogonal to y in a quarter of the pairs: three to six digits cancel
+            torch.testing.assert_close(getattr(p, name)[r], torch.as_tensor(value, dtype=F64),
+                                       rtol=1e-7, atol=1e-12, msg=f"{name} of pair {r}")
+        assert bool(p.usable[r])
+
+
+@thorough
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 8),
+       condition=st.sampled_from([1.0, 1e2, 1e4]), damping=st.sampled_from(DAMPINGS))
+def test_both_bounds_hold_for_every_update(seed, n, condition, damping):
+    H, s, y = pairs(seed, n, condition, runs=128)
+    mu1, mu2 = settings_of(seed, 128)
+    p = double_damping(s, y, times(H), mu1, mu2, damping)
+    good = p.usable & (p.sy > 1e-8 * size(p.s, p.y))        # what is left is a usable secant pair
+    H_next = bfgs_update(H, p.s, p.Hy, p.sy, p.c1 * p.sy, ~good)[good]
+    values, before = torch.linalg.eigvalsh(H_next), torch.linalg.eigvalsh(H[good])
+    low, high = before[:, 0], before[:, -1]
+    c1, c2 = p.c1[good], p.c2[good]
+    # eigvalsh is accurate relative to λ_max, and so is the update's rounding to what it adds
+    slack = 1e-12 * (values[:, -1] + high * (1 + c1))
+    worst1, worst2 = worst_case(high, mu1[good], mu2[good], damping)
+    assert (c1 <= worst1 * (1 + 1e-7)).all()               # 1e-7: sᵀy may have lost eight digits
+    assert (c2 <= worst2 * (1 + 1e-7)).all()
+    for bound in ((c1, c2), (worst1, worst2)):
+        low_next, high_next = update_bounds(low, high, *bound)
+        assert (values[:, 0] >= low_next - slack).all()
+        assert (values[:, -1] <= high_next * (1 + 1e-7) + slack).all()
+
+
+def test_the_worst_case_is_nearly_reached():
+    # bounds that nothing comes near would be true and useless
+    mu1, mu2 = torch.full((20_000,), 0.2, dtype=F64), torch.full((20_000,), 0.5, dtype=F64)
+    for damping, reach in (("double", 0.5), ("powell", 0.99)):
+        H, s, y = pairs(3, 2, 1e2, runs=20_000)
+        p = double_damping(s, y, times(H), mu1, mu2, damping)
+        worst1, worst2 = worst_case(torch.linalg.eigvalsh(H)[:, -1], mu1, mu2, damping)
+        assert (p.c1 / worst1).max() > reach
+        if damping == "double":
+            assert (p.c2 / worst2).max() > 0.99
+
+
+def test_without_damping_nothing_is_bounded():
+    H = torch.eye(2, dtype=F64).repeat(30, 1, 1)
+    tiny = 10.0 ** -torch.arange(30, dtype=F64)
+    s = torch.stack([tiny, torch.ones(30, dtype=F64)], 1)
+    y = torch.tensor([[1.0, 0.0]], dtype=F64).repeat(30, 1)
+    mu1, mu2 = torch.full((30,), 0.2, dtype=F64), torch.full((30,), 0.5, dtype=F64)
+    none, powell, double = (double_damping(s, y, times(H), mu1, mu2, d)
+                            for d in ("none", "powell", "double"))
+    assert none.c1.max() > 1e28
+    assert none.c2.max() > 1e28
+    assert powell.c1.max() <= 1 / 0.2 + 1e-9
+    assert double.c2.max() <= 1 / 0.5 + 1e-9
+    high = torch.ones(30, dtype=F64)
+    assert worst_case(high, mu1, mu2, "none")[0].isinf().all()
+    assert worst_case(high, mu1, mu2, "powell")[1].isinf().all()
+
+
+@pytest.mark.parametrize("damping", DAMPINGS)
+@pytest.mark.parametrize("zero", ["s", "y", "both"])
+def test_degenerate_pairs_are_unusable_and_harm_no_neighbour(damping, zero):
+    H, s, y = pairs(7, 3, 1e2, runs=4)
+    mu1, mu2 = settings_of(7, 4)
+    alone = double_damping(s[2:], y[2:], times(H[2:]), mu1[2:], mu2[2:], damping)
+    if zero in ("s", "both"):
+        s[0] = 0
+    if zero in ("y", "both"):
+        y[0] = 0
+    y[1] = torch.nan
+    p = double_damping(s, y, times(H), mu1, mu2, damping)
+    assert p.usable.tolist() == [False, False, True, True]
+    assert p.theta1[:2].tolist() == p.theta2[:2].tolist() == [1, 1]
+    for ours, theirs in zip(p, alone, strict=True):
+        close(ours[2:].double(), theirs.double(), 1e-14)
