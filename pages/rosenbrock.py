@@ -1,16 +1,20 @@
 from qnviz.ui.stage import opened
 
-stage = opened("rosenbrock", first="home")
+stage = opened("rosenbrock", first="rosenbrock")
 
 from qnviz.ui import defaults  # noqa: E402  torch comes with it: after the first picture
 from qnviz.ui.lab import lab, preset  # noqa: E402
 
-RACE = defaults.RACE
-lab(stage, RACE, {
-    "Six methods, no noise": RACE,
-    "The same with noise ε ~ U[0, 3]": preset(RACE, problem={"noise": 3.0}),
-    "Three dampings of K-BFGS": preset(RACE, entrants=defaults.THREE_DAMPINGS),
-    "Newton's family": preset(RACE, entrants=defaults.NEWTONS),
-    "Quasi-Newton, ours and SciPy's": preset(RACE, entrants=defaults.QUASI),
-    "First order against CurveBall": preset(RACE, entrants=defaults.FIRST_ORDER),
+LAB = defaults.LAB
+lab(stage, LAB, {
+    "Three dampings under noise ε ~ U[0, 1]": LAB,
+    "Three dampings without noise": preset(LAB, problem={"noise": 0.0}),
+    "Strong noise ε ~ U[0, 3]": preset(LAB, problem={"noise": 3.0}),
+    "From the classic start (−1.2, 1)": preset(LAB, problem={"start": [-1.2, 1.0]}),
+    "CurveBall at λ₀ = 10, 1, 0.1": preset(LAB, entrants={
+        "curveball": {"lam": 10.0}, "curveball~2": {}, "curveball~3": {"lam": 0.1}}),
+    "Newton-Krylov at η = 0.1 and 1e−6": preset(LAB, entrants={
+        "newton_krylov": {}, "newton_krylov~2": {"eta": 1e-6}}),
+    "Curvature by Hessian or Gauss-Newton": preset(LAB, entrants={
+        "newton_krylov": {}, "newton_krylov~2": {"curvature": "gauss_newton"}}),
 })

@@ -22,6 +22,7 @@ class Oracle:
         self.problem, self.batch, self.runs = problem, batch, runs
         self._common = 0.0
         self._masked: Tensor | None = None
+        self.first: Tensor | None = None       # loss (R,) of a step's first pass: the batch's own
 
     def charge(self, units: float, active: Tensor | None = None) -> None:
         """Add units of work to all runs or to the active ones."""
@@ -42,7 +43,9 @@ class Oracle:
     def forward(self, theta: Tensor, active: Tensor | None = None) -> Tape:
         """One forward pass; the loss is on the tape as f (R,)."""
         self.charge(1, active)
-        return self.problem.forward(theta, self.batch)
+        tape = self.problem.forward(theta, self.batch)
+        self.first = tape.f if self.first is None else self.first
+        return tape
 
     def blocks(self, tape: Tape, active: Tensor | None = None) -> list[Tensor]:
         """∇W_l (R, out, in+1) per layer; leaves g_l on the tape."""

@@ -61,7 +61,7 @@ def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int =
     if bounded:
         figure.add_annotation(
             text=f"band: certified for {bounded}; dotted: a-priori", x=0.99, y=0.01, xref="paper",
-            yref="paper", xanchor="right", yanchor="bottom", showarrow=False,
+            yref="paper", xanchor="right", yanchor="bottom", showarrow=False, bgcolor=theme.paper,
             font=dict(size=11.5, color=theme.muted))
     alt = ("Extreme eigenvalues of the inverse curvature matrices. "
            + " ".join(f"{e.title} stays within {say(s[0])} and {say(s[1])}."

@@ -34,8 +34,10 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
     steps = int(c["stopped"][run])
     x = clock(c, axis, run)[1:steps + 1]
     figure = go.Figure(layout=theme.base(AXES[axis], "curvature seen"))
-    if "hessian_min" in c:
-        _band(figure, theme, x, c["hessian_min"][:steps, run], c["hessian_max"][:steps, run])
+    # CG sees the batch: under noise the band is the batch's Hessian, not the one at ε = 1
+    whose = "batch_hessian" if "batch_hessian_min" in c else "hessian"
+    if f"{whose}_min" in c:
+        _band(figure, theme, x, *(c[f"{whose}_{m}"][:steps, run] for m in ("min", "max")))
     rayleigh = c["rayleigh"][:steps, run]
     at = np.repeat(x[:, None], rayleigh.shape[1], 1)
     for mask, symbol, color, size in ((rayleigh > 0, "circle", e.color, 6),
@@ -86,7 +88,7 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
 
 def _band(figure: go.Figure, theme: Theme, x: np.ndarray, low: np.ndarray,
           high: np.ndarray) -> None:
-    """Between the exact Hessian's extreme eigenvalues: at ε = 1, all quotients must lie there."""
+    """Between the exact Hessian's extreme eigenvalues, where all quotients must lie."""
     for values, fill in ((low, None), (high, "tonexty")):
         figure.add_trace(go.Scatter(
             x=x, y=signed_log(values), mode="lines", line=dict(color=theme.muted, width=1),

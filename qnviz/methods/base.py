@@ -90,7 +90,7 @@ class Method(Frozen):
 
     @abstractmethod
     def step(self, oracle: Oracle, state: Any, p: SimpleNamespace) -> tuple[Any, Events]:
-        """One step on one batch."""
+        """One step on one batch; its first forward pass, if it needs any, is at state.theta."""
 
     def describe(self, e: Mapping[str, np.ndarray]) -> str:
         """What one step did, in a sentence, from its recorded events of one run."""

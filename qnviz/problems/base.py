@@ -4,8 +4,9 @@
     u = r(h_L; ξ)               f = mean over samples of loss(u, target)
 
 Shapes, everywhere: R runs, N samples, P parameters. theta (R, P) holds the blocks W_l
-(R, out, in+1) one after the other; ā (R, N, in+1), h and g (R, N, out), losses (R,). All of it runs with complex
-theta as well, and that *is* the complex-step method: products are plain, nothing is conjugated.
+(R, out, in+1) one after the other; ā (R, N, in+1), h and g (R, N, out), losses (R,). All of it runs
+with complex theta as well, and that *is* the complex-step method: products are plain, nothing is
+conjugated.
 """
 
 from __future__ import annotations
@@ -58,6 +59,15 @@ class Batch:
         pick = {name: t if t.shape[0] == 1 else t[index]
                 for name, t in (("x", self.x), ("target", self.target), ("xi", self.xi))}
         return replace(self, runs=self.runs[index], **pick)
+
+    @staticmethod
+    def concat(batches: list[Batch]) -> Batch:
+        """Several steps' batches of the same runs as one batch of more runs, step after step."""
+        first = batches[0]
+        joined = {name: getattr(first, name) if getattr(first, name).shape[0] == 1
+                  and name != "xi" else torch.cat([getattr(b, name) for b in batches])
+                  for name in ("x", "target", "xi", "runs")}
+        return replace(first, **joined)
 
 
 @dataclass

@@ -3,8 +3,8 @@
     h = W·1 = (x₁, x₂)      u(h; ε) = (10 ε (x₂ − x₁²), 1 − x₁)      f = u₁² + u₂²
 
 At ε = 1 this is the classic function with minimum 0 at (1, 1). Noise s draws ε ~ U[0, s] anew at
-each step [Henriques et al. 2018, §4]. Seen as a net, the methods made for layers run on it unchanged:
-one layer with A = E[ā āᵀ] = 1.
+each step [Henriques et al. 2018, §4]. Seen as a net, the methods made for layers run on it
+unchanged: one layer with A = E[ā āᵀ] = 1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The one loop: batches, steps, stopping, recording. Every picture and number starts here.
 
 Entrants take turns chunk by chunk, so a race grows everywhere at once. Within a chunk nothing is
-read back from the device; at its end the instruments look at all its iterates in one batched call, so
-looking costs one pass per chunk, not one per step, and is not charged to the method.
+read back from the device; at its end the instruments look at all its iterates in one batched call,
+so looking costs one pass per chunk, not one per step, and is not charged to the method.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle, dense
 from qnviz.curvature.spectrum import extremes
 from qnviz.methods.base import Method, take
-from qnviz.problems.base import Problem
+from qnviz.problems.base import Batch, Problem
 from qnviz.runs.device import DTYPES, resolve, set_threads
 from qnviz.runs.plane import plane
 from qnviz.runs.spec import RunSpec
@@ -29,6 +29,8 @@ CHUNK_SECONDS = 0.04                 # how long a chunk should take: an interrup
 LONGEST_CHUNK = 64
 DENSE_INSTRUMENT = 8                 # up to this many parameters the exact Hessian is watched
 INSTRUMENT_ROWS = 200_000            # iterates looked at in one call
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+MARKERS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ class Progress:
         labels = [lane.method.entrant for lane in self.lanes]
         return Trace(
             spec=spec.model_dump(mode="json"), key=spec.key(),
-            entrants=[Entrant(m.entrant, m.name, m.title, *m.look, m.family)
-                      for m in (lane.method for lane in self.lanes)],
+            entrants=_entrants([lane.method for lane in self.lanes]),
             columns={label: lane.columns() for label, lane in zip(labels, self.lanes, strict=True)},
             plane=plane(spec.problem, self.lanes[0].problem) if spec.problem.plane else {},
             words={label: lane.words(0) for label, lane in zip(labels, self.lanes, strict=True)},
@@ -135,15 +136,18 @@ class Lane:
                     max(1, INSTRUMENT_ROWS // max(1, len(self.runs))))
         alive = self.runs.cpu().numpy()
         began = time.perf_counter()
-        thetas, works, events = [], [], []
+        thetas, works, events, batches = [self.state.theta], [], [], []
         for batch in self.problem.batches(self.k, count, self.spec.seed, self.runs):
             oracle = Oracle(self.problem, batch, len(self.runs))
+            batches.append(batch)
             self.state, seen = self.method.step(oracle, self.state, self.p)
             self.spent = self.spent + oracle.work
             thetas.append(self.state.theta)
             works.append(self.spent)
+            if not batch.full and oracle.first is not None:
+                seen["batch_loss"] = oracle.first
             events.append(seen)
-        stacked = torch.stack(thetas)
+        stacked = torch.stack(thetas[1:])
         if stacked.is_cuda:
             torch.cuda.synchronize()
         took = time.perf_counter() - began
@@ -152,6 +156,8 @@ class Lane:
         self.chunk = int(np.clip(aim, 1, min(2 * self.chunk, LONGEST_CHUNK)))
         new = self._instruments(stacked) | {"work": torch.stack(works)}
         new |= {n: _stack([e[n] for e in events]) for n in events[0]}
+        if not batches[0].full and stacked.shape[-1] <= DENSE_INSTRUMENT:
+            new |= self._batch_curvature(torch.stack(thetas[:-1]), Batch.concat(batches))
         self.clock.append(self.clock[-1][-1] + took / count * np.arange(1, count + 1))
         self._record({n: _host(v) for n, v in new.items()}, alive, count)
         self.k += count
@@ -169,6 +175,13 @@ class Lane:
             low, high = extremes(dense(self.problem, tape, "hessian"))
             seen |= {"hessian_min": low, "hessian_max": high}
         return {k: v.reshape(n, R, *v.shape[2 if k == "theta" else 1:]) for k, v in seen.items()}
+
+    def _batch_curvature(self, thetas: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Extreme eigenvalues (n, R) of the Hessian that each step's own batch has."""
+        n, R, P = thetas.shape
+        tape = self.problem.forward(thetas.reshape(n * R, P), batch)
+        low, high = extremes(dense(self.problem, tape, "hessian"))
+        return {"batch_hessian_min": low.view(n, R), "batch_hessian_max": high.view(n, R)}
 
     def _record(self, new: dict[str, np.ndarray], alive: np.ndarray, count: int) -> None:
         """Spread the chunk of the living runs over all runs, then find who has ended in it."""
@@ -266,6 +279,20 @@ class Lane:
                 return float(part[row, run])
             row -= len(part)
         return float(self.parts[name][-1][-1, run])
+
+
+def _entrants(methods: list[Method]) -> list[Entrant]:
+    """How each entrant is called and drawn; twins share a colour, not dash and marker."""
+    entrants = []
+    for i, m in enumerate(methods):
+        name = m.entrant if m.label else m.title
+        twins = sum(type(other) is type(m) for other in methods[:i])
+        color, dash, marker = m.look
+        entrants.append(Entrant(
+            m.entrant, m.name, name, color,
+            DASHES[(DASHES.index(dash) + twins) % len(DASHES)],
+            MARKERS[(MARKERS.index(marker) + twins) % len(MARKERS)], m.family))
+    return entrants
 
 
 def _host(x: Tensor) -> np.ndarray:

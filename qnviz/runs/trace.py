@@ -39,7 +39,9 @@ class Trace:
     `columns[label]` holds, per entrant: loss and theta (T+1, R, …) at ε = 1 or on the full batch;
     grad_norm, and for small problems hessian_min and hessian_max, likewise; work (T+1, R) in units;
     seconds (T+1,); status and stopped (R,); and what the method exposes, (T, R, …), row t being the
-    step from iterate t to t+1. A run that has ended repeats its last values.
+    step from iterate t to t+1. Where steps see batches, batch_loss, and for small problems
+    batch_hessian_min and batch_hessian_max (T, R), are those of the step's own batch. A run that
+    has ended repeats its last values.
     """
 
     spec: dict[str, Any]

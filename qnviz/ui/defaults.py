@@ -10,8 +10,12 @@ RACERS = {"kbfgs": KBFGS, "kbfgs_l": KBFGS, "curveball": {}, "newton_krylov": {}
 
 ROSENBROCK = {"name": "rosenbrock"}
 RACE = Settings(ROSENBROCK, RACERS)
-THREE_DAMPINGS = {"kbfgs": KBFGS, "kbfgs~2": KBFGS | {"damping": "powell"},
-                  "kbfgs~3": KBFGS | {"damping": "none"}}
+NOISY = {"lr": 0.1, "lam": 0.3}
+THREE_DAMPINGS = {"kbfgs": NOISY, "kbfgs~2": NOISY | {"damping": "powell"},
+                  "kbfgs~3": NOISY | {"damping": "none"}}
+# under noise, from CurveBall's own start: the undamped twin is wrecked by a few bad pairs
+LAB = Settings(ROSENBROCK | {"noise": 1.0, "start": [-0.25, -0.25]},
+               THREE_DAMPINGS | {"curveball": {}, "newton_krylov": {}})
 NEWTONS = {"newton": {}, "newton_krylov": {}, "levenberg_marquardt": {}, "curveball": {},
            "scipy_newton_cg": {}, "scipy_trust_krylov": {}}
 QUASI = {"bfgs": {}, "lbfgs": {}, "scipy_bfgs": {}, "kbfgs": KBFGS, "kbfgs_l": KBFGS}

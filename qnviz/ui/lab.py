@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,10 +30,9 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
     """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL."""
     page = Page(stage, default)
     with stage.controls:
-        settings = page.controls(presets)
-    page.remember(settings)
-    for fault in settings.faults:
-        stage.faults.warning(fault)
+        settings = page.remember(page.controls(presets))
+    if settings.faults:
+        stage.faults.warning(_listed(settings.faults))
     unavailable = settings.unavailable()
     for e, why in unavailable.items():
         stage.faults.info(f"{settings.title(e)} sits out: {why}")
@@ -39,8 +40,7 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
         spec = settings.spec()
         trace = _trace(spec, stage) if spec else None
     except SpecError as error:
-        for fault in error.faults:
-            stage.faults.warning(fault)
+        stage.faults.warning(_listed(error.faults))
         return
     except QnvizError as error:
         stage.faults.error(str(error))
@@ -51,6 +51,12 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
     stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame)
     with stage.below:
         details(trace, spec, settings)
+
+
+def _listed(faults: Sequence[str]) -> str:
+    """Sentences as one message; what a visitor typed is shown as typed, not as Markdown."""
+    plain = (re.sub(r"([\\`*_{}\[\]()#+\-!|<>$:~])", r"\\\1", f) for f in faults)
+    return "  \n".join(plain)
 
 
 def _trace(spec: RunSpec, stage: Stage) -> Trace:
@@ -84,7 +90,8 @@ class Page:
         known = st.session_state.get(self.memory)
         if not asked and known:                # back from another page: nothing is lost
             asked = known
-        if asked != known or self.key("seed") not in st.session_state:
+        self.seeded = asked != known or self.key("seed") not in st.session_state
+        if self.seeded:
             self.seed(read_query(asked, default))
 
     def key(self, name: str) -> str:
@@ -181,19 +188,24 @@ class Page:
         chosen = [x for x in st.session_state[self.key("m")] if x != e]
         self._enter(chosen or [e])
 
+    def _now(self) -> Settings:
+        """The entrants as the widgets' values stand before they are drawn."""
+        state = st.session_state
+        return Settings(self.default.problem, {
+            e: {q.name: state.get(self.key(f"{e}.{q.name}"), q.default)
+                for q in parameters(METHODS[base(e)])} for e in state[self.key("m")]})
+
     def _enter(self, entrants: list[str]) -> None:
         st.session_state[self.key("m")] = entrants
 
     def _entrant(self, e: str) -> dict[str, Any]:
         """One entrant's hyper-parameters, in a popover under its name."""
         method = METHODS[base(e)]
-        usual = self.default.entrants.get(e, {})
+        usual = self.default.usual(e)
         for q in parameters(method):
             st.session_state.setdefault(self.key(f"{e}.{q.name}"), usual.get(q.name, q.default))
         values = {q.name: st.session_state[self.key(f"{e}.{q.name}")] for q in parameters(method)}
-        twins = [x for x in st.session_state[self.key("m")] if base(x) == base(e)]
-        number = f" {twins.index(e) + 1}" if len(twins) > 1 else ""
-        with st.popover(f"{method.title}{number}", key=self.key(f"{e}/open")):
+        with st.popover(self._now().title(e), key=self.key(f"{e}/open")):
             st.caption(method.idea)
             for q in parameters(method):
                 values[q.name] = control(q, self.key(f"{e}.{q.name}"))
@@ -203,12 +215,18 @@ class Page:
                       type="tertiary", disabled=len(st.session_state[self.key("m")]) == 1)
         return values
 
-    def remember(self, s: Settings) -> None:
-        """Write the URL, and keep it for when the visitor comes back to this page."""
+    def remember(self, s: Settings) -> Settings:
+        """Write the URL, and keep it for when the visitor comes back to this page.
+
+        What was wrong with the link stays on the page until the first change after it.
+        """
         query = write_query(s, self.default)
+        if not self.seeded and query != st.session_state.get(self.memory):
+            st.session_state[self.key("faults")] = ()
         st.session_state[self.memory] = query
         if st.query_params.to_dict() != query:
             st.query_params.from_dict(query)
+        return replace(s, faults=st.session_state[self.key("faults")])
 
     def took_start(self) -> None:
         """The visitor clicked the surface."""

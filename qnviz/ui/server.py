@@ -9,7 +9,7 @@ from pathlib import Path
 
 import plotly
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, RedirectResponse
 from starlette.routing import Route
 
 from qnviz.ui.ready import load
@@ -24,7 +24,13 @@ async def _plotly(request: Request) -> FileResponse:
                         headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
-ROUTES = [Route(PLOTLY_URL, _plotly)]
+async def _race(request: Request) -> RedirectResponse:
+    # the default page has no address of its own, but people will write this one
+    root = request.scope.get("root_path", "")
+    return RedirectResponse(f"{root}/?{request.url.query}" if request.url.query else f"{root}/")
+
+
+ROUTES = [Route(PLOTLY_URL, _plotly), Route("/race", _race)]
 
 
 @asynccontextmanager

@@ -62,6 +62,10 @@ class Settings:
         rows = {tuple(str(self.value(e, kinds[n])) for n in differ) for e in twins}
         return len(rows) == len(twins)
 
+    def usual(self, entrant: str) -> dict[str, Any]:
+        """With these settings as a page's default: what an entrant starts from, twins included."""
+        return self.entrants.get(entrant, self.entrants.get(base(entrant), {}))
+
     def value(self, entrant: str, q: Parameter) -> Any:
         """What an entrant's hyper-parameter stands at."""
         return self.entrants[entrant].get(q.name, q.default)
@@ -97,13 +101,15 @@ def base(entrant: str) -> str:
 def write_query(s: Settings, default: Settings) -> dict[str, str]:
     """Settings as URL parameters, without what stands at the default."""
     query = {}
+    usual = PROBLEMS[default.problem["name"]].model_validate(default.problem).model_dump()
     for name, value in s.problem.items():
-        if name != "name" and value != default.problem.get(name):
+        value = tuple(value) if isinstance(value, list) else value
+        if value != usual[name]:
             query[name] = _text(value)
     if list(s.entrants) != list(default.entrants):
         query["m"] = ",".join(s.entrants)
     for e, chosen in s.entrants.items():
-        usual = default.entrants.get(e, {})
+        usual = default.usual(e)
         for q in parameters(METHODS[base(e)]):
             here = chosen.get(q.name, q.default)
             if here != usual.get(q.name, q.default):
@@ -161,7 +167,7 @@ def _entrants(raw: str | None, default: Settings, notes: list[str]) -> dict[str,
         elif len(chosen) == MAX_ENTRANTS:
             notes.append(f"m names more than {MAX_ENTRANTS} methods; {e!r} was left out.")
         else:
-            chosen[e] = dict(default.entrants.get(e, {}))
+            chosen[e] = dict(default.usual(e))
     return chosen or dict(default.entrants)
 
 

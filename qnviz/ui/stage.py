@@ -53,8 +53,11 @@ def opened(page: str, first: str) -> Stage:
     stage = Stage(page)
     trace = shipped(first)                     # also answers the default state without a run
     if not ready():
-        if not st.query_params:
+        shown = not st.query_params
+        if shown:
             stage.draw(trace)
         stage.status.text("Starting the numeric core …")
         load()
+        if shown:
+            st.rerun()                         # the player can be placed once per run of the script
     return stage

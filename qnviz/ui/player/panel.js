@@ -31,6 +31,7 @@ class Panel {
     this.heads = (spec.heads ?? []).map((head) => ({
       entrant: head.entrant, x: decode(head.x), y: decode(head.y),
     }));
+    this.figure.dataset.panel = spec.id ?? "";
     this.title.textContent = this.title.title = spec.title ?? "";
     this.figure.setAttribute("aria-label", spec.alt ?? spec.title ?? "");
     this.figure.classList.toggle("qnviz-clickable", Boolean(spec.click));

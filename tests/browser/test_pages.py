@@ -1,0 +1,234 @@
+"""The pages in a real browser: what a visitor sees, clicks and types."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+
+READY = "[data-qnviz-player][data-ready='true']"
+PAGES = sorted(p.stem for p in (Path(__file__).parents[2] / "pages").glob("*.py"))
+
+
+def opened(page: Any, url: str) -> Any:
+    page.goto(url)
+    page.wait_for_selector(READY, timeout=60_000)
+    return page
+
+
+def frame(page: Any) -> int:
+    return int(page.get_attribute("[data-qnviz-player]", "data-frame"))
+
+
+def query(page: Any) -> dict[str, str]:
+    return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
+
+
+def data_id(page: Any) -> str:
+    return page.get_attribute("[data-qnviz-player]", "data-id")
+
+
+def until_changed(page: Any, old: str) -> None:
+    page.wait_for_function(
+        "old => { const p = document.querySelector('[data-qnviz-player]');"
+        " return p && p.dataset.ready === 'true' && p.dataset.id !== old }", arg=old,
+        timeout=30_000)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_deep_link_is_a_fresh_servers_first_request(
+        name: str, serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
+    """Neither the page without its frame nor "Page not found": the state of the link, at once."""
+    page = opened(new_page(), f"{serve('app.py')}/{name}?noise=2.5&m=curveball,adam&step=7")
+    assert frame(page) == 7
+    assert page.locator(".qnviz-chip").all_inner_texts() == ["CurveBall", "Adam"]
+    assert page.locator("[data-testid='stTopNavLink'], [data-testid='stNavLink'], a").filter(
+        has_text="Rosenbrock").count()
+    assert page.errors == []
+
+
+@pytest.mark.parametrize("name", ["", *PAGES])
+def test_opens_alive(name: str, app_url: str, page: Any) -> None:
+    """A finished race is there, playing, without an error, and nothing scrolls sideways."""
+    opened(page, f"{app_url}/{name}")
+    first = frame(page)
+    page.wait_for_function(f"+document.querySelector('[data-qnviz-player]').dataset.frame > {first}")
+    assert page.locator(".qnviz-chip").count() >= 5
+    assert page.locator("[role=img][aria-label]").count() >= 4
+    wide = page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
+                         " return m.scrollWidth - m.clientWidth }")
+    assert wide <= 1
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.errors == []
+
+
+def test_three_panels_and_playhead_fit_one_screen(app_url: str, page: Any) -> None:
+    opened(page, app_url)
+    bar = page.locator("[data-qnviz-player] input[type=range]").bounding_box()
+    assert bar["y"] + bar["height"] < 800
+    for id in ("path", "eig", "krylov"):
+        box = page.locator(f"[data-panel={id}]").bounding_box()
+        assert 0 < box["y"] and box["y"] + box["height"] <= 800
+
+
+def test_plays_and_scrubs_by_keyboard_and_mouse(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?step=100")
+    assert frame(page) == 100
+    page.keyboard.press("ArrowRight")
+    assert frame(page) == 101
+    page.keyboard.press("Shift+ArrowLeft")
+    assert frame(page) == 91
+    page.keyboard.press("Home")
+    assert frame(page) == 0
+    page.keyboard.press("Space")
+    page.wait_for_function("+document.querySelector('[data-qnviz-player]').dataset.frame > 3")
+    page.keyboard.press("Space")
+    slider = page.locator("[data-qnviz-player] input[type=range]")
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert abs(frame(page) - 150) <= 2
+    # what came to rest is in the address, for a link to exactly this step
+    page.wait_for_function(f"location.search.includes('step={frame(page)}')")
+
+
+def test_click_to_start_changes_run_and_address(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?step=0")
+    old = data_id(page)
+    box = page.locator("[data-panel=path] .nsewdrag").first.bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    until_changed(page, old)
+    page.wait_for_function("location.search.includes('start=')")
+    x, y = map(float, query(page)["start"].split(","))
+    assert abs(x - -1) < 0.05
+    assert abs(y - 2) < 0.05
+    assert float(page.get_by_role("spinbutton", name="start").first.input_value()) == pytest.approx(x, abs=1e-3)
+
+
+def test_changed_control_reruns_in_place(app_url: str, page: Any) -> None:
+    """Same element, same playhead; the address follows."""
+    opened(page, f"{app_url}/?step=40")
+    page.evaluate("document.querySelector('[data-qnviz-player]').mark = 1")
+    old = data_id(page)
+    seed = page.get_by_role("spinbutton", name="seed")
+    seed.fill("5")
+    seed.press("Enter")
+    page.wait_for_function("location.search.includes('seed=5')")
+    page.get_by_text("work", exact=True).first.click()
+    until_changed(page, old)
+    page.wait_for_function("location.search.includes('axis=work')")
+    assert page.evaluate("document.querySelector('[data-qnviz-player]').mark") == 1
+    assert query(page)["step"] == "40"
+
+
+def test_hyper_parameter_popover_stays_open_while_it_is_tuned(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/rosenbrock?step=3")
+    old = data_id(page)
+    page.get_by_role("button", name="CurveBall").first.click()
+    slider = page.get_by_role("slider", name=re.compile("lam"))
+    slider.focus()
+    slider.press("ArrowRight")
+    until_changed(page, old)
+    assert query(page)["curveball.lam"] == "2"
+    assert slider.is_visible()
+    assert frame(page) == 3                    # the arrow belonged to the slider
+
+
+def test_twins_are_told_apart_and_can_leave(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?m=kbfgs,kbfgs~2&kbfgs~2.damping=none&step=5")
+    assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS (double)", "K-BFGS (none)"]
+    old = data_id(page)
+    page.locator(".st-key-entrants").get_by_role("button", name="K-BFGS (none)").click()
+    page.get_by_role("button", name="Take it out").last.click()
+    until_changed(page, old)
+    assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS"]
+
+
+def test_divergence_says_what_and_where(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?m=sgd,adam&sgd.lr=0.1&step=300")
+    row = page.locator(".qnviz-words").filter(has_text="SGD")
+    page.wait_for_function("document.querySelector('[data-qnviz-player]').innerText"
+                           ".includes('Diverged at step')")
+    text = row.inner_text()
+    assert re.search(r"Diverged at step \d+: the loss was \d\.\de\d+ one step earlier", text)
+    assert page.errors == []
+
+
+def test_bad_link_gets_sentences_and_a_living_page(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?noise=abc&kbfgs.lam=1&m=kbfgs,nope,adam&steps=99999999&seed=-1"
+                 "&start=1,nan&axis=time&step=x&foo=1&adam.lr=<img src=x onerror=alert(1)>")
+    shown = page.locator(".st-key-faults").inner_text()
+    for part in ("noise is 'abc', but must be a number", "kbfgs.lam is '1', but must be less than 1",
+                 "unknown method 'nope'", "steps is '99999999', but must be at most 10000",
+                 "seed is '-1', but must be at least 0", "start[1] is 'nan'", "axis is 'time'",
+                 "step is 'x'", "'foo' is not known here", "adam.lr is '<img src=x"):
+        assert part in shown
+    assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS", "Adam"]
+    assert page.locator(".st-key-faults img").count() == 0
+    assert page.errors == []
+
+
+def test_method_that_cannot_run_sits_out_with_its_reason(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?noise=1&m=scipy_bfgs,adam&step=0")
+    assert "SciPy BFGS sits out" in page.locator(".st-key-faults").inner_text()
+    assert page.locator(".qnviz-chip").all_inner_texts() == ["Adam"]
+
+
+def test_no_method_left_is_said(app_url: str, page: Any) -> None:
+    page.goto(f"{app_url}/?noise=1&m=scipy_bfgs")
+    page.get_by_text("No method is left that can run here").wait_for(timeout=30_000)
+
+
+def test_downloads_hold_the_run(app_url: str, page: Any, tmp_path: Path) -> None:
+    from qnviz.runs.spec import parse
+    from qnviz.runs.trace import Trace
+
+    opened(page, f"{app_url}/?m=adam,kbfgs&steps=50&step=0")
+    page.get_by_role("tab", name="Export").click()
+    saved = {}
+    for name, file in (("Run as spec", "spec.json"), ("All numbers", "run.npz"), ("(CSV)", "run.csv")):
+        with page.expect_download() as wait:
+            page.get_by_role("button", name=name).click()
+        saved[file] = tmp_path / file
+        wait.value.save_as(saved[file])
+    spec = parse(json.loads(saved["spec.json"].read_text()))
+    trace = Trace.load(saved["run.npz"])
+    assert trace.key == spec.key()
+    rows = saved["run.csv"].read_text().splitlines()
+    assert len(rows) == 52
+    last = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
+    assert float(last["loss"]) == pytest.approx(trace["Adam"]["loss"][-1, 0], rel=1e-12)
+    assert np.isfinite(trace["K-BFGS"]["loss"]).all()
+
+
+def test_code_tab_shows_the_code_that_ran(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?m=curveball,adam&step=0")
+    page.get_by_role("tab", name="Equations and code").click()
+    source = (Path(__file__).parents[2] / "qnviz/methods/curveball.py").read_text()
+    shown = page.locator("[data-testid=stCode]").first
+    shown.wait_for()
+    assert source.splitlines()[0][3:60] in shown.inner_text()
+
+
+def test_both_themes_colour_the_figures(app_url: str, new_page: Callable[..., Any]) -> None:
+    inks = {}
+    for scheme in ("light", "dark"):
+        page = opened(new_page(color_scheme=scheme), f"{app_url}/?m=adam&step=0")
+        inks[scheme] = page.evaluate(
+            "document.querySelector('[data-panel=loss]  .js-plotly-plot')._fullLayout.font.color")
+    assert inks == {"light": "#1f2430", "dark": "#e8eaf0"}
+
+
+def test_coming_back_to_a_page_finds_it_as_it_was_left(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/?m=adam,sgd&seed=3&step=9")
+    page.get_by_role("link", name="Rosenbrock").click()
+    page.wait_for_function("document.querySelectorAll('.qnviz-chip').length === 5")
+    page.get_by_role("link", name="Race").click()
+    page.wait_for_function("document.querySelectorAll('.qnviz-chip').length === 2")
+    page.wait_for_function("location.search.includes('seed=3')")
+    assert query(page) == {"m": "adam,sgd", "seed": "3", "step": "9"}
