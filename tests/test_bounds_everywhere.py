@@ -34,14 +34,17 @@ def test_bounds_hold_at_every_update_of_every_run(name, damping, noise):
         # the row of the step that left the finite numbers, and what repeats it, records nothing
         gone = (c["status"] == "diverged") & (np.arange(STEPS)[:, None] >= c["stopped"] - 1)
         seen = ~gone[:, :, None]
+        if damping == "none":
+            # farther out, undamped pairs span 40 orders of magnitude: R⁻¹ has no digit left
+            seen = seen & (np.abs(c["theta"][1:]).max(-1) < 1e20)[:, :, None]
         for column in ("eig_min", "eig_max", "certified_low", "certified_high", "apriori_low",
                        "apriori_high"):
             assert not np.isnan(c[column][seen]).any(), column
         updates += int((seen & ~c["skipped"]).sum())
-        # eigvalsh is accurate relative to the largest eigenvalue, of H as of H⁺; undamped
-        # matrices have had condition 1e16 and more
+        # eigvalsh is accurate relative to the largest entries: those of H, of H⁺, and of the I that
+        # the compact form subtracts from
         before = np.concatenate([np.ones((1, RUNS, 1)), high[:-1]])
-        slack = 1e-13 * np.maximum(high, before)
+        slack = 1e-13 * np.maximum(np.maximum(high, before), 1)
         for kind in ("certified", "apriori"):
             below, above = c[f"{kind}_low"], c[f"{kind}_high"]
             assert (low >= below * (1 - 1e-9) - slack)[seen].all(), kind

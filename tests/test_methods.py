@@ -339,14 +339,6 @@ def slow_kfac(method, problem, start, steps, seed, r, runs):
     return torch.stack(path)
 
 
-def pinv_of_positive_part(X):
-    """The pseudo-inverse where X ⪰ 0; with the full Hessian negative directions are left out."""
-    values, Q = torch.linalg.eigh(X)
-    keep = values > len(X) * torch.finfo(F64).eps * values.abs().max()
-    return sum((torch.outer(q, q) / v for v, q in zip(values[keep], Q.T[keep], strict=True)),
-               torch.zeros_like(X))
-
-
 def slow_curveball(method, problem, start, steps, seed, r, runs):
     """CurveBall of one run on dense J, H_u and Ĥ [MATH §4]."""
     theta, z, lam, path = start, torch.zeros_like(start), method.lam, [start]
@@ -366,7 +358,7 @@ def slow_curveball(method, problem, start, steps, seed, r, runs):
         if method.tuning == "automatic":
             Z = torch.stack([dz, z], 1)
             b = Z.T @ g
-            c = pinv_of_positive_part(Z.T @ H @ Z) @ b
+            c = torch.linalg.pinv(Z.T @ H @ Z, hermitian=True) @ b
             beta, rho, model = c[0], -c[1], -0.5 * (c @ b)
         else:
             beta, rho = method.beta, method.rho
@@ -396,7 +388,7 @@ DENSE = {
     "kfac": (KFAC(lr=0.05, period=7), slow_kfac),
     "kfac-each": (KFAC(lr=0.05, lam=0.3, period=1, momentum=0.5), slow_kfac),
     "curveball": (CurveBall(), slow_curveball),
-    "curveball-hessian": (CurveBall(curvature="hessian", lam=10.0), slow_curveball),
+    "curveball-hessian": (CurveBall(curvature="hessian", lam=2000.0), slow_curveball),
     "curveball-fixed": (CurveBall(tuning="fixed", rho=0.8, beta=2e-3), slow_curveball),
     "curveball-none": (CurveBall(curvature="none", tuning="fixed"), slow_curveball)}
 

@@ -121,19 +121,25 @@ def test_the_first_runs_of_more_are_the_same_runs():
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("where", [w for w, _ in variants()])
-def test_float32_runs_are_close_to_float64_at_first(name, where):
+def test_a_float32_step_is_close_to_a_float64_step(name, where):
     problem, method = dict(variants())[where], METHODS[name]()
     if why := method.unavailable(problem):
         pytest.skip(why)
-    narrow, wide = (run(RunSpec(problem=problem, methods=(method,), dtype=d, steps=3, runs=5))[name]
+    narrow, wide = (run(RunSpec(problem=problem, methods=(method,), dtype=d, steps=1, runs=5))[name]
                     for d in ("float32", "float64"))
     assert narrow["theta"].dtype == narrow["loss"].dtype == np.float32
-    # a run on its way to infinity gets there earlier in float32: its largest number is 3e38
-    near = np.abs(wide["theta"]).max((0, 2)) < 100
-    assert near.any()
     # rounding of 1e-7, times the condition 1e3 of the Hessian
-    np.testing.assert_allclose(narrow["theta"][:, near], wide["theta"][:, near], rtol=5e-3,
-                               atol=1e-3)
+    np.testing.assert_allclose(narrow["theta"], wide["theta"], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("name", ["curveball", "levenberg_marquardt", "newton_krylov"])
+def test_float32_takes_as_many_steps_as_float64(name, noise):
+    narrow, wide = (run(spec(name, dtype=d, problem=NOISY | {"noise": noise}, steps=200, runs=50,
+                             stop_loss=1e-4))[name]
+                    for d in ("float32", "float64"))
+    assert (narrow["status"] == "converged").all()
+    assert narrow["stopped"].mean() == pytest.approx(wide["stopped"].mean(), abs=1)
 
 
 # --- how runs end -------------------------------------------------------------------------------
@@ -373,7 +379,8 @@ def test_an_interrupted_run_is_a_usable_trace(monkeypatch):
         np.testing.assert_array_equal(c["theta"][:done + 1], full[label]["theta"][:done + 1])
         np.testing.assert_array_equal(c["theta"][done:], np.broadcast_to(
             c["theta"][done], (51 - done, 5, 2)))
-        assert (c["status"] == "running").all()
+        assert set(c["status"]) <= {"running", "diverged"}
+        assert c["status"][0] == "running"
         assert trace.ends[label][0].startswith(f"Interrupted at step {done}")
     file = io.BytesIO()
     trace.save(file)

@@ -105,7 +105,8 @@ def dense(problem: Problem, tape: Tape, product: str) -> Tensor:
     R, P = tape.theta.shape
     if product == "hessian" and not tape.g:
         problem.gradient(tape)
-    basis = torch.eye(P, dtype=tape.theta.dtype, device=tape.theta.device).repeat(R, 1)
+    eye = torch.eye(P, dtype=tape.theta.dtype, device=tape.theta.device)
+    basis = eye.expand(R, P, P).reshape(R * P, P)
     many = tape.repeat(P)
     columns = (problem.hessian_vector(many, basis) if product == "hessian"
                else problem.gauss_newton_vector(many, basis)).view(R, P, P)

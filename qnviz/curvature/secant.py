@@ -8,6 +8,7 @@ H  = I + [S Y] ⎡R⁻ᵀ(D + YᵀY)R⁻¹   −R⁻ᵀ⎤ [S Y]ᵀ,  R = triu(S
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -73,8 +74,9 @@ class CompactLBFGS:
         last[-1] = 0
         return CompactLBFGS(self.S * last, self.Y * last, self.gamma)
 
+    @cached_property
     def middle(self) -> tuple[Tensor, Tensor]:
-        """R⁻¹ and D + γYᵀY, both (R, p, p)."""
+        """R⁻¹ and D + γYᵀY, both (R, p, p); made once, however often H is applied."""
         SY = self.S @ self.Y.mT
         d = SY.diagonal(dim1=-2, dim2=-1)
         eye = torch.eye(SY.shape[-1], dtype=SY.dtype, device=SY.device)
@@ -85,7 +87,7 @@ class CompactLBFGS:
 
     def apply(self, V: Tensor) -> Tensor:
         """H V for V (R, n, m), by matrix-matrix products alone."""
-        inverse, DG = self.middle()
+        inverse, DG = self.middle
         gamma = self.gamma[:, None, None]
         a = inverse @ (self.S @ V)                       # R⁻¹ SᵀV
         YV = gamma * (self.Y @ V)
@@ -96,6 +98,7 @@ class CompactLBFGS:
         """H v for v (R, n)."""
         return self.apply(v[..., None])[..., 0]
 
+    @cached_property
     def dense(self) -> Tensor:
         """H itself, (R, n, n)."""
         n = self.S.shape[-1]

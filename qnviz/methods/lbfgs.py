@@ -60,4 +60,4 @@ class LBFGS(BFGS):
         if H.S.shape[-1] > DENSE_WIDTH:
             nan = torch.full_like(H.gamma, torch.nan)
             return nan, nan
-        return extremes(H.dense())
+        return extremes(H.dense)

@@ -1,0 +1,1 @@
+"""Measurements. Each prints medians with their spread; tests never assert a time."""
