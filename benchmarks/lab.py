@@ -120,7 +120,8 @@ def frames(page, seconds: float = 3.0) -> None:
     """Animation frames per second while playing, against the browser's own rate."""
     count = """async seconds => { let n = 0, go = true; const tick = () => { n++; go &&
         requestAnimationFrame(tick) }; requestAnimationFrame(tick);
-        await new Promise(done => setTimeout(done, 1000 * seconds)); go = false; return n / seconds }"""
+        await new Promise(done => setTimeout(done, 1000 * seconds)); go = false;
+        return n / seconds }"""
     idle = page.evaluate(count, seconds)
     page.locator(".qnviz-title").first.click()       # keys belong to the player, not to a field
     page.keyboard.press("Home")

@@ -39,7 +39,8 @@ def test_loss_lines_are_the_losses(race):
     for i, e in enumerate(race.entrants):
         line = lines(loss(race, LIGHT).figure, i)[0]
         stop = race[e.label]["stopped"][0]
-        np.testing.assert_array_equal(line.y, np.maximum(race[e.label]["loss"][:stop + 1, 0], 1e-16))
+        expected = np.maximum(race[e.label]["loss"][:stop + 1, 0], 1e-16)
+        np.testing.assert_array_equal(line.y, expected)
 
 
 @pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])

@@ -90,7 +90,7 @@ def window(memory, fill, gamma, seed=7):
         keep = torch.tensor([k >= f for f in fill])
         s = torch.where(keep[:, None], torch.nan, S[k])
         H = H.push(s, Y[k], keep)
-    H.gamma = torch.as_tensor(gamma, dtype=F64).expand(len(fill))
+    H = CompactLBFGS(H.S, H.Y, torch.as_tensor(gamma, dtype=F64).expand(len(fill)))
     pairs = [(S[max(0, f - memory):f, r], Y[max(0, f - memory):f, r]) for r, f in enumerate(fill)]
     return H, pairs
 
@@ -109,8 +109,8 @@ def test_compact_form_is_the_two_loop_recursion(memory, fill, gamma):
     eye = torch.eye(N, dtype=F64)
     dense = torch.stack([torch.stack([two_loop(e, *pairs[r], gamma) for e in eye], 1)
                          for r in range(R)])
-    close(H.dense(), dense, 1e-9)
-    assert torch.equal(H.dense(), H.dense().mT)
+    close(H.dense, dense, 1e-9)
+    assert torch.equal(H.dense, H.dense.mT)
 
 
 def test_with_enough_memory_it_is_dense_bfgs():
@@ -118,11 +118,11 @@ def test_with_enough_memory_it_is_dense_bfgs():
     dense = torch.eye(N, dtype=F64).repeat(R, 1, 1)
     compact = CompactLBFGS.empty(R, 6, N, S)
     no = torch.zeros(R, dtype=torch.bool)
-    close(compact.dense(), dense, 0)
+    close(compact.dense, dense, 0)
     for s, y in zip(S, Y, strict=True):
         dense, compact = update(dense, s, y), compact.push(s, y, no)
-        close(compact.dense(), dense, 1e-11)
-        close((compact.dense() @ y[..., None])[..., 0], s, 1e-11)
+        close(compact.dense, dense, 1e-11)
+        close((compact.dense @ y[..., None])[..., 0], s, 1e-11)
 
 
 def test_runs_do_not_depend_on_their_neighbours():
@@ -145,7 +145,7 @@ def test_without_newest_is_the_window_before_the_last_push():
         slow = torch.stack([torch.stack([
             two_loop(e, [S[j, r] for j in older], [Y[j, r] for j in older], 1.0)
             for e in eye], 1) for r in range(R)])
-        close(H.without_newest().dense(), slow, 1e-10)
+        close(H.without_newest().dense, slow, 1e-10)
 
 
 def test_rescaling_takes_gamma_from_the_newest_pair_except_where_kept():

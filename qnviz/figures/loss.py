@@ -38,7 +38,7 @@ def loss(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> 
     span = log_range(max(min(lows), FLOOR), top)
     figure.update_yaxes(**log_axis(span))
     figure.update_xaxes(range=time_range(trace, trace.entrants, axis, run))
-    _end_labels(figure, trace, ends, span)
+    _end_labels(figure, theme, trace, ends, span)
     order = sorted(ends, key=lambda pair: pair[1])
     first, last = (trace.entrants[order[k][0]].title for k in (0, -1))
     unit = {"iterations": "steps", "work": "work units", "seconds": "seconds"}[axis]
@@ -55,7 +55,7 @@ def _final(value: float) -> str:
     return say(value) if value < 1e6 else "diverged"
 
 
-def _end_labels(figure: go.Figure, trace: Trace, ends: list[tuple[int, float]],
+def _end_labels(figure: go.Figure, theme: Theme, trace: Trace, ends: list[tuple[int, float]],
                 span: list[float]) -> None:
     """Names at the right end of the lines, moved apart where they would overlap."""
     gap = 0.085 * (span[1] - span[0])
@@ -70,4 +70,4 @@ def _end_labels(figure: go.Figure, trace: Trace, ends: list[tuple[int, float]],
         e = trace.entrants[i]
         figure.add_annotation(text=f"{e.title} {_final(value)}", x=1.01, xref="paper", y=at - over,
                               yref="y", xanchor="left", showarrow=False, font_size=12,
-                              font_color=e.color, name=f"entrant-{i}")
+                              font_color=theme.legible(e.color), name=f"entrant-{i}")

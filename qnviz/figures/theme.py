@@ -27,6 +27,15 @@ class Theme:
     alarm: str                       # negative curvature, divergence
     reasons: dict[str, tuple[str, str]]         # why a Krylov iteration ended: colour, pattern
 
+    def legible(self, color: str) -> str:
+        """An entrant's colour as text: mixed with ink, as small type needs more contrast."""
+        def parts(c: str) -> list[int]:
+            return [int(c[i:i + 2], 16) for i in (1, 3, 5)]
+
+        mixed = (round(0.6 * a + 0.4 * b) for a, b in zip(parts(color), parts(self.ink),
+                                                          strict=True))
+        return "#" + "".join(f"{v:02x}" for v in mixed)
+
     def base(self, x: str, y: str, **layout: Any) -> go.Layout:
         """The layout that all pictures share, with axis titles."""
         axis = dict(gridcolor=self.grid, zeroline=False, linecolor=self.grid, ticks="outside",

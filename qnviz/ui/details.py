@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,14 +25,21 @@ def details(trace: Trace, spec: RunSpec, settings: Settings) -> None:
     """Three tabs."""
     numbers, code, export = st.tabs(["Numbers", "Equations and code", "Export"])
     with numbers:
-        st.dataframe(summary(trace), hide_index=True, width="stretch")
+        _frame(summary(trace), hide_index=True)
         label = st.selectbox("Every step of", [e.label for e in trace.entrants],
                              key="details/steps")
-        st.dataframe(table(trace, label), height=280, width="stretch")
+        _frame(table(trace, label), height=280)
     with code:
         _code(trace, spec)
     with export:
         _export(trace, spec)
+
+
+def _frame(frame: pd.DataFrame, **options: Any) -> None:
+    """A table whose numbers read 5.2e-10, not 0.0000000005."""
+    formats = {name: st.column_config.NumberColumn(format="%.4g")
+               for name, kind in frame.dtypes.items() if kind.kind == "f"}
+    st.dataframe(frame, width="stretch", column_config=formats, **options)
 
 
 def summary(trace: Trace, run: int = 0) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from qnviz.ui.settings import AXES, LAB_STEPS, Settings, base, read_query, write
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
+NARROW = 300                                   # pixels of a popover: the picture stays in sight
 PATIENCE = 0.25                                # seconds after which progress is shown
 
 
@@ -137,7 +138,7 @@ class Page:
             axis = st.segmented_control("axis", AXES, key=self.key("axis"), required=True,
                                         help="Compare by iterations alone and costly steps look "
                                         "cheap. Work counts forward passes of the batch.")
-            with st.popover("More"):
+            with st.popover("More"), st.container(width=NARROW):
                 steps = st.number_input("steps", 1, LAB_STEPS, step=50, key=self.key("steps"))
                 stop = st.number_input("stop at loss", 0.0, 1.0, format="%.3g",
                                        key=self.key("stop_loss"), help="A method that gets this "
@@ -150,7 +151,7 @@ class Page:
                         state[self.key("faults")])
 
     def _presets(self, presets: dict[str, Settings]) -> None:
-        with st.popover("Presets"):
+        with st.popover("Presets"), st.container(width=NARROW):
             for title, preset in presets.items():
                 st.button(title, on_click=self.seed, args=(preset,), width="stretch",
                           type="tertiary")
@@ -160,7 +161,7 @@ class Page:
         key, pick = self.key("m"), self.key("pick")
         chosen = st.session_state[key]
         st.session_state[pick] = [n for n in METHODS if n in map(base, chosen)]
-        with st.popover(f"Methods ({len(chosen)})"):
+        with st.popover(f"Methods ({len(chosen)})"), st.container(width=NARROW):
             st.pills("Methods in the race", list(METHODS), selection_mode="multi", key=pick,
                      format_func=lambda n: METHODS[n].title, on_change=self._picked)
             st.selectbox("Enter a method a second time, to compare settings",
@@ -205,7 +206,8 @@ class Page:
         for q in parameters(method):
             st.session_state.setdefault(self.key(f"{e}.{q.name}"), usual.get(q.name, q.default))
         values = {q.name: st.session_state[self.key(f"{e}.{q.name}")] for q in parameters(method)}
-        with st.popover(self._now().title(e), key=self.key(f"{e}/open")):
+        with (st.popover(self._now().title(e), key=self.key(f"{e}/open")),
+              st.container(width=NARROW)):
             st.caption(method.idea)
             for q in parameters(method):
                 values[q.name] = control(q, self.key(f"{e}.{q.name}"))
