@@ -56,8 +56,10 @@ def _run(args: argparse.Namespace) -> int:
         raise SpecError([f"--out {args.out}: the folder {folder.name!r} does not exist."])
     with tqdm(total=spec.steps * len(spec.methods), unit="step", disable=args.quiet,
               file=sys.stderr, dynamic_ncols=True) as bar:
+        progress = None
         for progress in stream(spec):
             bar.update(progress.done - bar.n)
+    assert progress is not None                     # a stream yields at least its end
     trace = progress.trace()
     try:
         with args.out.open("wb") as file:           # a handle, so that numpy adds no suffix

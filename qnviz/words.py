@@ -1,9 +1,10 @@
 """Numbers in the words that people use."""
 
 import math
+from typing import SupportsFloat
 
 
-def say(x: float) -> str:
+def say(x: SupportsFloat) -> str:
     """A number as a person writes it: 3.2e−5, 0.031, 12.4, 1,240."""
     v = float(x)
     if math.isnan(v):

@@ -193,7 +193,7 @@ def test_squares_says_what_multiple_of_the_squared_norm_a_loss_is(name):
     pytest.param(lambda: rosenbrock(3.0), id="rosenbrock")])
 def test_sampled_gradients_have_the_gauss_newton_matrix_as_second_moment(make):
     # E[∇∇ᵀ] over targets drawn from the model is the Fisher matrix; for these losses it is Jᵀ H_u J
-    problem, many = make(), 20_000
+    problem, many = make(), 10_000
     batch = first_batch(problem, many)
     one = problem.start(0, torch.arange(1))
     batch.xi = batch.xi[:1]                               # the same function in every run

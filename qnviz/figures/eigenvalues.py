@@ -28,6 +28,7 @@ def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int =
     head = ROW * len(damped) + 0.02 if damped else 0.0        # room for the rows of ticks
     figure = go.Figure(layout=theme.base(AXES[axis], "eigenvalues of H"))
     heads, seen, found = [], [], []
+    bounds: list[float] = []
     bounded = ""                       # one entrant's bounds: two would be a thicket
     for i, e in shown:
         data = _series(trace, e, axis, run, layer)
@@ -36,7 +37,7 @@ def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int =
         seen.append((np.nanmin(data["eig_min"]), np.nanmax(data["eig_max"])))
         if not bounded and "certified_low" in data:
             bounded = e.title
-            _bounds(figure, theme, i, e, data)
+            bounds = _bounds(figure, theme, i, e, data)
         for name in ("eig_min", "eig_max"):
             figure.add_trace(go.Scatter(
                 x=data["x"], y=data[name], mode="lines", meta={"entrant": i}, name=e.title,
@@ -50,8 +51,7 @@ def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int =
         found.append(_ticks(figure, i, e, _series(trace, e, axis, run, layer),
                             1 - (row + 0.5) / len(damped)))
     low, high = min(s[0] for s in seen), max(s[1] for s in seen)
-    bounds = [np.concatenate([_finite(t.y) for t in figure.data if t.name == "bound"] or [[]])]
-    reach = bounds[0][(bounds[0] > low / LIMIT) & (bounds[0] < high * LIMIT)]
+    reach = [b for b in bounds if low / LIMIT < b < high * LIMIT]
     span = log_range(min([low, *reach]), max([high, *reach]))
     figure.update_layout(
         yaxis=dict(domain=[0, 1 - head], **log_axis(span)),
@@ -84,20 +84,23 @@ def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[s
 
 
 def _bounds(figure: go.Figure, theme: Theme, i: int, e: Entrant,
-            data: dict[str, np.ndarray]) -> None:
-    """Certified bounds with a filled band between them, a-priori bounds dotted, both thin."""
+            data: dict[str, np.ndarray]) -> list[float]:
+    """Certified bounds with a filled band, a-priori bounds dotted; returns all their values."""
+    drawn: list[float] = []
     for name, dash, words in (("apriori", "dot", "a-priori"), ("certified", "dash", "certified")):
         for side in ("low", "high"):
             values = data.get(f"{name}_{side}")
             if values is None:
                 continue
             visible = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+            drawn.extend(visible[np.isfinite(visible)])
             figure.add_trace(go.Scatter(
                 x=data["x"], y=visible, mode="lines", meta={"entrant": i}, name="bound",
                 opacity=0.75, line=dict(color=e.color, width=1.2, dash=dash),
                 fill="tonexty" if (name, side) == ("certified", "high") else None,
                 fillcolor=theme.band,
                 hovertemplate=f"{e.title}, {words} bound: %{{y:.3~g}}<extra></extra>"))
+    return drawn
 
 
 def _ticks(figure: go.Figure, i: int, e: Entrant, data: dict[str, np.ndarray], y: float) -> str:
@@ -116,8 +119,3 @@ def _ticks(figure: go.Figure, i: int, e: Entrant, data: dict[str, np.ndarray], y
     total = max(len(one), 1)
     return (f"{e.title}: H within {say(np.nanmin(data['eig_min']))} … "
             f"{say(np.nanmax(data['eig_max']))}, damped in {(one | two).sum()} of {total} updates")
-
-
-def _finite(a: np.ndarray) -> np.ndarray:
-    a = np.asarray(a, dtype=float)
-    return a[np.isfinite(a) & (a > 0)]

@@ -75,6 +75,6 @@ def _entrant(trace: Trace, i: int, axis: str, run: int) -> dict[str, Any]:
 
 def _panel(p: Picture) -> dict[str, Any]:
     return {"id": p.id, "title": p.title, "alt": p.alt, "span": 1,
-            "figure": json.loads(p.figure.to_json()), "trail": p.trail, "cursor": p.cursor,
+            "figure": json.loads(str(p.figure.to_json())), "trail": p.trail, "cursor": p.cursor,
             "click": p.click,
             "heads": [{"entrant": i, "x": packed(x), "y": packed(y)} for i, x, y in p.heads]}

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,6 +67,6 @@ class Adam(Method):
         events = {"rescaling": (scale.amax(1) / scale.amin(1)), "move": move.norm(dim=1)}
         return AdamState(state.theta + move, k, m, v), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         return (f"The step was {say(e['move'])} long; the coordinates' scales differ by a factor "
                 f"of {say(e['rescaling'])}.")

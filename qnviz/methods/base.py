@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import numpy as np
 import torch
 from pydantic import StringConstraints
 from torch import Tensor
@@ -67,12 +66,13 @@ class Method(Frozen):
     fails: ClassVar[str]                       # when it fails, in a sentence
     look: ClassVar[Look]
 
+    name: str = ""                             # a Literal in each method: what a spec calls it
     label: Label | None = None
 
     @property
     def entrant(self) -> str:
         """The name under which this entrant appears in a race and in a saved trace."""
-        return self.label or self.name          # type: ignore[attr-defined]
+        return self.label or self.name
 
     def tensors(self, runs: int, like: Tensor) -> SimpleNamespace:
         """The real hyper-parameters as (R,) tensors."""
@@ -92,7 +92,7 @@ class Method(Frozen):
     def step(self, oracle: Oracle, state: Any, p: SimpleNamespace) -> tuple[Any, Events]:
         """One step on one batch; its first forward pass, if it needs any, is at state.theta."""
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         """What one step did, in a sentence, from its recorded events of one run."""
         return ""
 

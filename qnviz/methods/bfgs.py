@@ -120,7 +120,7 @@ class BFGS(Method):
         """λ_min and λ_max of H, or NaN where a dense H is not at hand."""
         return extremes(H)
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:
             return "No step length lowered f, so W stays and H starts again from I."
         text = f"Step a = {say(e['step_size'])} after {int(e['trials'])} trial"

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -130,7 +130,7 @@ class CurveBall(Method):
         solution = pseudo_solve(M, b)
         return solution[:, 0], solution[:, 1], -0.5 * vecdot(solution, b)
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         text = f"ρ = {say(e['rho'])}, β = {say(e['beta'])}, damping λ = {say(e['lam'])}"
         if np.isfinite(e["ratio"]):
             r = float(e["ratio"])

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
@@ -146,10 +145,10 @@ class KBFGS(Method):
                                  worst_case(high, p.mu1, p.lam.sqrt(), self.damping), keep)
         return H_next, bounds | dict(zip(("eig_min", "eig_max"), extremes(H_next), strict=True))
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         return "; ".join(self._describe_layer(e, l) for l in range(len(e["theta1"]))) + "."
 
-    def _describe_layer(self, e: Mapping[str, np.ndarray], l: int) -> str:
+    def _describe_layer(self, e: Mapping[str, Any], l: int) -> str:
         name = f"layer {l + 1}: " if len(e["theta1"]) > 1 else ""
         if e["skipped"][l]:
             return f"{name}the pair was skipped (s̃ᵀỹ too small or not finite): H_g stays"

@@ -41,7 +41,7 @@ class KBFGSL(KBFGS):
         r"D = \mathrm{diag}(S^\top Y)")
     look: ClassVar[Look] = Look("#56B4E9", "dash", "circle")
 
-    name: Literal["kbfgs_l"] = "kbfgs_l"                       # type: ignore[assignment]
+    name: Literal["kbfgs_l"] = "kbfgs_l"
     memory: int = whole(10, "p", "How many pairs each layer remembers.", ge=1, le=200)
 
     def identity(self, like: Tensor) -> CompactLBFGS:

@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,7 +94,7 @@ class KFAC(Method):
                   "inverted": torch.full_like(p.lr, float(fresh))}
         return KFACState(theta, state.k + 1, M, A, G, H_a, H_g), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         when = "inverted anew" if e["inverted"] else "kept from the last inversion"
         return (f"G⁻¹ was {when}; its eigenvalues are {say(e['eig_min'].min())} … "
                 f"{say(e['eig_max'].max())}.")

@@ -35,7 +35,7 @@ class LBFGS(BFGS):
     fails: ClassVar[str] = "As BFGS under noise; a short memory also forgets useful pairs."
     look: ClassVar[Look] = Look("#7f7f7f", "dashdot", "star")
 
-    name: Literal["lbfgs"] = "lbfgs"                            # type: ignore[assignment]
+    name: Literal["lbfgs"] = "lbfgs"
     memory: int = whole(10, "p", "How many pairs are remembered.", ge=1, le=200)
 
     def unavailable(self, problem: ProblemSpec) -> str | None:

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
@@ -93,7 +92,7 @@ class LevenbergMarquardt(Method):
         nu = torch.where(good, torch.full_like(gain, 2.0), 2 * state.nu)
         return LMState(theta, state.k + 1, lam_next, nu), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         verdict = "taken, λ falls" if e["accepted"] else "taken back, λ rises"
         return (f"Damping λ = {say(e['lam'])}; the step gained {say(e['gain'])} times what was "
                 f"predicted: {verdict}.")

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,7 +66,7 @@ class Newton(Method):
                   "modified": (mu < 0).sum(1)}
         return State(search.theta, state.k + 1), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         text = f"Hessian eigenvalues {say(e['hessian_low'])} … {say(e['hessian_high'])}"
         if e["modified"] > 0:
             text += f", {int(e['modified'])} of them negative and made positive"

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -136,7 +136,7 @@ class NewtonKrylov(Method):
         return taken, theta, {"taylor_error": error} | {
             k: torch.stack(v, -1) for k, v in seen.items()}
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         j, reason = int(e["krylov_iterations"]), Reason(int(e["krylov_reason"]))
         why = {
             Reason.CONVERGED: "the residual fell below η‖g‖",

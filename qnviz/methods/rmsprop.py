@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,6 +59,6 @@ class RMSprop(Method):
         events = {"rescaling": scale.amax(1) / scale.amin(1), "move": move.norm(dim=1)}
         return RMSpropState(state.theta + move, state.k + 1, v), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         return (f"The step was {say(e['move'])} long; the coordinates' scales differ by a factor "
                 f"of {say(e['rescaling'])}.")

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -107,7 +107,7 @@ class SciPyReference(Method):
         events = {"ended": ended, "move": (theta - state.theta).norm(dim=1)}
         return Recorded(theta, state.k + 1, state.path, state.work, state.length), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         return ("SciPy has ended; the point stays." if e["ended"] else
                 f"SciPy's step was {say(e['move'])} long.")
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,6 +55,6 @@ class SGD(Method):
         events = {"push": push.norm(dim=1), "velocity": v.norm(dim=1)}
         return Momentum(state.theta + v, state.k + 1, v), events
 
-    def describe(self, e: Mapping[str, np.ndarray]) -> str:
+    def describe(self, e: Mapping[str, Any]) -> str:
         return (f"The gradient pushed by {say(e['push'])}; with momentum the step was "
                 f"{say(e['velocity'])} long.")

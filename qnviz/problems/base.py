@@ -203,14 +203,16 @@ class Problem(ABC):
         """J v per sample, (R, N, outputs), for v (R, P)."""
         return self._push_forward(tape, v)[0]
 
-    def _push_forward(self, tape: Tape, v: Tensor) -> tuple[Tensor, list, list[Tensor]]:
+    def _push_forward(self, tape: Tape, v: Tensor) -> tuple[
+            Tensor, list[Tensor | None], list[Tensor]]:
         """J v with the tangents of all ā and h, which the Hessian-vector product reuses."""
-        da, dh = [None], []
+        da: list[Tensor | None] = [None]      # the input has no tangent
+        dh: list[Tensor] = []
         for l, V in enumerate(self.split(v)):
             layer = self.layers[l]
             d = tape.a[l] @ V.mT
-            if da[l] is not None:
-                d = d + da[l] @ tape.W[l][..., :layer.fan_in].mT
+            if (tangent := da[l]) is not None:
+                d = d + tangent @ tape.W[l][..., :layer.fan_in].mT
             dh.append(d)
             if l + 1 < len(self.layers):
                 da.append(self.act[l].slope(tape.h[l], tape.out[l]) * d)
@@ -238,8 +240,8 @@ class Problem(ABC):
         for l in range(len(V) - 1, -1, -1):
             layer, g = self.layers[l], tape.g[l]
             block = dg.mT @ tape.a[l]
-            if da[l] is not None:
-                part = g.mT @ da[l]
+            if (tangent := da[l]) is not None:
+                part = g.mT @ tangent
                 if layer.bias:                    # the appended 1 is constant: its tangent is 0
                     part = torch.cat([part, torch.zeros_like(part[..., :1])], -1)
                 block = block + part
@@ -268,6 +270,8 @@ class ProblemSpec(Frozen):
     reference: ClassVar[str]
     equation: ClassVar[str]                  # LaTeX
     plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
+
+    name: str = ""                           # a Literal in each problem: what a spec calls it
 
     @property
     def deterministic(self) -> bool:

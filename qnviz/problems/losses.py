@@ -40,20 +40,21 @@ class Squares:
     """c ‖u − t‖²; as −log p it is a Gaussian of variance 1/(2c) about u."""
 
     def __init__(self, c: float):
+        self.c = c
         self.squares: float | None = c
 
     def value(self, u: Tensor, t: Tensor) -> Tensor:
         r = u - t
-        return self.squares * (r * r).sum(-1)
+        return self.c * (r * r).sum(-1)
 
     def gradient(self, u: Tensor, t: Tensor) -> Tensor:
-        return 2 * self.squares * (u - t)
+        return 2 * self.c * (u - t)
 
     def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
-        return 2 * self.squares * v
+        return 2 * self.c * v
 
     def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-        return math.sqrt(2 * self.squares) * normal         # 2c (u − t), u − t ~ N(0, 1/2c)
+        return math.sqrt(2 * self.c) * normal         # 2c (u − t), u − t ~ N(0, 1/2c)
 
 
 class BinaryCrossEntropy:

@@ -218,7 +218,9 @@ class Lane:
             self.stopped[r] = first + i
             if finite[i, r]:
                 self.status[r] = "converged"
-                self.why[r] = "loss" if low[i, r] else "gradient"
+                self.why[r] = (f"loss {say(loss[i, r])} ≤ {say(self.spec.stop_loss or 0)}"
+                               if low[i, r] else
+                               f"‖∇f‖ = {say(grad[i, r])} ≤ {say(self.spec.stop_grad or 0)}")
             else:
                 self.status[r] = "diverged"
             held = i if finite[i, r] else i - 1
@@ -263,9 +265,7 @@ class Lane:
         row = min(t, self.k)
         loss, grad = (self._at(n, row, run) for n in ("loss", "grad_norm"))
         if status == "converged":
-            if self.why[run] == "loss":
-                return (f"Converged at step {t}: loss {say(loss)} ≤ {say(self.spec.stop_loss)}.")
-            return f"Converged at step {t}: ‖∇f‖ = {say(grad)} ≤ {say(self.spec.stop_grad)}."
+            return f"Converged at step {t}: {self.why[run]}."
         if status == "diverged":
             return (f"Diverged at step {t}: the loss was {say(loss)} one step earlier, then no "
                     "longer finite. Try a smaller step size or more damping.")

@@ -65,11 +65,13 @@ def _trace(spec: RunSpec, stage: Stage) -> Trace:
     found = STORE.get(spec.key())
     began = time.monotonic()
     if found is None:
+        progress = None
         for progress in stream(spec):
             # every chunk touches the page: that is where a changed control interrupts the run
             late = time.monotonic() - began > PATIENCE
             stage.status.text(f"Computing: {progress.fraction:.0%} of {spec.steps} steps × "
                               f"{len(spec.methods)} methods" if late else "Computing …")
+        assert progress is not None            # a stream yields at least its end
         found = progress.trace()
         STORE.put(found)
         told = f"in {time.monotonic() - began:.1f} s"
@@ -117,7 +119,8 @@ class Page:
         model = PROBLEMS[s.problem["name"]].model_validate(s.problem)
         fields = {q.name: getattr(model, q.name) for q in parameters(type(model))}
         if model.plane:
-            fields |= {"start.0": model.start[0], "start.1": model.start[1]}
+            (x, y) = s.problem.get("start", type(model).model_fields["start"].default)
+            fields |= {"start.0": x, "start.1": y}
         return fields
 
     def controls(self, presets: dict[str, Settings]) -> Settings:
@@ -147,8 +150,8 @@ class Page:
             self._presets(presets)
             self._choose()
             chosen = {e: self._entrant(e) for e in state[self.key("m")]}
-        return Settings(problem, chosen, steps, seed, stop, axis, state[self.key("frame")],
-                        state[self.key("faults")])
+        return Settings(problem, chosen, steps, seed, stop, axis or AXES[0],
+                        state[self.key("frame")], state[self.key("faults")])
 
     def _presets(self, presets: dict[str, Settings]) -> None:
         with st.popover("Presets"), st.container(width=NARROW):
