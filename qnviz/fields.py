@@ -146,7 +146,7 @@ def _sentence(e: Any, tags: frozenset[str]) -> str:
         case "union_tag_invalid":
             return (f"{where} has the unknown name {context['tag']!r}; "
                     f"known are {context['expected_tags']}.")
-        case "union_tag_not_found":
+        case "union_tag_not_found" | "model_type" | "model_attributes_type" | "dict_type":
             return f"{where} is {value}, but must be an object with a \"name\"."
         case "extra_forbidden":
             return f"{where} = {value} is not a known field."
@@ -158,6 +158,6 @@ def _sentence(e: Any, tags: frozenset[str]) -> str:
         case "missing":
             return f"{where} is missing."
         case "value_error":
-            return f"{where}: {context['error']}"
+            return f"{where}: {context['error']}." if e["loc"] else f"{context['error']}."
         case _:
             return f"{where} is {value}: {e['msg'].lower()}."

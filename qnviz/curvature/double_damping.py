@@ -48,7 +48,7 @@ def double_damping(s: Tensor, y: Tensor, H: Callable[[Tensor], Tensor], mu1: Ten
     """
     Hy = H(y)
     sy, yHy = vecdot(s, y), vecdot(y, Hy)
-    usable = (vecdot(s, s) > 0) & (yHy > 0)
+    usable = (vecdot(s, s) > 0) & (yHy > 0) & torch.isfinite(yHy) & torch.isfinite(sy)
     one = torch.ones_like(sy)
     if damping == "none":
         theta1, s_t = one, s

@@ -90,6 +90,7 @@ def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, 
         end = torch.where(~finite, Reason.NON_FINITE,
                           torch.where(~curved, Reason.NEGATIVE_CURVATURE,
                                       torch.where(~calm, Reason.DISTURBING, Reason.CONVERGED)))
+        end = torch.where(finite & (rr == 0), Reason.CONVERGED, end)   # g = 0: nothing to solve
         stop = active & (~taken | (rr1.sqrt() <= goal))
         reason = torch.where(stop, end, reason)
         iterations = iterations + active

@@ -34,7 +34,7 @@ def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor, keep:
     half = 0.5 * rho * (1 + rho * torch.where(keep, 0, yHy)[:, None]) * s
     w = half - rho * torch.where(keep[:, None], 0, Hy)
     outer = s[:, :, None] * w[:, None, :]
-    return H + outer + outer.mT                   # exactly symmetric by construction
+    return H + (outer + outer.mT)                   # exactly symmetric by construction
 
 
 def skip(sy: Tensor, ss: Tensor, scale: Tensor, usable: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def skip(sy: Tensor, ss: Tensor, scale: Tensor, usable: Tensor) -> Tensor:
     return ~fine
 
 
-@dataclass
+@dataclass(frozen=True)
 class CompactLBFGS:
     """The last p pairs, and the inverse they define from H₀ = γI, applied without a loop over them.
 

@@ -84,6 +84,10 @@ class Method(Frozen):
         """Why this method cannot run on a problem, in a sentence; None where it can."""
         return None
 
+    def recorded(self, problem: ProblemSpec) -> int:
+        """How many numbers a step of one run exposes at most; memory is planned with it."""
+        return 12
+
     @abstractmethod
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Any:
         """The state before the first step; `oracle` holds the full (noise-free) batch."""

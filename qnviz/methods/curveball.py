@@ -127,7 +127,11 @@ class CurveBall(Method):
                          for a, x, y in ((a11, dz, dz), (a12, z, dz), (a22, z, z)))
         M = torch.stack([a11, a12, a12, a22], -1).view(-1, 2, 2)
         b = torch.stack([_mean(Jdz, df), _mean(Jz, df)], -1)
-        solution = pseudo_solve(M, b)
+        # Δz and z differ in size by orders of magnitude: scaled to a unit diagonal, the threshold of
+        # the pseudo-inverse tells parallel from unequal directions; the step is the same
+        size = torch.stack([a11, a22], -1).abs()
+        D = torch.where(size > 0, size.rsqrt(), 1)
+        solution = D * pseudo_solve(D[:, :, None] * M * D[:, None, :], D * b)
         return solution[:, 0], solution[:, 1], -0.5 * vecdot(solution, b)
 
     def describe(self, e: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
 
@@ -79,6 +80,9 @@ class KBFGS(Method):
     momentum: float = number(0.9, r"\beta", "Memory of the averages.", ge=0, lt=1)
     damping: Damping = choice("double", "Which damping the pairs get.", r"\mathrm{DD}")
 
+    def recorded(self, problem: ProblemSpec) -> int:
+        return 13 * problem.depth
+
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KroneckerState:
         tape = oracle.forward(theta)
         A = [second_moment(a).expand(len(theta), -1, -1) for a in tape.a]   # warm start
@@ -113,7 +117,7 @@ class KBFGS(Method):
             H_next, spectrum = self.update(H, pair, keep, p)                            # (4)
             H_g.append(H_next)
             layers.append(spectrum | {
-                "skipped": keep, "theta1": pair.theta1, "theta2": pair.theta2,
+                "theta1": pair.theta1, "theta2": pair.theta2,
                 "ratio1_before": pair.ratio1_before, "ratio1_after": pair.ratio1_after,
                 "ratio2_before": pair.ratio2_before, "ratio2_after": pair.ratio2_after})
         H_a = [hessian_action(H, damped(A_l, p.lam), a.mean(1))
@@ -141,9 +145,12 @@ class KBFGS(Method):
         """H_g after the pair, and the extreme eigenvalues with both bounds (MATH §2)."""
         low, high = extremes(H)
         H_next = bfgs_update(H, pair.s, pair.Hy, pair.sy, pair.c1 * pair.sy, keep)
+        overflow = ~torch.isfinite(H_next).all(-1).all(-1)
+        H_next, keep = torch.where(overflow[:, None, None], H, H_next), keep | overflow
         bounds = spectrum_bounds(low, high, pair.c1, pair.c2,
                                  worst_case(high, p.mu1, p.lam.sqrt(), self.damping), keep)
-        return H_next, bounds | dict(zip(("eig_min", "eig_max"), extremes(H_next), strict=True))
+        return H_next, bounds | {"skipped": keep} | dict(
+            zip(("eig_min", "eig_max"), extremes(H_next), strict=True))
 
     def describe(self, e: Mapping[str, Any]) -> str:
         return "; ".join(self._describe_layer(e, l) for l in range(len(e["theta1"]))) + "."
@@ -183,7 +190,8 @@ def hessian_action(H: Tensor, A_lm: Tensor, mean: Tensor) -> Tensor:
     Hy = (H @ y[..., None])[..., 0]
     sy, ss = vecdot(s, y), vecdot(s, s)
     keep = skip(sy, ss, mean.norm(dim=1), ss > 0)
-    return bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)
+    H_next = bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)
+    return torch.where(torch.isfinite(H_next).all(-1).all(-1)[:, None, None], H_next, H)
 
 
 def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,

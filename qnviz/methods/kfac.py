@@ -25,6 +25,7 @@ from qnviz.curvature.spectrum import extremes
 from qnviz.fields import number, whole
 from qnviz.methods.base import Events, Look, Method, State, column
 from qnviz.methods.kbfgs import damped, second_moment
+from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
 
@@ -63,6 +64,9 @@ class KFAC(Method):
                         gt=0, le=1e4, log=True)
     momentum: float = number(0.9, r"\beta", "Memory of the averages.", ge=0, lt=1)
     period: int = whole(20, "T", "Steps between two inversions.", ge=1, le=1000, unit="steps")
+
+    def recorded(self, problem: ProblemSpec) -> int:
+        return 1 + 2 * problem.depth
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KFACState:
         tape = oracle.forward(theta)

@@ -28,7 +28,7 @@ from qnviz.curvature.krylov import Krylov, Reason, conjugate_gradients
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
 from qnviz.methods.base import Events, Look, Method, State, column
-from qnviz.problems.base import Tape
+from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.words import say
 
 HALVINGS = 60
@@ -75,6 +75,9 @@ class NewtonKrylov(Method):
     curvature: Literal["hessian", "gauss_newton"] = choice(
         "hessian", "Which curvature matrix the system has.", "H")
     derivative: Kind = choice("pairs", "How H v is computed.", "Hv")
+
+    def recorded(self, problem: ProblemSpec) -> int:
+        return 6 + 6 * self.budget + 4 * (HALVINGS + 1)
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> NewtonKrylovState:
         return NewtonKrylovState(theta, 0, torch.ones_like(theta[:, 0]))

@@ -37,7 +37,11 @@ def softplus(h: Tensor) -> Tensor:
         return torch.logaddexp(h, torch.zeros_like(h))
     positive = _positive(h)
     zero = torch.zeros_like(h)
-    return torch.where(positive, h, zero) + torch.log1p(torch.exp(torch.where(positive, -h, h)))
+    e = torch.exp(torch.where(positive, -h, h))
+    # complex log1p is NaN where e is nearly denormal; there log1p(e) = e to rounding
+    small = e.real < torch.finfo(e.real.dtype).eps ** 2
+    return torch.where(positive, h, zero) + torch.where(
+        small, e, torch.log1p(torch.where(small, zero, e)))
 
 
 def _sigmoid_curve(a: Tensor) -> Tensor:

@@ -289,6 +289,11 @@ class ProblemSpec(Frozen):
         raise TypeError(f"{type(self).__name__} has no plane")
 
     @property
+    def depth(self) -> int:
+        """L, the number of layers."""
+        return 1
+
+    @property
     def size(self) -> int:
         """P, the number of parameters, known without building anything."""
         raise TypeError(f"{type(self).__name__} must say how many parameters it has")

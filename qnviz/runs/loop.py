@@ -249,14 +249,17 @@ class Lane:
         columns = {}
         for name, parts in self.parts.items():
             rows = T + (name in STATE_COLUMNS)
-            columns[name] = _lengthen(_concat(parts), rows)
+            whole = _concat(parts)
+            if name not in STATE_COLUMNS and len({a.shape[2:] for a in parts}) > 1:
+                whole = _trim(whole)
+            columns[name] = _lengthen(whole, rows)
         columns["seconds"] = _lengthen(np.concatenate(self.clock), T + 1)
         return columns | {"status": self.status.copy(), "stopped": self.stopped.copy()}
 
     def words(self, run: int) -> list[str]:
         """One sentence per step that the run took."""
         events = {n: _concat(p)[:, run] for n, p in self.parts.items() if n not in STATE_COLUMNS}
-        taken = min([int(self.stopped[run])] + [len(a) for a in events.values()])
+        taken = min(int(self.stopped[run]), self.k)
         return [self.method.describe({n: a[t] for n, a in events.items()}) for t in range(taken)]
 
     def end(self, run: int) -> str:
@@ -324,6 +327,12 @@ def _concat(parts: list[np.ndarray]) -> np.ndarray:
     """Join chunks along time, padding a ragged last axis."""
     longest = max(parts, key=lambda a: a.shape[-1]).shape
     return np.concatenate([_pad(a, longest) for a in parts])
+
+
+def _trim(a: np.ndarray) -> np.ndarray:
+    """Cut places of a ragged last axis that no run used before it ended."""
+    used = np.flatnonzero(~np.isnan(a).all((0, 1)))
+    return a[..., :used[-1] + 1 if len(used) else 1]
 
 
 def _lengthen(a: np.ndarray, rows: int) -> np.ndarray:

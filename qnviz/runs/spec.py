@@ -17,7 +17,7 @@ from qnviz.problems.registry import PROBLEMS
 
 MAX_STEPS, MAX_RUNS, MAX_ENTRANTS = 10_000, 65_536, 16
 MAX_BYTES = 2_000_000_000          # of recorded numbers; planned before anything is allocated
-COLUMNS_PER_STEP = 30              # numbers that an entrant records per run and step, at most
+INSTRUMENTS = 8                    # numbers that the loop itself records per run and step
 
 AnyProblem = (Annotated[Union[tuple(PROBLEMS.values())], Field(discriminator="name")]  # noqa: UP007
               if len(PROBLEMS) > 1 else next(iter(PROBLEMS.values())))
@@ -58,9 +58,11 @@ class RunSpec(Frozen):
 
     @property
     def bytes(self) -> int:
-        """How much a full recording of this run holds."""
-        per_step = self.problem.size + COLUMNS_PER_STEP
-        return 8 * per_step * (self.steps + 1) * self.runs * len(self.methods)
+        """The most that a full recording of this run can hold."""
+        per_step = sum(self.problem.size + INSTRUMENTS + m.recorded(self.problem)
+                       for m in self.methods)
+        clocks_and_ends = len(self.methods) * (self.steps + 1 + 8 * self.runs)
+        return 8 * (per_step * (self.steps + 1) * self.runs + clocks_and_ends)
 
     def key(self) -> str:
         """A content hash: equal keys mean equal numbers from this version of qnviz."""
@@ -87,7 +89,7 @@ def parse(data: Any) -> RunSpec:
     data = dict(data)
     if isinstance(data.get("problem"), dict):
         name = data["problem"].get("name")
-        if name not in PROBLEMS:
+        if not isinstance(name, str) or name not in PROBLEMS:
             raise SpecError([f"problem.name is {name!r}, but must be one of "
                              f"{', '.join(map(repr, PROBLEMS))}."])
     try:
@@ -113,5 +115,7 @@ def read(path: str | Path) -> RunSpec:
     except json.JSONDecodeError as error:
         raise SpecError([f"The spec file {name} is not valid JSON: {error.msg} in line "
                          f"{error.lineno}, column {error.colno}."]) from None
+    except ValueError as error:                      # a number of thousands of digits
+        raise SpecError([f"The spec file {name} cannot be read: {error}."]) from None
     except RecursionError:
         raise SpecError([f"The spec file {name} is nested too deeply."]) from None
