@@ -173,9 +173,12 @@ def test_a_run_records_no_more_than_was_planned(name):
 
 
 def test_memory_is_planned_in_proportion_to_steps_and_runs():
-    one = parse(GOOD | {"steps": 99, "runs": 1}).bytes
-    assert parse(GOOD | {"steps": 99, "runs": 10}).bytes == 10 * one
-    assert parse(GOOD | {"steps": 199, "runs": 1}).bytes == 2 * one
+    def planned(steps, runs):
+        return parse(GOOD | {"steps": steps, "runs": runs}).bytes
+
+    per_ten_runs = planned(99, 11) - planned(99, 1)       # the clock is shared by all runs
+    assert planned(99, 21) - planned(99, 11) == per_ten_runs > 9 * planned(99, 1)
+    assert planned(199, 1) - planned(99, 1) == planned(299, 1) - planned(199, 1)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+# Whole before the first request: Plotly looks for pandas in sys.modules whenever it checks a value,
+# and fails on a pandas that another thread is just importing.
+import pandas  # noqa: F401
 import plotly
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse
