@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
+from qnviz.curvature.spectrum import extremes
+
 
 def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor, keep: Tensor) -> Tensor:
     """BFGS update of the inverses H (R, n, n), as a correction of rank two.
@@ -105,6 +107,11 @@ class CompactLBFGS:
         eye = torch.eye(n, dtype=self.S.dtype, device=self.S.device)
         H = self.apply(eye.expand(self.S.shape[0], n, n))
         return 0.5 * (H + H.mT)
+
+    @cached_property
+    def extremes(self) -> tuple[Tensor, Tensor]:
+        """λ_min and λ_max of H, (R,) each."""
+        return extremes(self.dense)
 
     def rescaled(self, s: Tensor, y: Tensor, keep: Tensor) -> CompactLBFGS:
         """The same pairs from H₀ = (sᵀy / yᵀy) I [NW06, eq. 7.20], except in runs of `keep`."""

@@ -23,6 +23,7 @@ class Theme:
     grid: str
     paper: str                       # what is behind the picture
     surface: tuple[tuple[float, str], ...]      # colour scale of a loss surface, low to high
+    level: str                       # level lines on it
     band: str                        # a quiet filled area
     alarm: str                       # negative curvature, divergence
     reasons: dict[str, tuple[str, str]]         # why a Krylov iteration ended: colour, pattern
@@ -56,7 +57,7 @@ LIGHT = Theme(
     "light", ink="#1f2430", muted="#5d6475", grid="#e3e6ec", paper="#ffffff",
     surface=((0, "#35558a"), (0.25, "#7d9fc4"), (0.5, "#bccfe2"), (0.75, "#e2e9f1"),
              (1, "#f7f8fa")),
-    band="rgba(93,100,117,0.14)", alarm="#b3261e",
+    level="rgba(31,36,48,0.22)", band="rgba(93,100,117,0.14)", alarm="#b3261e",
     reasons={"converged": ("#7fbfa6", ""), "negative curvature": ("#b3261e", "/"),
              "disturbing": ("#a05195", "x"), "budget": ("#8d93a1", "-"),
              "non finite": ("#1f2430", "+")})
@@ -64,7 +65,7 @@ DARK = Theme(
     "dark", ink="#e8eaf0", muted="#a3abbd", grid="#2b3240", paper="#0f131b",
     surface=((0, "#9cc3ee"), (0.25, "#4f7cae"), (0.5, "#2b4a70"), (0.75, "#1a2c45"),
              (1, "#121a28")),
-    band="rgba(163,171,189,0.16)", alarm="#ff8a80",
+    level="rgba(232,234,240,0.20)", band="rgba(163,171,189,0.16)", alarm="#ff8a80",
     reasons={"converged": ("#4f9c81", ""), "negative curvature": ("#ff8a80", "/"),
              "disturbing": ("#d69bd0", "x"), "budget": ("#7c8496", "-"),
              "non finite": ("#e8eaf0", "+")})

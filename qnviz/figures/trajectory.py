@@ -17,8 +17,9 @@ def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
     figure = go.Figure(layout=theme.base("x₁", "x₂", dragmode=False))
     figure.add_trace(go.Contour(
         x=x.astype(np.float32), y=y.astype(np.float32), z=height, colorscale=theme.surface,
-        showscale=False, contours=dict(start=-3, end=float(np.ceil(height.max())), size=0.5),
-        line=dict(width=0.6, color=theme.grid), hovertemplate=(
+        showscale=False, contours=dict(
+            coloring="heatmap", start=-3, end=float(np.ceil(height.max())), size=1),
+        line=dict(width=0.8, color=theme.level), hovertemplate=(
             "x₁ = %{x:.3g}, x₂ = %{y:.3g}<br>log₁₀ f = %{z:.2f}<extra></extra>")))
     heads, finals = [], []
     for i, e in enumerate(trace.entrants):

@@ -56,18 +56,20 @@ class KBFGSL(KBFGS):
     def update(self, H: CompactLBFGS, pair: DampedPair, keep: Tensor,
                p: SimpleNamespace) -> tuple[CompactLBFGS, dict[str, Tensor]]:
         """The window with the new pair, and the spectrum of the matrix it defines."""
-        trial = H.push(pair.s, pair.y, keep)
-        keep = keep | ~torch.isfinite(trial.dense).all(-1).all(-1)
         H_next = H.push(pair.s, pair.y, keep)
+        overflow = ~torch.isfinite(H_next.dense).all(-1).all(-1)
+        if bool(overflow.any()):                               # rare: H_next keeps what it computed
+            keep = keep | overflow
+            H_next = H.push(pair.s, pair.y, keep)
         base = H_next.without_newest()                         # what the pair was applied to
         low, high = extremes(torch.where(keep[:, None, None], H_next.dense, base.dense))
         c1 = (vecdot(pair.y, base(pair.y)) / pair.sy).clamp_min(0)   # base ≻ 0 but for rounding
         worst1, worst2 = worst_case(high, p.mu1, p.lam.sqrt(), self.damping)
         # Damping looked at H, the update starts from `base`: ỹᵀ base ỹ ≤ (λ_max(base)/λ_min(H)) ỹᵀHỹ
-        low_H, high_H = extremes(H.dense)
+        low_H, high_H = H.extremes
         worst_H, _ = worst_case(high_H, p.mu1, p.lam.sqrt(), self.damping)
         full = (H.S[:, 0] != 0).any(-1)                        # a pair had to leave
         worst1 = torch.where(full & torch.isfinite(worst_H), worst_H * high / low_H, worst1)
         bounds = spectrum_bounds(low, high, c1, pair.c2, (worst1, worst2), keep)
         return H_next, bounds | {"skipped": keep} | dict(
-            zip(("eig_min", "eig_max"), extremes(H_next.dense), strict=True))
+            zip(("eig_min", "eig_max"), H_next.extremes, strict=True))

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.secant import CompactLBFGS
-from qnviz.curvature.spectrum import extremes
 from qnviz.fields import whole
 from qnviz.methods.base import Look
 from qnviz.methods.bfgs import BFGS
@@ -60,4 +59,4 @@ class LBFGS(BFGS):
         if H.S.shape[-1] > DENSE_WIDTH:
             nan = torch.full_like(H.gamma, torch.nan)
             return nan, nan
-        return extremes(H.dense)
+        return H.extremes

@@ -18,21 +18,24 @@ from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import STATE_COLUMNS, Trace
-from qnviz.ui.settings import Settings
 
 
-def details(trace: Trace, spec: RunSpec, settings: Settings) -> None:
-    """Three tabs."""
-    numbers, code, export = st.tabs(["Numbers", "Equations and code", "Export"])
-    with numbers:
-        _frame(summary(trace), hide_index=True)
-        label = st.selectbox("Every step of", [e.label for e in trace.entrants],
-                             key="details/steps")
-        _frame(table(trace, label), height=280)
-    with code:
-        _code(trace, spec)
-    with export:
-        _export(trace, spec)
+def details(trace: Trace, spec: RunSpec) -> None:
+    """Three tabs; only the open one is made: a changed control need not redraw the others."""
+    numbers, code, export = st.tabs(["Numbers", "Equations and code", "Export"],
+                                    on_change="rerun", key="details")
+    if numbers.open:
+        with numbers:
+            _frame(summary(trace), hide_index=True)
+            label = st.selectbox("Every step of", [e.label for e in trace.entrants],
+                                 key="details/steps")
+            _frame(table(trace, label), height=280)
+    if code.open:
+        with code:
+            _code(trace, spec)
+    if export.open:
+        with export:
+            _export(trace, spec)
 
 
 def _frame(frame: pd.DataFrame, **options: Any) -> None:

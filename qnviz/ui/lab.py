@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from qnviz.errors import QnvizError, SpecError
-from qnviz.fields import parameters
+from qnviz.fields import Parameter, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.loop import stream
@@ -19,7 +19,7 @@ from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.controls import control
 from qnviz.ui.details import details
-from qnviz.ui.settings import AXES, LAB_STEPS, Settings, base, read_query, write_query
+from qnviz.ui.settings import AXES, LIMITS, Settings, base, read_query, write_query
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
@@ -30,28 +30,44 @@ PATIENCE = 0.25                                # seconds after which progress is
 def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
     """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL."""
     page = Page(stage, default)
+    settings = page.remember(page.settings())
+    spec, faults = _spec(settings)
+    known = STORE.get(spec.key()) if spec else None
+
+    def draw(trace: Trace) -> None:
+        stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame)
+
+    if known:                                  # the answer comes before the controls are redrawn
+        draw(known)
     with stage.controls:
-        settings = page.remember(page.controls(presets))
-    if settings.faults:
-        stage.faults.warning(_listed(settings.faults))
-    unavailable = settings.unavailable()
-    for e, why in unavailable.items():
-        stage.faults.info(f"{settings.title(e)} sits out: {why}")
-    try:
-        spec = settings.spec()
-        trace = _trace(spec, stage) if spec else None
-    except SpecError as error:
-        stage.faults.warning(_listed(error.faults))
-        return
-    except QnvizError as error:
-        stage.faults.error(str(error))
-        return
-    if trace is None or spec is None:
+        page.controls(presets)
+    if faults:
+        stage.faults.warning(_listed(faults))
+    for e, why in settings.unavailable().items():
+        stage.faults.info(_listed([f"{settings.title(e)} sits out: {why}"]))
+    if spec is None:
         stage.status.text("No method is left that can run here: choose one above.")
         return
-    stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame)
+    try:
+        trace = known or _computed(spec, stage)
+    except QnvizError as error:
+        stage.faults.error(_listed([str(error)]))
+        return
+    if not known:
+        draw(trace)
+    stage.status.text(f"{len(spec.methods)} methods, up to {spec.steps} steps, computed "
+                      f"{trace.device}. Click the surface to start from there; space plays, "
+                      "← → step.")
     with stage.below:
-        details(trace, spec, settings)
+        details(trace, spec)
+
+
+def _spec(settings: Settings) -> tuple[RunSpec | None, tuple[str, ...]]:
+    """The run to be shown, or None, and all that is to be said against the settings."""
+    try:
+        return settings.spec(), settings.faults
+    except SpecError as error:
+        return None, (*settings.faults, *error.faults)
 
 
 def _listed(faults: Sequence[str]) -> str:
@@ -60,27 +76,18 @@ def _listed(faults: Sequence[str]) -> str:
     return "  \n".join(plain)
 
 
-def _trace(spec: RunSpec, stage: Stage) -> Trace:
-    """The run of a spec, from the store or computed now with its progress shown."""
-    found = STORE.get(spec.key())
-    began = time.monotonic()
-    if found is None:
-        progress = None
-        for progress in stream(spec):
-            # every chunk touches the page: that is where a changed control interrupts the run
-            late = time.monotonic() - began > PATIENCE
-            stage.status.text(f"Computing: {progress.fraction:.0%} of {spec.steps} steps × "
-                              f"{len(spec.methods)} methods" if late else "Computing …")
-        assert progress is not None            # a stream yields at least its end
-        found = progress.trace()
-        STORE.put(found)
-        told = f"in {time.monotonic() - began:.1f} s"
-    else:
-        told = "from the cache"
-    stage.status.text(f"{len(spec.methods)} methods, up to {spec.steps} steps, computed "
-                      f"{found.device}, {told}. Click the surface to start from there; space "
-                      "plays, ← → step.")
-    return found
+def _computed(spec: RunSpec, stage: Stage) -> Trace:
+    """Run a spec with its progress shown, and keep the trace for everybody."""
+    began, progress = time.monotonic(), None
+    for progress in stream(spec):
+        # every chunk touches the page: that is where a changed control interrupts the run
+        late = time.monotonic() - began > PATIENCE
+        stage.status.text(f"Computing: {progress.fraction:.0%} of {spec.steps} steps × "
+                          f"{len(spec.methods)} methods" if late else "Computing …")
+    assert progress is not None                # a stream yields at least its end
+    trace = progress.trace()
+    STORE.put(trace)
+    return trace
 
 
 class Page:
@@ -123,35 +130,48 @@ class Page:
             fields |= {"start.0": x, "start.1": y}
         return fields
 
-    def controls(self, presets: dict[str, Settings]) -> Settings:
-        """Draw all controls and return what they say."""
+    def settings(self) -> Settings:
+        """What the widgets say: their values stand in the session's state before they are drawn."""
         state, name = st.session_state, self.default.problem["name"]
-        model = PROBLEMS[name]
-        problem: dict[str, Any] = {"name": name}
+        problem = {"name": name} | {q.name: state[self.key(q.name)]
+                                    for q in parameters(PROBLEMS[name])}
+        if PROBLEMS[name].plane:
+            problem["start"] = [state[self.key(f"start.{i}")] for i in (0, 1)]
+        entrants = {e: {q.name: state.get(self.key(f"{e}.{q.name}"), self.usual(e, q))
+                        for q in parameters(METHODS[base(e)])} for e in state[self.key("m")]}
+        return Settings(problem, entrants, *(state[self.key(n)] for n in (
+            "steps", "seed", "stop_loss", "axis", "frame", "faults")))
+
+    def usual(self, e: str, q: Parameter) -> Any:
+        """Where an entrant's hyper-parameter stands when it enters."""
+        return self.default.usual(e).get(q.name, q.default)
+
+    def controls(self, presets: dict[str, Settings]) -> None:
+        """Draw all controls."""
+        model = PROBLEMS[self.default.problem["name"]]
         with st.container(horizontal=True, vertical_alignment="bottom", key="problem"):
             for q in parameters(model):
-                problem[q.name] = control(q, self.key(q.name))
+                control(q, self.key(q.name))
             if model.plane:
-                problem["start"] = [
+                for i in (0, 1):
                     st.number_input(f"start $x_{i + 1}$", -10.0, 10.0, step=0.05, format="%.4g",
                                     key=self.key(f"start.{i}"), width=120,
-                                    help="Or click the surface.") for i in (0, 1)]
-            seed = st.number_input("seed", 0, 2**31 - 1, step=1, key=self.key("seed"), width=120,
-                                   help="Noise and random starts are functions of the seed.")
-            axis = st.segmented_control("axis", AXES, key=self.key("axis"), required=True,
-                                        help="Compare by iterations alone and costly steps look "
-                                        "cheap. Work counts forward passes of the batch.")
+                                    help="Or click the surface.")
+            st.number_input("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,
+                            help="Noise and random starts are functions of the seed.")
+            st.segmented_control("axis", AXES, key=self.key("axis"), required=True,
+                                 help="Compare by iterations alone and costly steps look cheap. "
+                                 "Work counts forward passes of the batch.")
             with st.popover("More"), st.container(width=NARROW):
-                steps = st.number_input("steps", 1, LAB_STEPS, step=50, key=self.key("steps"))
-                stop = st.number_input("stop at loss", 0.0, 1.0, format="%.3g",
-                                       key=self.key("stop_loss"), help="A method that gets this "
-                                       "low has converged; 0 lets it go on.")
+                st.number_input("steps", 1, LIMITS["steps"], step=50, key=self.key("steps"))
+                st.number_input("stop at loss", 0.0, LIMITS["stop_loss"], format="%.3g",
+                                key=self.key("stop_loss"), help="A method that gets this low "
+                                "has converged; 0 lets it go on.")
         with st.container(horizontal=True, key="entrants"):
             self._presets(presets)
             self._choose()
-            chosen = {e: self._entrant(e) for e in state[self.key("m")]}
-        return Settings(problem, chosen, steps, seed, stop, axis or AXES[0],
-                        state[self.key("frame")], state[self.key("faults")])
+            for e in st.session_state[self.key("m")]:
+                self._entrant(e)
 
     def _presets(self, presets: dict[str, Settings]) -> None:
         with st.popover("Presets"), st.container(width=NARROW):
@@ -192,33 +212,23 @@ class Page:
         chosen = [x for x in st.session_state[self.key("m")] if x != e]
         self._enter(chosen or [e])
 
-    def _now(self) -> Settings:
-        """The entrants as the widgets' values stand before they are drawn."""
-        state = st.session_state
-        return Settings(self.default.problem, {
-            e: {q.name: state.get(self.key(f"{e}.{q.name}"), q.default)
-                for q in parameters(METHODS[base(e)])} for e in state[self.key("m")]})
-
     def _enter(self, entrants: list[str]) -> None:
         st.session_state[self.key("m")] = entrants
 
-    def _entrant(self, e: str) -> dict[str, Any]:
+    def _entrant(self, e: str) -> None:
         """One entrant's hyper-parameters, in a popover under its name."""
         method = METHODS[base(e)]
-        usual = self.default.usual(e)
         for q in parameters(method):
-            st.session_state.setdefault(self.key(f"{e}.{q.name}"), usual.get(q.name, q.default))
-        values = {q.name: st.session_state[self.key(f"{e}.{q.name}")] for q in parameters(method)}
-        with (st.popover(self._now().title(e), key=self.key(f"{e}/open")),
+            st.session_state.setdefault(self.key(f"{e}.{q.name}"), self.usual(e, q))
+        with (st.popover(self.settings().title(e), key=self.key(f"{e}/open")),
               st.container(width=NARROW)):
             st.caption(method.idea)
             for q in parameters(method):
-                values[q.name] = control(q, self.key(f"{e}.{q.name}"))
+                control(q, self.key(f"{e}.{q.name}"))
             if not parameters(method):
                 st.write("This method has nothing to set.")
             st.button("Take it out", key=self.key(f"{e}/out"), on_click=self._leave, args=(e,),
                       type="tertiary", disabled=len(st.session_state[self.key("m")]) == 1)
-        return values
 
     def remember(self, s: Settings) -> Settings:
         """Write the URL, and keep it for when the visitor comes back to this page.

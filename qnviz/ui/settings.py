@@ -17,11 +17,12 @@ from pydantic import ValidationError
 from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.runs.spec import MAX_ENTRANTS, MAX_STEPS, RunSpec, parse
+from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
 
 AXES = ("iterations", "work", "seconds")
 LONGEST_VALUE = 400                            # characters of one query value that are looked at
-LAB_STEPS = 3000                               # a page draws at most so many; the command line more
+# what a page takes at most; the command line takes more
+LIMITS = {"steps": 3000, "seed": 2**31 - 1, "stop_loss": 1.0}
 
 
 @dataclass(frozen=True)
@@ -190,15 +191,15 @@ def _run_field(s: Settings, name: str, key: str, raw: str, notes: list[str]) -> 
     except ValidationError as error:
         notes.extend(f.replace(name, key, 1) + " The default is used." for f in faults(error))
         return s
-    if name == "steps" and value > LAB_STEPS:
-        notes.append(f"steps is {value}, but a page draws at most {LAB_STEPS}; the command line "
-                     f"goes up to {MAX_STEPS}. The default is used.")
+    if value is None or value > LIMITS[name]:
+        notes.append(f"{key} is {value}, but a page takes at most {LIMITS[name]}; the command "
+                     "line takes more. The default is used.")
         return s
     return replace(s, **{name: value})
 
 
 def _frame(raw: str, s: Settings, notes: list[str]) -> int | None:
-    if raw.isascii() and raw.isdigit() and int(raw) <= LAB_STEPS:
+    if raw.isascii() and raw.isdigit() and int(raw) <= LIMITS["steps"]:
         return int(raw)
     notes.append(f"step is {raw!r}, but must be a whole number from 0 to {s.steps}. "
                  "The playhead starts at 0.")
