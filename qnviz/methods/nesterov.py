@@ -8,9 +8,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.base import Events, Look, column
 from qnviz.methods.sgd import SGD, Momentum
@@ -38,6 +35,3 @@ class Nesterov(SGD):
         move = column(p.momentum) * v + push
         events = {"push": push.norm(dim=1), "velocity": move.norm(dim=1)}
         return Momentum(state.theta + move, state.k + 1, v), events
-
-    def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Momentum:
-        return Momentum(theta, 0, torch.zeros_like(theta))

@@ -14,5 +14,4 @@ def ready() -> bool:
 def load() -> None:
     """Import the numeric core; waits for an import that is under way elsewhere."""
     import_module("qnviz.runs.loop")
-    import_module("qnviz.ui.lab")
     _imported.set()

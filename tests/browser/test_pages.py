@@ -237,3 +237,21 @@ def test_coming_back_to_a_page_finds_it_as_it_was_left(app_url: str, page: Any) 
     page.wait_for_function("document.querySelectorAll('.qnviz-chip').length === 2")
     page.wait_for_function("location.search.includes('seed=3')")
     assert query(page) == {"m": "adam,sgd", "seed": "3", "step": "9"}
+
+
+def test_changed_control_interrupts_a_run(app_url: str, page: Any) -> None:
+    """The long run is left where it is, and the new one is drawn; nothing is drawn twice."""
+    everyone = "kbfgs,kbfgs_l,kbfgs~2,kbfgs_l~2,kbfgs~3,kbfgs_l~3,newton_krylov,adam"
+    opened(page, f"{app_url}/?m={everyone}&step=0")
+    old = data_id(page)
+    page.get_by_role("button", name="More").click()
+    steps = page.get_by_role("spinbutton", name="steps")
+    steps.fill("3000")                         # some ten seconds of computing
+    steps.press("Enter")
+    page.get_by_text("of 3000 steps").wait_for(timeout=30_000)
+    assert data_id(page) == old
+    steps.fill("20")
+    steps.press("Enter")
+    until_changed(page, old)
+    assert page.locator("[data-qnviz-player] input[type=range]").get_attribute("max") == "20"
+    assert query(page)["steps"] == "20"
