@@ -534,3 +534,20 @@ def test_a_trace_is_read_without_torch(recorded, tmp_path):
             f"t = Trace.load({str(path)!r}); assert t['kbfgs']['loss'].shape == (31, 5); "
             "assert not {'torch', 'pydantic', 'streamlit'} & set(sys.modules)")
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_every_kind_of_hessian_vector_product_runs_in_the_loop():
+    """The loop is in inference mode, which autograd's kinds must step out of."""
+    from typing import get_args
+
+    from qnviz.curvature.hessian_vector import Kind
+
+    ends = {}
+    for kind in get_args(Kind):
+        spec = parse({"problem": {"name": "rosenbrock", "noise": 1.0}, "runs": 3, "steps": 12,
+                      "methods": [{"name": "newton_krylov", "derivative": kind}]})
+        ends[kind] = run(spec)["newton_krylov"]["theta"]
+    for kind, theta in ends.items():
+        # central differences lose half of the digits, and twelve Newton steps amplify that
+        limit = 1e-6 if kind == "finite_difference" else 1e-12
+        assert abs(theta - ends["pairs"]).max() < limit, kind

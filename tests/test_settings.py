@@ -90,6 +90,12 @@ def test_a_twin_starts_from_the_pages_own_setting():
     assert [s.title(e) for e in s.entrants] == ["K-BFGS (double)", "K-BFGS (none)"]
 
 
+def test_a_newcomer_starts_from_what_suits_the_problem():
+    s = read_query({"m": "kbfgs_l"}, LAB)
+    assert s.entrants["kbfgs_l"] == LAB.tuned["kbfgs_l"]
+    assert write_query(s, LAB) == {"m": "kbfgs_l"}
+
+
 def test_equal_twins_are_numbered():
     s = Settings({"name": "rosenbrock"}, {"adam": {}, "adam~2": {}})
     assert [s.title(e) for e in s.entrants] == ["Adam (1)", "Adam (2)"]

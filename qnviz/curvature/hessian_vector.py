@@ -11,6 +11,7 @@ differences lose half of the digits. All take and return (R, P).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -37,24 +38,33 @@ def complex_step(problem: Problem, tape: Tape, v: Tensor, h: float | None = None
     return problem.join(problem.gradient(shifted)).imag / h
 
 
-def _total(problem: Problem, tape: Tape) -> Callable[[Tensor], Tensor]:
-    # runs do not interact, so the gradient of the sum over runs is each run's own gradient
-    return lambda theta: problem.forward(theta, tape.batch).f.sum()
+def _differentiable(problem: Problem, tape: Tape) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """The loss summed over runs, and theta, as autograd wants them.
+
+    Runs do not interact, so the gradient of the sum is each run's own gradient. The loop works in
+    inference mode, whose tensors autograd refuses: it gets copies.
+    """
+    b = tape.batch
+    batch = replace(b, x=b.x.clone(), target=b.target.clone(), xi=b.xi.clone())
+    return lambda theta: problem.forward(theta, batch).f.sum(), tape.theta.clone()
 
 
+@torch.inference_mode(False)
 def forward_over_reverse(problem: Problem, tape: Tape, v: Tensor) -> Tensor:
     """Forward-mode derivative of the reverse-mode gradient (torch.func)."""
-    grad = torch.func.grad(_total(problem, tape))
-    return torch.func.jvp(grad, (tape.theta,), (v,))[1]
+    total, theta = _differentiable(problem, tape)
+    return torch.func.jvp(torch.func.grad(total), (theta,), (v.clone(),))[1]
 
 
+@torch.inference_mode(False)
 def double_backward(problem: Problem, tape: Tape, v: Tensor) -> Tensor:
     """Derivative of gᵀv by differentiating the backward pass (torch.autograd)."""
-    theta = tape.theta.detach().requires_grad_()
+    total, theta = _differentiable(problem, tape)
+    theta.requires_grad_()
     with torch.enable_grad():
-        g, = torch.autograd.grad(_total(problem, tape)(theta), theta, create_graph=True)
+        g, = torch.autograd.grad(total(theta), theta, create_graph=True)
         # a zero term keeps the graph connected where the gradient is constant in theta
-        return torch.autograd.grad((g * v).sum() + 0 * theta.sum(), theta)[0]
+        return torch.autograd.grad((g * v.clone()).sum() + 0 * theta.sum(), theta)[0]
 
 
 def finite_difference(problem: Problem, tape: Tape, v: Tensor, h: float | None = None) -> Tensor:

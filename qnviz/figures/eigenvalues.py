@@ -111,6 +111,8 @@ def _ticks(figure: go.Figure, i: int, e: Entrant, data: dict[str, np.ndarray], y
                                 (two & ~one, "triangle-up", "step 2 acted"),
                                 (one & two, "diamond", "both steps acted"),
                                 (skipped, "x-thin-open", "pair skipped")):
+        if not mask.any():
+            continue
         figure.add_trace(go.Scatter(
             x=data["x"][mask], y=np.full(mask.sum(), y), mode="markers", meta={"entrant": i},
             yaxis="y2", marker=dict(symbol=symbol, size=7, color=e.color,

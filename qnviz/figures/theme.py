@@ -45,6 +45,7 @@ class Theme:
                     title_standoff=4,
                     title_font=dict(color=self.muted, size=13), automargin=False)
         return go.Layout(
+            template=go.layout.Template(),     # Plotly's own would add 7 kB that is all overridden
             font=dict(family=FONT, size=13, color=self.ink), paper_bgcolor="rgba(0,0,0,0)",
             plot_bgcolor="rgba(0,0,0,0)", showlegend=False, hovermode="closest", dragmode="zoom",
             margin=dict(l=52, r=10, t=6, b=38), xaxis=dict(axis, title_text=x),

@@ -167,8 +167,8 @@ class KBFGS(Method):
             parts.append(f"s̃ᵀy/s̃ᵀs̃ = {say(e['ratio2_before'][l])} < μ₂ = {say(self.lam**0.5)}, so "
                          f"step 2 kept θ₂ = {say(e['theta2'][l])} of y")
         if not parts:
-            parts.append("a good pair" if self.damping == "double" else
-                         f"no damping acted ({self.damping})")
+            parts.append(f"undamped, with sᵀy/sᵀs = {say(e['ratio2_before'][l])}"
+                         if self.damping == "none" else "a good pair")
         return (f"{name}{', then '.join(parts)}; H_g has eigenvalues {say(e['eig_min'][l])} … "
                 f"{say(e['eig_max'][l])}")
 

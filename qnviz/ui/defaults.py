@@ -9,13 +9,14 @@ RACERS = {"kbfgs": KBFGS, "kbfgs_l": KBFGS, "curveball": {}, "newton_krylov": {}
           "adam": {}, "sgd": {}}
 
 ROSENBROCK = {"name": "rosenbrock"}
-RACE = Settings(ROSENBROCK, RACERS)
+TUNED = {"kbfgs": KBFGS, "kbfgs_l": KBFGS}
+RACE = Settings(ROSENBROCK, RACERS, tuned=TUNED)
 NOISY = {"lr": 0.1, "lam": 0.3}
 THREE_DAMPINGS = {"kbfgs": NOISY, "kbfgs~2": NOISY | {"damping": "powell"},
                   "kbfgs~3": NOISY | {"damping": "none"}}
 # under noise, from CurveBall's own start: the undamped twin is wrecked by a few bad pairs
 LAB = Settings(ROSENBROCK | {"noise": 1.0, "start": [-0.25, -0.25]},
-               THREE_DAMPINGS | {"curveball": {}, "newton_krylov": {}})
+               THREE_DAMPINGS | {"curveball": {}, "newton_krylov": {}}, tuned=TUNED)
 NEWTONS = {"newton": {}, "newton_krylov": {}, "levenberg_marquardt": {}, "curveball": {},
            "scipy_newton_cg": {}, "scipy_trust_krylov": {}}
 QUASI = {"bfgs": {}, "lbfgs": {}, "scipy_bfgs": {}, "kbfgs": KBFGS, "kbfgs_l": KBFGS}

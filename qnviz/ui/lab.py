@@ -24,7 +24,7 @@ from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
 NARROW = 300                                   # pixels of a popover: the picture stays in sight
-PATIENCE = 0.25                                # seconds after which progress is shown
+PATIENCE = 0.25                                # seconds between two words about progress
 
 
 def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
@@ -78,12 +78,15 @@ def _listed(faults: Sequence[str]) -> str:
 
 def _computed(spec: RunSpec, stage: Stage) -> Trace:
     """Run a spec with its progress shown, and keep the trace for everybody."""
-    began, progress = time.monotonic(), None
+    told, progress = time.monotonic(), None
     for progress in stream(spec):
-        # every chunk touches the page: that is where a changed control interrupts the run
-        late = time.monotonic() - began > PATIENCE
-        stage.status.text(f"Computing: {progress.fraction:.0%} of {spec.steps} steps × "
-                          f"{len(spec.methods)} methods" if late else "Computing …")
+        # touching the session's state is where a changed control interrupts the run; words are
+        # sent more rarely, as each costs the browser a redraw
+        st.session_state.get("interrupt")
+        if time.monotonic() - told > PATIENCE:
+            told = time.monotonic()
+            stage.status.text(f"Computing: {progress.fraction:.0%} of {spec.steps} steps × "
+                              f"{len(spec.methods)} methods")
     assert progress is not None                # a stream yields at least its end
     trace = progress.trace()
     STORE.put(trace)

@@ -37,6 +37,8 @@ class Settings:
     axis: str = "iterations"
     frame: int | None = None
     faults: tuple[str, ...] = field(default=(), compare=False)
+    # of a page's default: what a method starts from that is not in the race yet
+    tuned: Mapping[str, dict[str, Any]] = field(default_factory=dict, compare=False)
 
     def method(self, entrant: str) -> dict[str, Any]:
         """One entrant as a method of a run spec, named so that equals are told apart."""
@@ -65,7 +67,8 @@ class Settings:
 
     def usual(self, entrant: str) -> dict[str, Any]:
         """With these settings as a page's default: what an entrant starts from, twins included."""
-        return self.entrants.get(entrant, self.entrants.get(base(entrant), {}))
+        name = base(entrant)
+        return self.entrants.get(entrant, self.entrants.get(name, self.tuned.get(name, {})))
 
     def value(self, entrant: str, q: Parameter) -> Any:
         """What an entrant's hyper-parameter stands at."""
