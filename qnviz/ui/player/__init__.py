@@ -55,7 +55,7 @@ def player(
         otherwise, ``.frame`` the frame at which the reader last stopped, or None.
     """
     return _component(
-        data=_jsonable(payload),
+        data=_encoded(payload),
         key=key,
         height="content",
         on_start_change=on_start or _nothing,
@@ -67,13 +67,15 @@ def _nothing() -> None:
     """Stand in for a callback: Streamlit keeps only values that have one."""
 
 
-def _jsonable(payload: dict[str, Any]) -> dict[str, Any]:
-    """Make NaN and infinities None, for a browser's JSON knows neither."""
+def _encoded(payload: dict[str, Any]) -> bytes:
+    """Write the payload as JSON bytes, NaN and infinities as null: a browser's JSON knows neither.
+
+    Bytes, as Streamlit would write a dict three times over: to send it, to hash it, to compare it.
+    """
     try:
-        json.dumps(payload, allow_nan=False)
+        return json.dumps(payload, allow_nan=False).encode()
     except ValueError:
-        return _without_nan(payload)
-    return payload
+        return json.dumps(_without_nan(payload), allow_nan=False).encode()
 
 
 def _without_nan(value: Any) -> Any:

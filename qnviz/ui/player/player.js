@@ -402,7 +402,8 @@ export function mountPlayer(root, payload, callbacks = {}) {
 const mounts = new WeakMap();
 
 export default function (component) {
-  const { parentElement, data } = component;
+  const { parentElement } = component;
+  const data = JSON.parse(new TextDecoder().decode(component.data));
   let mount = mounts.get(parentElement);
   if (mount) {
     mount.component = component;
