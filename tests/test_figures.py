@@ -134,6 +134,29 @@ def test_odd_ends_are_drawn(case, axis):
     assert all(e["end"] for e in payload["entrants"])
 
 
+def test_a_race_that_is_over_at_its_start_says_so():
+    trace = traced({"name": "adam"}, {"name": "kbfgs"}, {"name": "newton_krylov"},
+                   problem={"start": [1.0, 1.0]}, stop_loss=1e-10)
+    assert eigenvalues(trace, LIGHT).title == "No update to look at"
+    assert "already meets" in krylov(trace, LIGHT).alt
+    picture = loss(trace, LIGHT)
+    assert picture.title == "Loss: ends at 0"
+    heights = [a.y for a in picture.figure.layout.annotations]
+    low, high = picture.figure.layout.yaxis.range
+    assert len(set(heights)) == 3
+    assert all(low <= h <= high for h in heights)
+
+
+def test_sixteen_end_labels_stay_inside_and_apart():
+    trace = traced(*({"name": n} for n in METHODS), steps=30)
+    figure = loss(trace, LIGHT).figure
+    heights = sorted(a.y for a in figure.layout.annotations)
+    low, high = figure.layout.yaxis.range
+    assert low <= heights[0]
+    assert heights[-1] <= high
+    assert min(np.diff(heights)) > 0.05 * (high - low)
+
+
 def test_twins_share_a_colour_but_not_dash_and_marker():
     trace = traced({"name": "kbfgs", "label": "one"}, {"name": "kbfgs", "label": "two"}, steps=3)
     one, two = trace.entrants

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from qnviz.figures.loss import AXES
-from qnviz.figures.theme import Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.figures.theme import UNSTARTED, Picture, Theme, log_axis, log_range, notice, time_range
 from qnviz.runs.trace import Entrant, Trace, clock
 from qnviz.words import say
 
@@ -21,9 +21,12 @@ ROW = 0.055                           # height of one row of ticks, as a share o
 def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0,
                 layer: int = 0) -> Picture:
     """λ_min and λ_max of H_g, the certified and the a-priori bounds, and the damping events."""
-    shown = [(i, e) for i, e in enumerate(trace.entrants) if "eig_max" in trace[e.label]]
+    shown = [(i, e) for i, e in enumerate(trace.entrants) if _keeps_matrix(trace, e)]
     if not shown:
         return Picture("eig", "No matrix to look at", EMPTY, notice(theme, EMPTY))
+    shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0]
+    if not shown:
+        return Picture("eig", "No update to look at", UNSTARTED, notice(theme, UNSTARTED))
     damped = [(i, e) for i, e in shown if "theta1" in trace[e.label]]
     head = ROW * len(damped) + 0.02 if damped else 0.0        # room for the rows of ticks
     figure = go.Figure(layout=theme.base(AXES[axis], "eigenvalues of H"))
@@ -32,8 +35,6 @@ def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int =
     bounded = ""                       # one entrant's bounds: two would be a thicket
     for i, e in shown:
         data = _series(trace, e, axis, run, layer)
-        if not len(data["x"]):
-            continue
         seen.append((np.nanmin(data["eig_min"]), np.nanmax(data["eig_max"])))
         if not bounded and "certified_low" in data:
             bounded = e.title
@@ -67,6 +68,12 @@ def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int =
            + " ".join(f"{e.title} stays within {say(s[0])} and {say(s[1])}."
                       for (_, e), s in zip(shown, seen, strict=False)) + " " + " ".join(found))
     return Picture("eig", first, alt, figure, heads, trail=0, cursor=axis == "iterations")
+
+
+def _keeps_matrix(trace: Trace, e: Entrant) -> bool:
+    # an entrant that took no step has exposed nothing yet; its family tells
+    return "eig_max" in trace[e.label] or (
+        e.family == "quasi-Newton" and not trace[e.label]["stopped"].any())
 
 
 def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[str, np.ndarray]:

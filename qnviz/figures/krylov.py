@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from qnviz.figures.loss import AXES
-from qnviz.figures.theme import Picture, Theme, notice, time_range
+from qnviz.figures.theme import UNSTARTED, Picture, Theme, notice, time_range
 from qnviz.runs.trace import Trace, clock
 
 EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
@@ -28,7 +28,9 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
     shown = [(i, e) for i, e in enumerate(trace.entrants)
              if "krylov_reason" in trace[e.label] and trace[e.label]["stopped"][run] > 0]
     if not shown:
-        return Picture("krylov", "No Krylov iterations to look at", EMPTY, notice(theme, EMPTY))
+        started = any(trace[e.label]["stopped"][run] for e in trace.entrants)
+        why = EMPTY if started else UNSTARTED
+        return Picture("krylov", "No Krylov iterations to look at", why, notice(theme, why))
     i, e = shown[0]
     c = trace[e.label]
     steps = int(c["stopped"][run])
@@ -70,7 +72,8 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
         yaxis2=dict(domain=[0, SPLIT - 0.04], title=dict(
             text="iterations", standoff=4, font=dict(size=13, color=theme.muted)),
                     tickfont=dict(size=12, color=theme.muted),
-                    gridcolor=theme.grid, rangemode="tozero", nticks=4, tickformat="d",
+                    gridcolor=theme.grid, rangemode="tozero", tickformat="d",
+                    dtick=max(1, -(-int(counts.max()) // 4)),
                     zeroline=False))
     figure.update_xaxes(range=time_range(trace, [e], axis, run), anchor="y2")
     early = {w: int((reasons == k).sum()) for k, w in enumerate(REASONS) if (reasons == k).any()}

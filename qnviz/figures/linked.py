@@ -23,11 +23,11 @@ PLAY_SECONDS = 6.0                    # how long a whole race takes at speed 1
 CLOCKS = {"iterations": ("step", ""), "work": ("work", "passes"), "seconds": ("time", "s")}
 
 
-def packed(a: np.ndarray) -> dict[str, str]:
-    """Numbers as Plotly packs them: base64 of little-endian float32."""
-    largest = np.finfo(np.float32).max
-    small = np.clip(np.asarray(a, dtype=float), -largest, largest).astype("<f4")
-    return {"dtype": "f4", "bdata": base64.b64encode(small.tobytes()).decode()}
+def packed(a: np.ndarray, dtype: str = "f4") -> dict[str, str]:
+    """Numbers as Plotly packs them, base64 little-endian; f4 where they are only drawn."""
+    largest = np.finfo(dtype).max
+    small = np.clip(np.asarray(a, dtype=float), -largest, largest).astype(f"<{dtype}")
+    return {"dtype": dtype, "bdata": base64.b64encode(small.tobytes()).decode()}
 
 
 def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run: int = 0,
@@ -68,7 +68,7 @@ def _entrant(trace: Trace, i: int, axis: str, run: int) -> dict[str, Any]:
     words += [""] * (steps - 1 - len(words))
     return {"label": e.label, "title": e.title, "color": e.color, "dash": e.dash,
             "marker": e.marker, "clock": [round(float(v), 6) for v in ticks],
-            "loss": packed(c["loss"][:steps, run]),
+            "loss": packed(c["loss"][:steps, run], "f8"),
             "words": [f"Starts at loss {say(float(c['loss'][0, run]))}.", *words],
             "end": trace.ends[e.label][run] if run < len(trace.ends[e.label]) else ""}
 

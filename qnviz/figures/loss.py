@@ -29,20 +29,22 @@ def loss(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> 
                 x=[x[-1]], y=[y[-1]], mode="markers", meta={"entrant": i}, hoverinfo="skip",
                 marker=dict(symbol="x", size=12, color=e.color)))
         heads.append((i, x, y))
-        ends.append((i, float(y[-1])))
+        ends.append((i, float(c["loss"][steps - 1, run])))
         lows.append(y.min())
         highs.append(y[0])
     # what diverges leaves the picture at the top: it must not squash the others
     top = min(max(trace[e.label]["loss"][:, run].max() for e in trace.entrants),
               1e4 * max(highs))
-    span = log_range(max(min(lows), FLOOR), top)
+    span = log_range(max(min(lows), FLOOR), max(top, 10 * FLOOR))
     figure.update_yaxes(**log_axis(span))
     figure.update_xaxes(range=time_range(trace, trace.entrants, axis, run))
     _end_labels(figure, theme, trace, ends, span)
     order = sorted(ends, key=lambda pair: pair[1])
     first, last = (trace.entrants[order[k][0]].title for k in (0, -1))
     unit = {"iterations": "steps", "work": "work units", "seconds": "seconds"}[axis]
-    title = f"{first} lowest, {last} highest after their {unit}" if len(order) > 1 else first
+    apart = order[-1][1] > order[0][1]
+    title = (f"{first} lowest, {last} highest after their {unit}" if apart else
+             f"ends at {_final(order[0][1])}")
     alt = "Loss over " + AXES[axis] + ". " + " ".join(
         trace.ends[e.label][run].replace("Converged", f"{e.title} converged").replace(
             "Diverged", f"{e.title} diverged").replace("Used all", f"{e.title} used all")
@@ -58,16 +60,19 @@ def _final(value: float) -> str:
 def _end_labels(figure: go.Figure, theme: Theme, trace: Trace, ends: list[tuple[int, float]],
                 span: list[float]) -> None:
     """Names at the right end of the lines, moved apart where they would overlap."""
-    gap = 0.085 * (span[1] - span[0])
-    placed: list[float] = []
-    for _, value in sorted(ends, key=lambda pair: pair[1]):
-        at = min(max(np.log10(value), span[0] + gap / 2), span[1] - gap / 2)
-        at = max(at, placed[-1] + gap) if placed else at
-        placed.append(at)
-    # a stack that grew past the top is pushed back down as a whole
-    over = max(0.0, placed[-1] - (span[1] - gap / 2))
-    for (i, value), at in zip(sorted(ends, key=lambda pair: pair[1]), placed, strict=True):
+    crowded = len(ends) > 10
+    gap = min(0.085, 0.98 / len(ends)) * (span[1] - span[0])
+    order = sorted(ends, key=lambda pair: pair[1])
+    places = np.log10(np.maximum([value for _, value in order], FLOOR))
+    floor, top = span[0] + gap / 2, span[1] - gap / 2
+    for k in range(len(places)):               # up from the bottom, then down from the top:
+        places[k] = max(places[k], floor)      # as the gaps fit into the span, both limits hold
+        floor = places[k] + gap
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], top)
+        top = places[k] - gap
+    for (i, value), at in zip(order, places, strict=True):
         e = trace.entrants[i]
-        figure.add_annotation(text=f"{e.title} {_final(value)}", x=1.01, xref="paper", y=at - over,
-                              yref="y", xanchor="left", showarrow=False, font_size=12,
-                              font_color=theme.legible(e.color), name=f"entrant-{i}")
+        figure.add_annotation(text=f"{e.title} {_final(value)}", x=1.01, xref="paper", y=at,
+                              yref="y", xanchor="left", showarrow=False,
+                              font=dict(size=10 if crowded else 12, color=theme.legible(e.color)))

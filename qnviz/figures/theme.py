@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,11 +123,14 @@ def time_range(trace: Trace, entrants: list[Entrant], axis: str, run: int) -> li
     return [-0.01 * longest, 1.01 * longest]
 
 
+UNSTARTED = "No step was taken: the start already meets the rule for stopping."
+
+
 def notice(theme: Theme, text: str) -> go.Figure:
     """An empty picture that says why it is empty."""
     figure = go.Figure(layout=theme.base("", ""))
     figure.update_xaxes(visible=False, range=[0, 1])
     figure.update_yaxes(visible=False, range=[0, 1])
-    figure.add_annotation(text=text, x=0.5, y=0.5, showarrow=False, font_color=theme.muted,
-                          font_size=14, width=300)
+    figure.add_annotation(text="<br>".join(textwrap.wrap(text, 42)), x=0.5, y=0.5,
+                          showarrow=False, font=dict(color=theme.muted, size=14))
     return figure

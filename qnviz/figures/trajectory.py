@@ -42,6 +42,8 @@ def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
     figure.update_yaxes(range=[float(y[0]), float(y[-1])], showgrid=False)
     winner = int(np.nanargmin(finals))
     title = f"{trace.entrants[winner].title} ends lowest, at {say(float(finals[winner]))}"
+    if len(finals) > 1 and min(finals) == max(finals):
+        title = f"All end at {say(float(finals[0]))}"
     alt = (f"Paths of {len(trace.entrants)} methods from ({say(float(start[0]))}, "
            f"{say(float(start[1]))}) on the loss surface with its minimum at ({say(float(best[0]))}"
            f", {say(float(best[1]))}). " + " ".join(

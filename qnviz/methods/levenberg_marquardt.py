@@ -51,7 +51,7 @@ class LevenbergMarquardt(Method):
                                 "Least Squares Problems, 2004.")
     fails: ClassVar[str] = ("Where the residuals are large and strongly curved, JᵀJ is far from "
                             "the Hessian; and the dense solve limits it to small problems.")
-    look: ClassVar[Look] = Look("#6b6b6b", "longdash", "cross")
+    look: ClassVar[Look] = Look("#767676", "longdash", "cross")
 
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "

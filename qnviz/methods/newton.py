@@ -40,7 +40,7 @@ class Newton(Method):
     reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4."
     fails: ClassVar[str] = ("Needs the dense Hessian and its eigenvalues: fine for hundreds of "
                             "parameters, impossible for millions.")
-    look: ClassVar[Look] = Look("#4d4d4d", "dash", "x")
+    look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
 
     name: Literal["newton"] = "newton"
     lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues.", gt=0, le=1e6,
