@@ -22,6 +22,8 @@ from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.losses import LOSSES
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.runs.spec import RunSpec, parse
+from qnviz.runs.trace import Trace
 
 CPU = torch.device("cpu")
 F64 = torch.float64
@@ -219,7 +221,7 @@ def spd(seed: int, runs: int, n: int, condition: float = 1e2) -> Tensor:
     return 0.5 * (A + A.mT)
 
 
-def close(a: Tensor, b: Tensor, rtol: float) -> None:
+def assert_close(a: Tensor, b: Tensor, rtol: float) -> None:
     """|a − b| ≤ rtol · max |b|: relative to the size of the whole, as rounding errors are."""
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     assert a.shape == b.shape, f"shapes {tuple(a.shape)} and {tuple(b.shape)}"
@@ -256,3 +258,22 @@ def variants() -> list[tuple[str, ProblemSpec]]:
                                        else {})
             found.append((f"{name}-noisy", model(**fields)))
     return found
+
+
+NOISY = {"name": "rosenbrock", "noise": 3.0, "start": [-0.25, -0.25], "start_noise": 0.1}
+
+
+def spec(*methods, **fields) -> RunSpec:
+    """A race of methods given by name or as objects."""
+    entries = [{"name": m} if isinstance(m, str) else m for m in methods]
+    return parse({"problem": NOISY, "methods": entries, "steps": 30, "runs": 5} | fields)
+
+
+def same(a: Trace, b: Trace) -> None:
+    """All numbers but the seconds are the same, bit by bit."""
+    assert list(a.columns) == list(b.columns)
+    for label, columns in a.columns.items():
+        assert set(columns) == set(b[label])
+        for name, x in columns.items():
+            if name != "seconds":
+                np.testing.assert_array_equal(x, b[label][name], err_msg=f"{label}/{name}")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qnviz.curvature.double_damping import double_damping, update_bounds, worst_case
 from qnviz.curvature.secant import bfgs_update
-from tests.helpers import F64, close, normal, spd
+from tests.helpers import F64, assert_close, normal, spd
 
 DAMPINGS = ["double", "powell", "none"]
 thorough = settings(deadline=None, derandomize=True, max_examples=60)
@@ -183,4 +183,4 @@ def test_degenerate_pairs_are_unusable_and_harm_no_neighbour(damping, zero):
     assert p.usable.tolist() == [False, False, True, True]
     assert p.theta1[:2].tolist() == p.theta2[:2].tolist() == [1, 1]
     for ours, theirs in zip(p, alone, strict=True):
-        close(ours[2:].double(), theirs.double(), 1e-14)
+        assert_close(ours[2:].double(), theirs.double(), 1e-14)

@@ -7,7 +7,7 @@ from qnviz.curvature.hessian_vector import KINDS, complex_step, finite_differenc
 from qnviz.curvature.oracle import Oracle, dense
 from tests.helpers import (
     NETS,
-    close,
+    assert_close,
     first_batch,
     net,
     normal,
@@ -37,19 +37,19 @@ def case(request):
 @pytest.mark.parametrize("kind", EXACT)
 def test_exact_kinds_equal_the_dense_hessian_by_autograd(case, kind):
     problem, tape, v, Hv, _ = case
-    close(KINDS[kind](problem, tape, v), Hv, 1e-12)
+    assert_close(KINDS[kind](problem, tape, v), Hv, 1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_kind_needs_gradients_to_be_on(case, kind):
     problem, tape, v, Hv, _ = case
     with torch.no_grad():
-        close(KINDS[kind](problem, tape, v), Hv, 1e-5)      # the coarsest is a finite difference
+        assert_close(KINDS[kind](problem, tape, v), Hv, 1e-5)   # finite differences are coarsest
 
 
 def test_finite_differences_lose_digits_but_not_all(case):
     problem, tape, v, Hv, _ = case
-    close(finite_difference(problem, tape, v), Hv, 1e-5)
+    assert_close(finite_difference(problem, tape, v), Hv, 1e-5)
 
 
 @pytest.mark.parametrize("make", [
@@ -89,22 +89,22 @@ def test_float32_is_accurate_to_its_rounding(make, kind):
     Hv = KINDS[kind](problem, problem.forward(theta, batch), v)
     assert Hv.dtype == torch.float32
     # 1.2e-7 rounding, over sums of some dozens of terms; Rosenbrock cancels one digit more
-    close(Hv.double(), torch.einsum("rpq,rq->rp", H, v.double()), 5e-6)
+    assert_close(Hv.double(), torch.einsum("rpq,rq->rp", H, v.double()), 5e-6)
 
 
 def test_dense_matrices_from_one_batched_pass(case):
     problem, tape, _, _, H = case
-    close(dense(problem, tape, "hessian"), H, 1e-12)
+    assert_close(dense(problem, tape, "hessian"), H, 1e-12)
     G = torch.stack([plain_gauss_newton(problem, tape.theta[r], tape.batch, r) for r in range(R)])
-    close(dense(problem, tape, "gauss_newton"), G, 1e-12)
+    assert_close(dense(problem, tape, "gauss_newton"), G, 1e-12)
     assert torch.equal(dense(problem, tape, "hessian"), dense(problem, tape, "hessian").mT)
 
 
 def test_dense_leaves_the_tape_of_a_fresh_forward_usable(case):
     problem, tape, _, _, H = case
     fresh = problem.forward(tape.theta, tape.batch)
-    close(dense(problem, fresh, "hessian"), H, 1e-12)
-    close(problem.join(problem.gradient(fresh)), problem.join(problem.gradient(tape)), 0)
+    assert_close(dense(problem, fresh, "hessian"), H, 1e-12)
+    assert_close(problem.join(problem.gradient(fresh)), problem.join(problem.gradient(tape)), 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

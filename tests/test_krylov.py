@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from qnviz.curvature.krylov import Krylov, Reason, conjugate_gradients, ritz_values
-from tests.helpers import F64, close, normal, spd
+from tests.helpers import F64, assert_close, normal, spd
 
 R, N = 8, 12
 
@@ -48,7 +48,7 @@ def test_it_ends_within_n_steps_at_the_solution_of_a_positive_definite_system(n)
     k = solve(H, g, eta=1e-9)
     assert (k.reason == Reason.CONVERGED).all()
     assert (k.iterations <= n).all()
-    close(k.d, torch.linalg.solve(H, -g), 1e-8)
+    assert_close(k.d, torch.linalg.solve(H, -g), 1e-8)
 
 
 def test_with_m_distinct_eigenvalues_it_ends_in_m_steps():
@@ -63,17 +63,17 @@ def test_what_it_reports_is_consistent():
     for budget in range(1, N):
         k = solve(H, g, eta=1e-14, budget=budget)
         Hd = (H @ k.d[..., None])[..., 0]
-        close(k.Hd, Hd, 1e-12)
-        close(k.residual[:, -1], (Hd + g).norm(dim=1), 1e-9)
-        close(k.model[:, -1], (g * k.d).sum(1) + 0.5 * (k.d * Hd).sum(1), 1e-12)
+        assert_close(k.Hd, Hd, 1e-12)
+        assert_close(k.residual[:, -1], (Hd + g).norm(dim=1), 1e-9)
+        assert_close(k.model[:, -1], (g * k.d).sum(1) + 0.5 * (k.d * Hd).sum(1), 1e-12)
         assert (k.reason == Reason.BUDGET).all()
         assert (k.iterations == budget).all()
         assert k.curvature.shape == (R, budget)
     assert (k.model.diff(dim=1) < 0).all()                       # each iteration lowers the model
     start = g.norm(dim=1, keepdim=True)
     residuals = torch.cat([start, k.residual], 1)
-    close(k.beta, (residuals[:, 1:] / residuals[:, :-1])**2, 1e-10)
-    close(k.alpha * k.curvature, residuals[:, :-1]**2, 1e-10)
+    assert_close(k.beta, (residuals[:, 1:] / residuals[:, :-1])**2, 1e-10)
+    assert_close(k.alpha * k.curvature, residuals[:, :-1]**2, 1e-10)
 
 
 def test_rayleigh_quotients_lie_within_the_spectrum():
@@ -108,8 +108,8 @@ def test_negative_curvature_keeps_the_last_direction():
     for r in range(R):
         before = solve(H[r:r + 1], g[r:r + 1], budget=int(k.iterations[r]) - 1)
         assert int(before.reason[0]) == Reason.BUDGET
-        close(k.d[r], before.d[0], 1e-13)
-        close(k.Hd[r], H[r] @ k.d[r], 1e-11)
+        assert_close(k.d[r], before.d[0], 1e-13)
+        assert_close(k.Hd[r], H[r] @ k.d[r], 1e-11)
         assert torch.isnan(k.residual[r, int(k.iterations[r]) - 1])      # d was not taken
 
 
@@ -121,8 +121,8 @@ def test_ritz_values_are_those_of_the_krylov_projection_and_end_as_the_spectrum(
         found = ritz_values(k.alpha[r].numpy(), k.beta[r].numpy())
         assert len(found) == N
         for j, values in enumerate(found, 1):
-            close(values, torch.linalg.eigvalsh(Q[:, :j].T @ H[r] @ Q[:, :j]), 1e-8)
-        close(found[-1], torch.linalg.eigvalsh(H[r]), 1e-8)
+            assert_close(values, torch.linalg.eigvalsh(Q[:, :j].T @ H[r] @ Q[:, :j]), 1e-8)
+        assert_close(found[-1], torch.linalg.eigvalsh(H[r]), 1e-8)
 
 
 def test_ritz_values_of_an_iteration_that_took_no_step_are_none():
@@ -245,7 +245,7 @@ def test_runs_in_a_batch_equal_runs_alone():
         count = alone.curvature.shape[1]
         assert int(alone.reason[0]) == int(together.reason[r])
         assert int(alone.iterations[0]) == int(together.iterations[r]) == count
-        close(together.d[r], alone.d[0], 1e-12)
+        assert_close(together.d[r], alone.d[0], 1e-12)
         for name in ("curvature", "residual", "model", "alpha", "beta"):
             ours, theirs = getattr(together, name)[r], getattr(alone, name)[0]
             torch.testing.assert_close(ours[:count], theirs, rtol=1e-9, atol=0, equal_nan=True)

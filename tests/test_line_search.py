@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 
 from qnviz.curvature.line_search import C1, C2, TRIALS, backtracking, cubic_minimiser, strong_wolfe
 from qnviz.curvature.oracle import Oracle
-from tests.helpers import F64, Net, close, normal, plain_gradient, plain_loss, rosenbrock
+from tests.helpers import F64, Net, assert_close, normal, plain_gradient, plain_loss, rosenbrock
 
 
 class LogSquared(Net):
@@ -60,9 +60,9 @@ def test_strong_wolfe_conditions_hold_wherever_it_says_so(name, first):
         assert found.a[r] > 0
         assert f_a <= f[r] + C1 * found.a[r] * slope0 + rounding
         assert abs(g_a @ direction[r]) <= C2 * abs(slope0) * (1 + 1e-9)
-        close(found.theta[r], there, 1e-14)
-        close(found.f[r], f_a, 1e-13)
-        close(found.g[r], g_a, 1e-11)
+        assert_close(found.theta[r], there, 1e-14)
+        assert_close(found.f[r], f_a, 1e-13)
+        assert_close(found.g[r], g_a, 1e-11)
     # one forward and one backward per trial
     assert torch.equal(oracle.work, 3 * found.trials)
 

@@ -15,7 +15,7 @@ from tests.helpers import (
     NETS,
     PLAIN_ACTIVATIONS,
     PLAIN_LOSSES,
-    close,
+    assert_close,
     first_batch,
     net,
     normal,
@@ -52,11 +52,11 @@ def each(theta, one):
 def test_forward(case):
     problem, batch, theta = case
     tape = problem.forward(theta, batch)
-    close(tape.f, each(theta, lambda t, r: plain_loss(problem, t, batch, r)), 1e-13)
-    close(tape.u, each(theta, lambda t, r: plain_layers(problem, t, batch, r)[2]), 1e-13)
+    assert_close(tape.f, each(theta, lambda t, r: plain_loss(problem, t, batch, r)), 1e-13)
+    assert_close(tape.u, each(theta, lambda t, r: plain_layers(problem, t, batch, r)[2]), 1e-13)
     for l in range(len(problem.layers)):
         for seen, which in ((tape.a[l], 0), (tape.h[l], 1)):
-            close(seen.expand(R, -1, -1),
+            assert_close(seen.expand(R, -1, -1),
                   each(theta, lambda t, r, w=which, l=l: plain_layers(problem, t, batch, r)[w][l]),
                   1e-13)
 
@@ -64,7 +64,7 @@ def test_forward(case):
 def test_gradient(case):
     problem, batch, theta = case
     g = problem.join(problem.gradient(problem.forward(theta, batch)))
-    close(g, each(theta, lambda t, r: plain_gradient(problem, t, batch, r)), 1e-12)
+    assert_close(g, each(theta, lambda t, r: plain_gradient(problem, t, batch, r)), 1e-12)
 
 
 def test_gradients_in_the_preactivations_average_to_the_weights_gradient(case):
@@ -73,7 +73,7 @@ def test_gradients_in_the_preactivations_average_to_the_weights_gradient(case):
     blocks = problem.gradient(tape)
     for g, a, block in zip(tape.g, tape.a, blocks, strict=True):
         by_sample = torch.einsum("rno,rni->roi", g, a.expand(R, -1, -1)) / g.shape[1]
-        close(block, by_sample, 1e-13)
+        assert_close(block, by_sample, 1e-13)
 
 
 def test_jacobian_products(case):
@@ -81,8 +81,8 @@ def test_jacobian_products(case):
     tape = problem.forward(theta, batch)
     v, w = normal(5, R, problem.size), normal(6, *tape.u.shape)
     J = each(theta, lambda t, r: plain_jacobian(problem, t, batch, r))       # (R, N, out, P)
-    close(problem.jvp(tape, v), torch.einsum("rnop,rp->rno", J, v), 1e-12)
-    close(problem.vjp(tape, w), torch.einsum("rnop,rno->rp", J, w) / J.shape[1], 1e-12)
+    assert_close(problem.jvp(tape, v), torch.einsum("rnop,rp->rno", J, v), 1e-12)
+    assert_close(problem.vjp(tape, w), torch.einsum("rnop,rno->rp", J, w) / J.shape[1], 1e-12)
 
 
 def test_curvature_products(case):
@@ -91,8 +91,8 @@ def test_curvature_products(case):
     v = normal(5, R, problem.size)
     G = each(theta, lambda t, r: plain_gauss_newton(problem, t, batch, r))
     H = each(theta, lambda t, r: plain_hessian(problem, t, batch, r))
-    close(problem.gauss_newton_vector(tape, v), torch.einsum("rpq,rq->rp", G, v), 1e-12)
-    close(problem.hessian_vector(tape, v), torch.einsum("rpq,rq->rp", H, v), 1e-12)
+    assert_close(problem.gauss_newton_vector(tape, v), torch.einsum("rpq,rq->rp", G, v), 1e-12)
+    assert_close(problem.hessian_vector(tape, v), torch.einsum("rpq,rq->rp", H, v), 1e-12)
 
 
 def test_a_complex_step_carries_the_directional_derivative(case):
@@ -100,12 +100,13 @@ def test_a_complex_step_carries_the_directional_derivative(case):
     v, h = normal(7, R, problem.size), 1e-20
     real, tape = problem.forward(theta, batch), problem.forward(torch.complex(theta, h * v), batch)
     g = each(theta, lambda t, r: plain_gradient(problem, t, batch, r))
-    close(tape.f.imag / h, (g * v).sum(1), 1e-12)
+    assert_close(tape.f.imag / h, (g * v).sum(1), 1e-12)
     J = each(theta, lambda t, r: plain_jacobian(problem, t, batch, r))
-    close(tape.u.imag / h, torch.einsum("rnop,rp->rno", J, v), 1e-12)
+    assert_close(tape.u.imag / h, torch.einsum("rnop,rp->rno", J, v), 1e-12)
     # h² = 1e-40 is below rounding, so the real parts are those of the real pass
-    close(tape.f.real, real.f, 1e-14)
-    close(problem.join(problem.gradient(tape)).real, problem.join(problem.gradient(real)), 1e-14)
+    assert_close(tape.f.real, real.f, 1e-14)
+    assert_close(problem.join(problem.gradient(tape)).real,
+                 problem.join(problem.gradient(real)), 1e-14)
 
 
 def test_a_repeated_tape_is_the_tape_of_repeated_runs(case):
@@ -114,18 +115,18 @@ def test_a_repeated_tape_is_the_tape_of_repeated_runs(case):
     problem.gradient(tape)
     many = tape.repeat(3)
     again = torch.arange(R).repeat_interleave(3)
-    close(many.f, tape.f[again], 0)
+    assert_close(many.f, tape.f[again], 0)
     v = normal(8, 3 * R, problem.size)
     slow = problem.forward(theta[again], batch.take(again))
     assert isinstance(many, Tape)
-    close(problem.hessian_vector(many, v), problem.hessian_vector(slow, v), 1e-13)
-    close(many.g[0], tape.g[0][again], 0)
+    assert_close(problem.hessian_vector(many, v), problem.hessian_vector(slow, v), 1e-13)
+    assert_close(many.g[0], tape.g[0][again], 0)
 
 
 def test_a_batch_of_chosen_runs_is_their_part_of_the_batch(case):
     problem, batch, theta = case
     index = torch.tensor([2, 0])
-    close(problem.forward(theta[index], batch.take(index)).f,
+    assert_close(problem.forward(theta[index], batch.take(index)).f,
           problem.forward(theta, batch).f[index], 1e-15)
     assert batch.take(index).runs.tolist() == [2, 0]
 
@@ -174,9 +175,9 @@ def test_loss_derivatives_in_the_output(name):
     value = PLAIN_LOSSES[name](leaf, t)
     g, = torch.autograd.grad(value.sum(), leaf)
     v = normal(3, *u.shape)
-    close(LOSSES[name].value(u, t), value.detach(), 1e-14)
-    close(LOSSES[name].gradient(u, t), g, 1e-14)
-    close(LOSSES[name].hessian_vector(u, v), plain_output_hessian(problem, u, t) * v, 1e-14)
+    assert_close(LOSSES[name].value(u, t), value.detach(), 1e-14)
+    assert_close(LOSSES[name].gradient(u, t), g, 1e-14)
+    assert_close(LOSSES[name].hessian_vector(u, v), plain_output_hessian(problem, u, t) * v, 1e-14)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -227,8 +228,8 @@ def test_rosenbrock_by_formula():
     problem, theta = rosenbrock(), normal(3, 50, 2)
     tape = problem.forward(theta, problem.reference())
     x, y = theta.unbind(1)
-    close(tape.f, 100 * (y - x**2)**2 + (1 - x)**2, 1e-14)
-    close(problem.join(problem.gradient(tape)), torch.stack(
+    assert_close(tape.f, 100 * (y - x**2)**2 + (1 - x)**2, 1e-14)
+    assert_close(problem.join(problem.gradient(tape)), torch.stack(
         [-400 * x * (y - x**2) - 2 * (1 - x), 200 * (y - x**2)], 1), 1e-14)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from qnviz.curvature.secant import CompactLBFGS, bfgs_update, skip
-from tests.helpers import F64, close, normal, spd
+from tests.helpers import F64, assert_close, normal, spd
 
 R, N = 6, 5
 
@@ -46,8 +46,8 @@ def update(H, s, y, keep=None):
 def test_the_update_is_the_product_form_and_solves_the_secant_equation():
     H, (s, y) = spd(1, R, N), good_pairs(2)
     new = update(H, s[0], y[0])
-    close(new, torch.stack([product_form(H[r], s[0, r], y[0, r]) for r in range(R)]), 1e-13)
-    close((new @ y[0][..., None])[..., 0], s[0], 1e-12)
+    assert_close(new, torch.stack([product_form(H[r], s[0, r], y[0, r]) for r in range(R)]), 1e-13)
+    assert_close((new @ y[0][..., None])[..., 0], s[0], 1e-12)
     assert torch.equal(new, new.mT)
     assert (torch.linalg.eigvalsh(new) > 0).all()
 
@@ -78,7 +78,7 @@ def test_bfgs_with_exact_line_search_ends_in_n_steps_and_knows_the_hessian(n):
         H, g = update(H, s, new - g), new
     # conjugacy is lost by rounding in proportion to the condition
     assert (g.norm(dim=1) < 1e-10 * start).all()
-    close(H, torch.linalg.inv(A), 1e-9)
+    assert_close(H, torch.linalg.inv(A), 1e-9)
 
 
 def window(memory, fill, gamma, seed=7):
@@ -104,12 +104,12 @@ def test_compact_form_is_the_two_loop_recursion(memory, fill, gamma):
     slow = torch.stack([torch.stack([two_loop(V[r, :, m], *pairs[r], gamma) for m in range(3)], 1)
                         for r in range(R)])
     # R = triu(SᵀY) is inverted: its condition grows with the number of pairs in five dimensions
-    close(H.apply(V), slow, 1e-9)
-    close(H(V[..., 0]), slow[..., 0], 1e-9)
+    assert_close(H.apply(V), slow, 1e-9)
+    assert_close(H(V[..., 0]), slow[..., 0], 1e-9)
     eye = torch.eye(N, dtype=F64)
     dense = torch.stack([torch.stack([two_loop(e, *pairs[r], gamma) for e in eye], 1)
                          for r in range(R)])
-    close(H.dense, dense, 1e-9)
+    assert_close(H.dense, dense, 1e-9)
     assert torch.equal(H.dense, H.dense.mT)
 
 
@@ -118,11 +118,11 @@ def test_with_enough_memory_it_is_dense_bfgs():
     dense = torch.eye(N, dtype=F64).repeat(R, 1, 1)
     compact = CompactLBFGS.empty(R, 6, N, S)
     no = torch.zeros(R, dtype=torch.bool)
-    close(compact.dense, dense, 0)
+    assert_close(compact.dense, dense, 0)
     for s, y in zip(S, Y, strict=True):
         dense, compact = update(dense, s, y), compact.push(s, y, no)
-        close(compact.dense, dense, 1e-11)
-        close((compact.dense @ y[..., None])[..., 0], s, 1e-11)
+        assert_close(compact.dense, dense, 1e-11)
+        assert_close((compact.dense @ y[..., None])[..., 0], s, 1e-11)
 
 
 def test_runs_do_not_depend_on_their_neighbours():
@@ -131,7 +131,7 @@ def test_runs_do_not_depend_on_their_neighbours():
     v = normal(9, R, N)
     for r in range(R):
         alone = CompactLBFGS(H.S[r:r + 1], H.Y[r:r + 1], H.gamma[r:r + 1])
-        close(alone(v[r:r + 1])[0], H(v)[r], 1e-13)
+        assert_close(alone(v[r:r + 1])[0], H(v)[r], 1e-13)
 
 
 def test_without_newest_is_the_window_before_the_last_push():
@@ -145,7 +145,7 @@ def test_without_newest_is_the_window_before_the_last_push():
         slow = torch.stack([torch.stack([
             two_loop(e, [S[j, r] for j in older], [Y[j, r] for j in older], 1.0)
             for e in eye], 1) for r in range(R)])
-        close(H.without_newest().dense, slow, 1e-10)
+        assert_close(H.without_newest().dense, slow, 1e-10)
 
 
 def test_rescaling_takes_gamma_from_the_newest_pair_except_where_kept():
@@ -154,7 +154,7 @@ def test_rescaling_takes_gamma_from_the_newest_pair_except_where_kept():
     keep = torch.tensor([True, False] * 3)
     gamma = H.rescaled(s, y, keep).gamma
     assert (gamma[keep] == 1).all()
-    close(gamma[~keep], ((s * y).sum(1) / (y * y).sum(1))[~keep], 1e-14)
+    assert_close(gamma[~keep], ((s * y).sum(1) / (y * y).sum(1))[~keep], 1e-14)
 
 
 @pytest.mark.parametrize(("sy", "ss", "scale", "usable", "skipped"), [

@@ -14,7 +14,7 @@ FLOOR = 1e-16                         # below this a loss of order one is roundi
 
 def loss(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
     """Noise-free loss on a log axis; a cross marks where a run diverged."""
-    figure = go.Figure(layout=theme.base(AXES[axis], "loss at ε = 1", margin_r=132))
+    figure = go.Figure(layout=theme.base(AXES[axis], "loss at ε = 1", margin_r=148))
     heads, ends, lows, highs = [], [], [], []
     for i, e in enumerate(trace.entrants):
         c = trace[e.label]
