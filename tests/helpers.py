@@ -269,7 +269,7 @@ def spec(*methods, **fields) -> RunSpec:
     return parse({"problem": NOISY, "methods": entries, "steps": 30, "runs": 5} | fields)
 
 
-def same(a: Trace, b: Trace) -> None:
+def assert_same(a: Trace, b: Trace) -> None:
     """All numbers but the seconds are the same, bit by bit."""
     assert list(a.columns) == list(b.columns)
     for label, columns in a.columns.items():

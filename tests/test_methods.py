@@ -35,6 +35,23 @@ EVERYWHERE += [pytest.param(m, make, None, id=f"{name}-{where}")
 
 # --- the matrix of methods and problems ---------------------------------------------------------
 
+def test_newton_krylov_takes_each_runs_own_damping():
+    """Also where the method's own λ is 0: a sweep gives every run its value as a tensor."""
+    problem, method = rosenbrock(), METHODS["newton_krylov"](eta=1e-9)
+    theta = torch.tensor([[-1.2, 1.0]] * 3, dtype=F64)
+    lam = torch.tensor([0.0, 10.0, 1e3], dtype=F64)
+    p = method.tensors(3, theta)
+    p.lam = lam
+    with torch.no_grad():
+        oracle = Oracle(problem, problem.reference(), 3)
+        state = method.init(oracle, theta, p)
+        tape = oracle.forward(theta)
+        g, H = oracle.gradient(tape), oracle.dense(tape, "hessian")
+        after, events = method.step(oracle, state, p)
+    d = torch.linalg.solve(H + lam[:, None, None] * torch.eye(2, dtype=F64), -g)
+    assert_close(after.theta - theta, events["step_size"][:, None] * d, 1e-9)
+
+
 @pytest.mark.parametrize(("model", "make", "spec"), [c for c in EVERYWHERE if c.values[2]])
 def test_runs_in_a_batch_equal_runs_alone(model, make, spec, available):
     method, problem, R = model(), make(), 7

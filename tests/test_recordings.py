@@ -15,7 +15,7 @@ from qnviz.runs import loop
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import STATE_COLUMNS, Trace
-from tests.helpers import NOISY, same, spec
+from tests.helpers import NOISY, assert_same, spec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -119,7 +119,7 @@ def test_an_interrupted_run_is_a_usable_trace(monkeypatch):
     file = io.BytesIO()
     trace.save(file)
     file.seek(0)
-    same(Trace.load(file), trace)
+    assert_same(Trace.load(file), trace)
 
 
 def test_progress_counts_up_to_all_steps():
@@ -167,7 +167,7 @@ def test_a_saved_trace_comes_back_as_it_was(recorded, tmp_path):
     path = tmp_path / "run.npz"
     recorded.save(path)
     loaded = Trace.load(path)
-    same(recorded, loaded)
+    assert_same(recorded, loaded)
     np.testing.assert_array_equal(loaded["sgd"]["seconds"], recorded["sgd"]["seconds"])
     for name in ("spec", "key", "entrants", "words", "ends", "device"):
         assert getattr(loaded, name) == getattr(recorded, name), name

@@ -13,7 +13,7 @@ from qnviz.runs import loop
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import STATE_COLUMNS
-from tests.helpers import CPU, F64, NOISY, drive, same, spec, variants
+from tests.helpers import CPU, F64, NOISY, assert_same, drive, spec, variants
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,7 +34,7 @@ def test_the_cut_into_chunks_changes_no_number(where, monkeypatch):
     for seconds, longest in ((1e-9, 1), (1e9, 7), (1e9, 64)):
         monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
         monkeypatch.setattr(loop, "LONGEST_CHUNK", longest)
-        same(run(wanted), usual)
+        assert_same(run(wanted), usual)
 
 
 def test_stopping_is_the_same_in_any_chunks(monkeypatch):
@@ -43,7 +43,7 @@ def test_stopping_is_the_same_in_any_chunks(monkeypatch):
     assert (usual["curveball"]["status"] == "converged").all()
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e-9)
     monkeypatch.setattr(loop, "LONGEST_CHUNK", 1)
-    same(run(wanted), usual)
+    assert_same(run(wanted), usual)
 
 
 @pytest.mark.parametrize("where", [w for w, _ in variants()])
@@ -62,7 +62,7 @@ def test_the_loop_adds_nothing_to_the_methods_steps(where):
 
 
 def test_a_run_repeats_itself_and_a_seed_changes_it():
-    same(run(spec("kbfgs", "adam", seed=5)), run(spec("kbfgs", "adam", seed=5)))
+    assert_same(run(spec("kbfgs", "adam", seed=5)), run(spec("kbfgs", "adam", seed=5)))
     one, other = (run(spec("kbfgs", seed=s))["kbfgs"]["theta"] for s in (5, 6))
     assert not (one == other).all(-1).any()
     assert len(np.unique(one[0], axis=0)) == 5                                # starts differ by run

@@ -94,7 +94,7 @@ class NewtonKrylov(Method):
                 Hv = oracle.gauss_newton_vector(tape, v, active)
             else:
                 Hv = oracle.hessian_vector(tape, v, self.derivative, active)
-            return Hv + column(p.lam) * v if self.lam else Hv
+            return Hv + column(p.lam) * v
 
         krylov = conjugate_gradients(product, g, eta, p.epsilon, self.budget)           # (1)
         a, theta, trials = self._step_size(oracle, tape, g, krylov, state.a, p.tau)     # (2)

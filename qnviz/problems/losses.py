@@ -17,7 +17,10 @@ from qnviz.problems.activations import sigmoid, softplus
 class Loss(Protocol):
     """A loss whose Hessian in u is diagonal and positive semi-definite."""
 
-    squares: float | None     # c where loss = c ‖u − t‖², None where it is no sum of squares
+    @property
+    def squares(self) -> float | None:
+        """The c of c ‖u − t‖², or None where the loss is no sum of squares."""
+        ...
 
     def value(self, u: Tensor, t: Tensor) -> Tensor:
         """(R, N, out) → (R, N)."""
@@ -40,21 +43,20 @@ class Squares:
     """c ‖u − t‖²; as −log p it is a Gaussian of variance 1/(2c) about u."""
 
     def __init__(self, c: float):
-        self.c = c
-        self.squares: float | None = c
+        self.squares = c
 
     def value(self, u: Tensor, t: Tensor) -> Tensor:
         r = u - t
-        return self.c * (r * r).sum(-1)
+        return self.squares * (r * r).sum(-1)
 
     def gradient(self, u: Tensor, t: Tensor) -> Tensor:
-        return 2 * self.c * (u - t)
+        return 2 * self.squares * (u - t)
 
     def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
-        return 2 * self.c * v
+        return 2 * self.squares * v
 
     def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-        return math.sqrt(2 * self.c) * normal         # 2c (u − t), u − t ~ N(0, 1/2c)
+        return math.sqrt(2 * self.squares) * normal         # 2c (u − t), u − t ~ N(0, 1/2c)
 
 
 class BinaryCrossEntropy:

@@ -191,8 +191,7 @@ class Lane:
             shape = (count, self.spec.runs, *part.shape[2:])
             full[name] = np.full(shape, _blank(part.dtype), part.dtype)
             if before:
-                last = _pad(before[-1][-1:], shape)
-                full[name] = np.repeat(_pad(last, (1, *shape[1:])), count, 0)
+                full[name] = np.repeat(_pad(before[-1][-1:], shape), count, 0)
                 if full[name].shape[2:] != part.shape[2:]:
                     part = _pad(part, full[name].shape)
             full[name][:, alive] = part

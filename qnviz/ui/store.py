@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 
 from qnviz.runs.trace import Trace
@@ -42,15 +43,12 @@ STORE = Store()
 
 
 def shipped(name: str) -> Trace:
-    """A run that comes with the project, read without importing torch."""
-    path = ASSETS / f"{name}.npz"
-    key = f"{name}@{path.stat().st_mtime_ns}"
-    found = STORE.get(key) or STORE.get(_shipped_keys.get(key, ""))
-    if found is None:
-        found = Trace.load(path)
-        _shipped_keys[key] = found.key
-        STORE.put(found)
-    return found
+    """A run that comes with the project, read without importing torch, and kept in the store."""
+    trace = _read(name)
+    STORE.put(trace)
+    return trace
 
 
-_shipped_keys: dict[str, str] = {}
+@cache
+def _read(name: str) -> Trace:
+    return Trace.load(ASSETS / f"{name}.npz")

@@ -186,6 +186,7 @@ def test_method_that_cannot_run_sits_out_with_its_reason(app_url: str, page: Any
 def test_no_method_left_is_said(app_url: str, page: Any) -> None:
     page.goto(f"{app_url}/?noise=1&m=scipy_bfgs")
     page.get_by_text("No method is left that can run here").wait_for(timeout=30_000)
+    assert page.locator("[data-testid=stException]").count() == 0
 
 
 def test_downloads_hold_the_run(app_url: str, page: Any, tmp_path: Path) -> None:
