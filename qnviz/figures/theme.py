@@ -49,7 +49,7 @@ class Theme:
             template=go.layout.Template(),     # Plotly's own would add 7 kB that is all overridden
             font=dict(family=FONT, size=13, color=self.ink), paper_bgcolor="rgba(0,0,0,0)",
             plot_bgcolor="rgba(0,0,0,0)", showlegend=False, hovermode="closest", dragmode="zoom",
-            margin=dict(l=52, r=10, t=6, b=38), xaxis=dict(axis, title_text=x),
+            margin=dict(l=52, r=10, t=6, b=44), xaxis=dict(axis, title_text=x),
             yaxis=dict(axis, title_text=y),
             hoverlabel=dict(bgcolor=self.paper, font_color=self.ink, bordercolor=self.grid),
         ).update(layout)
