@@ -3,10 +3,15 @@
 from pathlib import Path
 
 from qnviz.runs.loop import run
-from qnviz.ui.defaults import LAB, RACE
+from qnviz.ui.defaults import IMAGES, LAB, LINEAR, RACE
+
+LARGE = 1000                     # parameters of which a shipped run keeps the last alone
 
 if __name__ == "__main__":
-    for name, settings in (("home", RACE), ("rosenbrock", LAB)):
+    for name, settings in (("home", RACE), ("rosenbrock", LAB), ("linear_net", LINEAR),
+                           ("autoencoder", IMAGES)):
         spec = settings.spec()
         assert spec is not None
-        run(spec).save(Path(__file__).with_name(f"{name}.npz"))
+        trace = run(spec)
+        large = spec.problem.size > LARGE
+        (trace.light() if large else trace).save(Path(__file__).with_name(f"{name}.npz"))

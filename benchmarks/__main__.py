@@ -5,20 +5,21 @@ import platform
 
 import torch
 
-from benchmarks import core, lab
+from benchmarks import autoencoder, core, lab, nets
 from qnviz import __version__
+
+PARTS = {"core": core, "nets": nets, "autoencoder": autoencoder, "lab": lab}
 
 
 def main() -> None:
     """Run all, or those named."""
     parser = argparse.ArgumentParser(prog="benchmarks")
-    parser.add_argument("names", nargs="*", choices=["core", "lab", []], default=[])
-    names = parser.parse_args().names or ["core", "lab"]
+    parser.add_argument("names", nargs="*", choices=[*PARTS, []], default=[])
+    names = parser.parse_args().names or list(PARTS)
     print(f"qnviz {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
           f"{torch.get_num_threads()} threads\n")
-    for name, module in (("core", core), ("lab", lab)):
-        if name in names:
-            module.main()
+    for name in names:
+        PARTS[name].main()
 
 
 if __name__ == "__main__":

@@ -17,5 +17,13 @@ class DeviceError(QnvizError):
     """The asked-for device is not there."""
 
 
+class DataError(QnvizError):
+    """A data set is missing, damaged, or does not fit."""
+
+
 class TraceError(QnvizError):
     """A saved run could not be read."""
+
+
+class Interrupted(Exception):
+    """Somebody stopped a run; raised between two passes and caught by the loop."""

@@ -43,6 +43,17 @@ def whole(default: int, symbol: str, help: str, *, ge: int, le: int, unit: str =
                  json_schema_extra={"symbol": symbol, "log": False, "unit": unit})
 
 
+def optional_whole(default: int | None, symbol: str, help: str, *, ge: int, le: int) -> Any:
+    """Declare an integer hyper-parameter that may be left out (None)."""
+    return whole(default, symbol, help, ge=ge, le=le)              # type: ignore[arg-type]
+
+
+def text(default: Any, help: str, kind: Literal["widths", "data"]) -> Any:
+    """Declare a field that a person writes or picks as text of a certain kind."""
+    return Field(default, description=help,
+                 json_schema_extra={"symbol": "", "log": False, "unit": "", "kind": kind})
+
+
 def choice(default: str | bool, help: str, symbol: str = "") -> Any:
     """Declare a choice; its options are the field's Literal type (or True and False)."""
     return Field(default, description=help,
@@ -54,7 +65,7 @@ class Parameter:
     """One declared hyper-parameter, as every other part of the program sees it."""
 
     name: str
-    kind: Literal["float", "int", "choice", "bool"]
+    kind: Literal["float", "int", "choice", "bool", "widths", "data"]
     default: Any
     symbol: str
     help: str
@@ -65,12 +76,15 @@ class Parameter:
     low_open: bool = False
     high_open: bool = False
     options: tuple[str, ...] = ()
+    optional: bool = False             # None is allowed
 
     @property
     def range(self) -> str:
         """The allowed values in words, such as ``0 < lam < 1``."""
         if self.kind in ("choice", "bool"):
             return "one of " + ", ".join(str(o) for o in self.options)
+        if self.kind in ("widths", "data"):
+            return "see its description"
         low = "" if self.low is None else f"{self.low:g} {'<' if self.low_open else '≤'} "
         high = "" if self.high is None else f" {'<' if self.high_open else '≤'} {self.high:g}"
         return f"{low}{self.name}{high}" if low or high else "any finite number"
@@ -83,6 +97,9 @@ def parameter(name: str, info: FieldInfo) -> Parameter | None:
         return None
     low = high = None
     low_open = high_open = False
+    inner = [a for a in get_args(info.annotation) if a is not type(None)]
+    optional = type(None) in get_args(info.annotation)
+    annotation = inner[0] if optional else info.annotation
     for mark in info.metadata:
         if isinstance(mark, Gt | Ge):
             low_open = isinstance(mark, Gt)
@@ -90,15 +107,16 @@ def parameter(name: str, info: FieldInfo) -> Parameter | None:
         elif isinstance(mark, Lt | Le):
             high_open = isinstance(mark, Lt)
             high = float(mark.lt if isinstance(mark, Lt) else mark.le)  # type: ignore[arg-type]
-    if get_origin(info.annotation) is Literal:
-        kind, options = "choice", tuple(get_args(info.annotation))
-    elif info.annotation is bool:
+    kind, options = ("int" if annotation is int else "float"), ()
+    if "kind" in extra:
+        kind = extra["kind"]
+    elif get_origin(annotation) is Literal:
+        kind, options = "choice", tuple(get_args(annotation))
+    elif annotation is bool:
         kind, options = "bool", ("true", "false")
-    else:
-        kind, options = ("int" if info.annotation is int else "float"), ()
-    return Parameter(name, kind, info.default, str(extra["symbol"]), info.description or "",
-                     str(extra["unit"]), bool(extra["log"]), low, high, low_open, high_open,
-                     options)
+    return Parameter(name, kind, info.default, str(extra["symbol"]),   # type: ignore[arg-type]
+                     info.description or "", str(extra["unit"]), bool(extra["log"]), low, high,
+                     low_open, high_open, options, optional)
 
 
 def parameters(model: type[BaseModel]) -> list[Parameter]:
@@ -158,6 +176,7 @@ def _sentence(e: Any, tags: frozenset[str]) -> str:
         case "missing":
             return f"{where} is missing."
         case "value_error":
-            return f"{where}: {context['error']}." if e["loc"] else f"{context['error']}."
+            error = str(context["error"]).removesuffix(".")
+            return f"{where}: {error}." if e["loc"] else f"{error}."
         case _:
             return f"{where} is {value}: {e['msg'].lower()}."

@@ -1,9 +1,10 @@
 """Shared settings of all tests: one thread, and the warnings that are not ours."""
 
+import numpy as np
 import pytest
 import torch
 
-from tests.helpers import facts
+from tests.helpers import facts, not_here
 
 
 def pytest_configure(config):
@@ -22,7 +23,27 @@ def _one_thread():
 def available():
     """Skips what a method says it cannot do."""
     def check(method, problem, spec):
-        if why := method.unavailable(spec or facts(problem)):
+        if why := not_here(method, spec) if spec else method.unavailable(facts(problem)):
             assert why.endswith(".")
             pytest.skip(why)
     return check
+
+
+@pytest.fixture(scope="session")
+def _tiny_folder(tmp_path_factory):
+    """A data folder with tiny.npz: 60 images of 4×4 pixels in three classes, 48 for training."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    y, x = np.mgrid[:4, :4] / 3
+    strokes = np.stack([x, y, (x - y) ** 2])[labels]
+    images = 0.9 * strokes * rng.uniform(0.3, 1, (60, 1, 1)) + 0.1 * rng.random((60, 4, 4))
+    np.savez(folder / "tiny.npz", images=np.round(255 * images).astype(np.uint8), labels=labels)
+    return folder
+
+
+@pytest.fixture
+def tiny_images(_tiny_folder, monkeypatch):
+    """The data folder that the small autoencoders of `variants()` read."""
+    monkeypatch.setenv("QNVIZ_DATA", str(_tiny_folder))
+    return _tiny_folder

@@ -21,7 +21,7 @@ from qnviz.problems.activations import ACTIVATIONS
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.losses import LOSSES
 from qnviz.problems.registry import PROBLEMS
-from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.problems.rosenbrock import NoisyRosenbrock, Rosenbrock
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace
 
@@ -48,12 +48,12 @@ class Net(Problem):
 
     def __init__(self, widths: tuple[int, ...], activation: str, loss: str, *, samples: int = 7,
                  minibatch: int = 0, biases: tuple[bool, ...] = (), seed: int = 0,
-                 dtype: torch.dtype = F64):
+                 dtype: torch.dtype = F64, tau: float = 0.0):
         biases = biases or (True,) * (len(widths) - 1)
         layers = tuple(
             Layer(i, o, b, activation if k < len(widths) - 2 else "identity")
             for k, (i, o, b) in enumerate(zip(widths[:-1], widths[1:], biases, strict=True)))
-        super().__init__(layers, loss, dtype, CPU)
+        super().__init__(layers, loss, dtype, CPU, tau)
         self.x = normal(seed + 1, 1, samples, widths[0]).to(dtype)
         target = normal(seed + 2, 1, samples, widths[-1])
         self.target = (torch.sigmoid(target) if loss == "bce" else target).to(dtype)
@@ -109,8 +109,8 @@ PLAIN_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def samples_of(batch: Batch, r: int) -> tuple[Tensor, Tensor, Tensor]:
-    """x (N, in), target, ξ of one run."""
-    return tuple(t[r if t.shape[0] > 1 else 0] for t in (batch.x, batch.target, batch.xi))
+    """x (N, in), target, ξ of one run; copied, as a run in inference mode may have made them."""
+    return tuple(t[r if t.shape[0] > 1 else 0].clone() for t in (batch.x, batch.target, batch.xi))
 
 
 def plain_layers(problem: Problem, theta: Tensor, batch: Batch, r: int) -> tuple[
@@ -126,16 +126,17 @@ def plain_layers(problem: Problem, theta: Tensor, batch: Batch, r: int) -> tuple
         pre.append(z @ W.T)
         last = l + 1 == len(problem.layers)
         z = pre[-1] if last else PLAIN_ACTIVATIONS[layer.activation](pre[-1])
-    if isinstance(problem, Net):
+    if not isinstance(problem, NoisyRosenbrock):
         return inputs, pre, z
     x1, x2 = z[:, 0], z[:, 1]
     return inputs, pre, torch.stack([10 * xi * (x2 - x1**2), 1 - x1], 1)
 
 
 def plain_loss(problem: Problem, theta: Tensor, batch: Batch, r: int) -> Tensor:
-    """The mean loss of one run, theta (P,)."""
+    """The mean loss of one run, theta (P,), with its weight decay."""
     u = plain_layers(problem, theta, batch, r)[2]
-    return PLAIN_LOSSES[problem.loss_name](u, samples_of(batch, r)[1].expand_as(u)).mean()
+    f = PLAIN_LOSSES[problem.loss_name](u, samples_of(batch, r)[1].expand_as(u)).mean()
+    return f + 0.5 * problem.tau * (theta * theta).sum()
 
 
 def plain_gradient(problem: Problem, theta: Tensor, batch: Batch, r: int) -> Tensor:
@@ -147,14 +148,14 @@ def plain_gradient(problem: Problem, theta: Tensor, batch: Batch, r: int) -> Ten
 def plain_hessian(problem: Problem, theta: Tensor, batch: Batch, r: int) -> Tensor:
     with torch.enable_grad():
         return torch.autograd.functional.hessian(
-            lambda t: plain_loss(problem, t, batch, r), theta.detach())
+            lambda t: plain_loss(problem, t, batch, r), theta.detach(), vectorize=True)
 
 
 def plain_jacobian(problem: Problem, theta: Tensor, batch: Batch, r: int) -> Tensor:
     """∂u/∂theta of one run, (N, outputs, P)."""
     with torch.enable_grad():
         return torch.autograd.functional.jacobian(
-            lambda t: plain_layers(problem, t, batch, r)[2], theta.detach())
+            lambda t: plain_layers(problem, t, batch, r)[2], theta.detach(), vectorize=True)
 
 
 def plain_output_hessian(problem: Problem, u: Tensor, target: Tensor) -> Tensor:
@@ -167,11 +168,12 @@ def plain_output_hessian(problem: Problem, u: Tensor, target: Tensor) -> Tensor:
 
 
 def plain_gauss_newton(problem: Problem, theta: Tensor, batch: Batch, r: int) -> Tensor:
-    """E[Jᵀ H_u J] of one run, (P, P)."""
+    """E[Jᵀ H_u J] + τI of one run, (P, P)."""
     J = plain_jacobian(problem, theta, batch, r)
     u = plain_layers(problem, theta, batch, r)[2]
     H_u = plain_output_hessian(problem, u, samples_of(batch, r)[1])
-    return torch.einsum("nop,no,noq->pq", J, H_u, J) / len(J)
+    G = torch.einsum("nop,no,noq->pq", J, H_u, J) / len(J)
+    return G + problem.tau * torch.eye(len(G), dtype=G.dtype)
 
 
 # --- driving a method without the loop of qnviz.runs ----------------------------------------------
@@ -194,10 +196,10 @@ class Path:
 
 @torch.no_grad()
 def drive(method, problem: Problem, runs: Tensor | int, steps: int, seed: int = 0,
-          **tensors: Tensor) -> Path:
+          start: Tensor | None = None, **tensors: Tensor) -> Path:
     """Steps of a method on a problem; `tensors` replace hyper-parameters run by run."""
     runs = torch.arange(runs) if isinstance(runs, int) else runs
-    theta = problem.start(seed, runs)
+    theta = problem.start(seed, runs) if start is None else start
     p = method.tensors(len(runs), theta)
     vars(p).update(tensors)
     state = method.init(Oracle(problem, problem.reference(), len(runs)), theta, p)
@@ -231,6 +233,28 @@ def assert_close(a: Tensor, b: Tensor, rtol: float) -> None:
     assert error <= rtol * max(scale, 1e-300), f"differs by {error:.2e}, size {scale:.2e}"
 
 
+def nearby(theta: Tensor) -> Tensor:
+    """The same point but for a change in its 13th digit."""
+    return theta * (1 + 1e-13 * normal(0, *theta.shape))
+
+
+def assert_same_but_for_rounding(a: Tensor, b: Tensor, rtol: float,
+                                 moved: Callable[[], Tensor]) -> None:
+    """|a_k − b_k| ≤ rtol·max|b|, or what rounding explains, along iterates a, b (K, P).
+
+    Products of one run and of several are summed in another order. Newton's steps on singular
+    Hessians, long conjugate-gradient runs, and nets far from a minimum amplify such differences
+    without bound, so where rtol is exceeded `moved` gives the path b from `nearby`: up to every
+    iterate, a and b may be apart by 100 times as much as that path and b.
+    """
+    if (a - b).abs().max() <= rtol * b.abs().max():
+        return
+    yardstick = (moved()[:len(b)] - b).abs().amax(1).nan_to_num(torch.inf).cummax(0).values
+    error = (a - b).abs().amax(1)
+    allowed = rtol * b.abs().max() + 100 * yardstick
+    assert (error <= allowed).all(), f"{error.tolist()} against {allowed.tolist()}"
+
+
 def plain_backward(problem: Problem, theta: Tensor, batch: Batch, r: int,
                    target: Tensor | None = None) -> tuple[list, list, list[Tensor]]:
     """ā_{l−1}, h_l and per-sample g_l = ∂f/∂h_l of one run, by autograd."""
@@ -245,14 +269,38 @@ def plain_backward(problem: Problem, theta: Tensor, batch: Batch, r: int,
 def facts(problem: Problem):
     """What `Method.unavailable` asks of a problem's description, for a test net."""
     return SimpleNamespace(size=problem.size, deterministic=getattr(problem, "deterministic", True),
-                           loss=problem.loss_name)
+                           loss=problem.loss_name, layers=problem.layers)
+
+
+TINY = {"data": "file:tiny.npz", "widths": (16, 5, 2, 5, 16)}     # see `tiny_images` in conftest.py
+SMALL: dict[str, dict[str, dict]] = {     # of nets, sizes at which dense methods take milliseconds
+    "linear_net": {
+        "": {"samples": 40},
+        "minibatch": {"samples": 40, "batch": 8, "width": 7, "init": "scaled"},
+        "deep": {"samples": 30, "depth": 3, "width": 4, "init": "scaled"}},
+    "autoencoder": {
+        "relu-bce": TINY | {"batch": 8},
+        "tanh-mse": TINY | {"batch": None, "activation": "tanh", "loss": "mse"},
+        "sigmoid-mse": TINY | {"batch": 16, "activation": "sigmoid", "loss": "mse", "tau": 0.01},
+        "softplus-bce": TINY | {"batch": None, "activation": "softplus", "tau": 1e-3}}}
+
+
+def not_here(method, problem: ProblemSpec) -> str | None:
+    """Why a method is not tried on a problem: it cannot, or it would take minutes."""
+    if method.family == "outside" and not problem.plane:
+        return "SciPy runs to its very end before the first step: too long on a net."
+    return method.unavailable(problem)
 
 
 def variants() -> list[tuple[str, ProblemSpec]]:
-    """Every registered problem at its defaults, and noisy where it can be."""
+    """Every registered problem at its defaults, or in a few small sizes; and noisy where it can be.
+
+    Images come from `tiny_images`: a test that builds what it finds here needs that fixture.
+    """
     found = []
     for name, model in PROBLEMS.items():
-        found.append((name, model()))
+        for kind, fields in SMALL.get(name, {"": {}}).items():
+            found.append((f"{name}-{kind}".strip("-"), model(**fields)))
         if "noise" in model.model_fields:
             fields = {"noise": 3.0} | ({"start_noise": 0.1} if "start_noise" in model.model_fields
                                        else {})
@@ -269,11 +317,35 @@ def spec(*methods, **fields) -> RunSpec:
     return parse({"problem": NOISY, "methods": entries, "steps": 30, "runs": 5} | fields)
 
 
-def assert_same(a: Trace, b: Trace) -> None:
-    """All numbers but the seconds are the same, bit by bit."""
+def assert_measured(name: str, x: np.ndarray, y: np.ndarray) -> None:
+    """Two recordings of a column: steps bit by bit, what was measured of them but for rounding.
+
+    Instruments look at as many iterates as a chunk has in one call, whose sums are ordered by size.
+    """
+    if name == "theta" or x.dtype.kind != "f":
+        np.testing.assert_array_equal(x, y, err_msg=name)
+    else:
+        size = np.abs(y[np.isfinite(y)]).max(initial=0)
+        np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-13 * size, err_msg=name)
+
+
+def assert_same(a: Trace, b: Trace, ragged: bool = False) -> None:
+    """All numbers but the seconds are the same, bit by bit.
+
+    With `ragged`, for other cuts into chunks: places of a last axis that nobody used do not count,
+    nor does rounding in what instruments measured.
+    """
     assert list(a.columns) == list(b.columns)
     for label, columns in a.columns.items():
         assert set(columns) == set(b[label])
         for name, x in columns.items():
-            if name != "seconds":
-                np.testing.assert_array_equal(x, b[label][name], err_msg=f"{label}/{name}")
+            y = b[label][name]
+            if ragged and x.ndim == y.ndim == 3 and x.dtype.kind == "f":
+                n = min(x.shape[2], y.shape[2])
+                assert np.isnan(x[..., n:]).all()
+                assert np.isnan(y[..., n:]).all()
+                x, y = x[..., :n], y[..., :n]
+            if name != "seconds" and ragged:
+                assert_measured(f"{label}/{name}" if name != "theta" else name, x, y)
+            elif name != "seconds":
+                np.testing.assert_array_equal(x, y, err_msg=f"{label}/{name}")

@@ -8,6 +8,7 @@ from qnviz.methods.registry import METHODS
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
+from tests.helpers import TINY
 
 FAMILY = [name for name, m in METHODS.items() if issubclass(m, KBFGS)]
 SETTINGS = [(0.3, 0.3), (0.05, 0.1), (0.9, 0.02), (0.01, 0.01)]                  # λ, α
@@ -18,6 +19,16 @@ def test_there_is_a_family():
     assert len(FAMILY) >= 2
 
 
+NETS = {
+    "linear_net": {"name": "linear_net", "samples": 40, "width": 5},
+    "linear_net-minibatch": {"name": "linear_net", "samples": 40, "depth": 3, "batch": 8,
+                             "init": "scaled"},
+    "relu-bce": {"name": "autoencoder", **TINY, "batch": 8},
+    "tanh-mse-decay": {"name": "autoencoder", **TINY, "batch": 8, "activation": "tanh",
+                       "loss": "mse", "tau": 0.01},
+    "sigmoid-bce-full": {"name": "autoencoder", **TINY, "batch": None, "activation": "sigmoid"}}
+
+
 @pytest.mark.parametrize("noise", [0.0, 1.0, 3.0])
 @pytest.mark.parametrize("damping", KBFGS.model_fields["damping"].annotation.__args__)
 @pytest.mark.parametrize("name", FAMILY)
@@ -26,24 +37,42 @@ def test_bounds_hold_at_every_update_of_every_run(name, damping, noise):
                     for lam, lr in SETTINGS)
     trace = run(RunSpec(problem=Rosenbrock(noise=noise, start_noise=0.3), methods=methods,
                         steps=STEPS, runs=RUNS))
+    assert bounded_updates(trace, methods, damping) > 500
+
+
+@pytest.mark.usefixtures("tiny_images")
+@pytest.mark.parametrize("where", NETS)
+@pytest.mark.parametrize("damping", KBFGS.model_fields["damping"].annotation.__args__)
+@pytest.mark.parametrize("name", FAMILY)
+def test_bounds_hold_at_every_update_of_every_layer(name, damping, where):
+    memory = {"memory": 4} if name == "kbfgs_l" else {}            # 2p below and above the widths
+    methods = tuple(METHODS[name](lam=lam, lr=lr, damping=damping, label=f"{lam} {lr}", **memory)
+                    for lam, lr in SETTINGS[:3:2])
+    trace = run(RunSpec(problem=NETS[where], methods=methods, steps=40, runs=4))
+    assert bounded_updates(trace, methods, damping) > 100
+
+
+def bounded_updates(trace, methods, damping):
+    """Checks every update of a trace, and counts them."""
     updates = 0
     for method in methods:
         c = trace[method.entrant]
         low, high = c["eig_min"], c["eig_max"]
-        assert low.shape == (STEPS, RUNS, 1)
+        T, R, L = low.shape
         # the row of the step that left the finite numbers, and what repeats it, records nothing
-        gone = (c["status"] == "diverged") & (np.arange(STEPS)[:, None] >= c["stopped"] - 1)
+        gone = (c["status"] == "diverged") & (np.arange(T)[:, None] >= c["stopped"] - 1)
         seen = ~gone[:, :, None]
         if damping == "none":
             # farther out, undamped pairs span 40 orders of magnitude: R⁻¹ has no digit left
             seen = seen & (np.abs(c["theta"][1:]).max(-1) < 1e20)[:, :, None]
+        seen = np.broadcast_to(seen, low.shape)
         for column in ("eig_min", "eig_max", "certified_low", "certified_high", "apriori_low",
                        "apriori_high"):
             assert not np.isnan(c[column][seen]).any(), column
         updates += int((seen & ~c["skipped"]).sum())
         # eigvalsh is accurate relative to the largest entries: those of H, of H⁺, and of the I that
         # the compact form subtracts from
-        before = np.concatenate([np.ones((1, RUNS, 1)), high[:-1]])
+        before = np.concatenate([np.ones((1, R, L)), high[:-1]])
         slack = 1e-13 * np.maximum(np.maximum(high, before), 1)
         for kind in ("certified", "apriori"):
             below, above = c[f"{kind}_low"], c[f"{kind}_high"]
@@ -61,4 +90,45 @@ def test_bounds_hold_at_every_update_of_every_run(name, damping, noise):
         for theta in ("theta1", "theta2"):
             assert (c[theta][seen] > 0).all()
             assert (c[theta][seen] <= 1).all()
-    assert updates > 500
+    return updates
+
+
+@pytest.fixture
+def blobs(tmp_path, monkeypatch):
+    """400 training images of 4×4 pixels with a soft spot each."""
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[:4, :4]
+    cx, cy = rng.uniform(0, 3, (2, 500, 1, 1))
+    width = rng.uniform(0.4, 1.5, (500, 1, 1))
+    images = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * width**2))
+    np.savez(tmp_path / "blobs.npz", images=np.round(255 * images).astype(np.uint8))
+    monkeypatch.setenv("QNVIZ_DATA", str(tmp_path))
+
+
+@pytest.mark.usefixtures("blobs")
+@pytest.mark.parametrize(("activation", "loss", "lr", "lam"), [
+    ("relu", "bce", 0.3, 0.3), ("relu", "bce", 0.1, 0.1), ("tanh", "mse", 0.3, 0.03)])
+def test_only_double_damping_keeps_the_factors_in_bounds(activation, loss, lr, lam):
+    """A second program found, over 300 steps: 1e-4 … 100 with it; 1e4 or a divergence without."""
+    methods = tuple(KBFGS(lr=lr, lam=lam, damping=d, label=d) for d in ("double", "powell", "none"))
+    trace = run(RunSpec(problem={
+        "name": "autoencoder", "data": "file:blobs.npz", "widths": "16-12-4-12-16", "batch": 20,
+        "activation": activation, "loss": loss}, methods=methods, steps=300, runs=4))
+    assert bounded_updates(trace, methods[:1], "double") > 4000
+    double, powell, none = (trace[d] for d in ("double", "powell", "none"))
+    assert (double["status"] == "budget").all()
+    assert double["eig_min"].min() > 5e-5
+    assert double["eig_max"].max() < 150
+    acted = [(double[t] < 1).sum() for t in ("theta1", "theta2")]
+    assert 0 < acted[0] < acted[1]                       # step 2 acts more often than Powell's
+
+    def peak(c):
+        return np.nanmax(c["eig_max"], axis=(0, 2))      # per run
+
+    assert np.median(peak(powell)) > 15 * np.median(peak(double))
+    if activation == "relu":
+        assert (none["status"] == "diverged").all()
+        assert (none["stopped"] < 200).all()
+    else:
+        assert (peak(none) > 1e4).all()
+        assert (none["loss"][-1] > 4 * double["loss"][-1]).all()

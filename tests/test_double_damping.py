@@ -124,7 +124,7 @@ def test_both_bounds_hold_for_every_update(seed, n, condition, damping):
     mu1, mu2 = settings_of(seed, 128)
     p = double_damping(s, y, times(H), mu1, mu2, damping)
     good = p.usable & (p.sy > 1e-8 * size(p.s, p.y))        # what is left is a usable secant pair
-    H_next = bfgs_update(H, p.s, p.Hy, p.sy, p.c1 * p.sy, ~good)[good]
+    H_next = bfgs_update(H, p.s, p.Hy, p.sy, p.c1 * p.sy, ~good)[0][good]
     values, before = torch.linalg.eigvalsh(H_next), torch.linalg.eigvalsh(H[good])
     low, high = before[:, 0], before[:, -1]
     c1, c2 = p.c1[good], p.c2[good]

@@ -6,15 +6,19 @@ import json
 import numpy as np
 import pytest
 
+from qnviz.figures.colors import oklab, parts
+from qnviz.figures.draw import curve
 from qnviz.figures.eigenvalues import eigenvalues
 from qnviz.figures.krylov import REASONS, krylov, signed_log
-from qnviz.figures.linked import linked, packed
+from qnviz.figures.linked import PICTURES, linked, packed
 from qnviz.figures.loss import loss
-from qnviz.figures.theme import LIGHT, THEMES, log_axis, power_of_ten
+from qnviz.figures.theme import DARK, LIGHT, THEMES, log_axis, log_range, power_of_ten, round_up
 from qnviz.figures.trajectory import trajectory
+from qnviz.figures.views import due, end_labels, thinned
 from qnviz.methods.registry import METHODS
-from qnviz.runs.loop import run
+from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import parse
+from tests.net_traces import columns
 
 ROSENBROCK = {"name": "rosenbrock"}
 
@@ -22,6 +26,10 @@ ROSENBROCK = {"name": "rosenbrock"}
 def traced(*methods, noise=0.0, steps=60, **more):
     problem = ROSENBROCK | {"noise": noise} | more.pop("problem", {})
     return run(parse({"problem": problem, "methods": list(methods), "steps": steps} | more))
+
+
+def unpacked(column):
+    return np.frombuffer(base64.b64decode(column["bdata"]), f"<{column['dtype']}")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +45,7 @@ def lines(figure, entrant, mode="lines"):
 
 def test_loss_lines_are_the_losses(race):
     for i, e in enumerate(race.entrants):
-        line = lines(loss(race, LIGHT).figure, i)[0]
+        line = lines(loss(race, LIGHT).plotly(), i)[0]
         stop = race[e.label]["stopped"][0]
         expected = np.maximum(race[e.label]["loss"][:stop + 1, 0], 1e-16)
         np.testing.assert_array_equal(line.y, expected)
@@ -46,7 +54,7 @@ def test_loss_lines_are_the_losses(race):
 @pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])
 def test_axis_switch_moves_every_line(race, axis):
     for i, e in enumerate(race.entrants):
-        line = lines(loss(race, LIGHT, axis).figure, i)[0]
+        line = lines(loss(race, LIGHT, axis).plotly(), i)[0]
         c, stop = race[e.label], race[e.label]["stopped"][0]
         expected = {"iterations": np.arange(stop + 1.0), "work": c["work"][:stop + 1, 0],
                     "seconds": c["seconds"][:stop + 1]}[axis]
@@ -54,7 +62,7 @@ def test_axis_switch_moves_every_line(race, axis):
 
 
 def test_trajectory_ends_where_the_run_ends(race):
-    figure = trajectory(race, LIGHT).figure
+    figure = trajectory(race, LIGHT).plotly()
     for i, e in enumerate(race.entrants):
         path = lines(figure, i)[0]
         end = race[e.label]["theta"][-1, 0]
@@ -63,7 +71,7 @@ def test_trajectory_ends_where_the_run_ends(race):
 
 def test_surface_is_not_flipped(race):
     """z[i, j] is the loss at (x[j], y[i]): the valley's floor is x₂ = x₁², not the reverse."""
-    contour = trajectory(race, LIGHT).figure.data[0]
+    contour = trajectory(race, LIGHT).plotly().data[0]
     j, i = np.argmin(np.abs(contour.x + 1)), np.argmin(np.abs(contour.y - 1))
     floor, wall = contour.z[i, j], contour.z[np.argmin(np.abs(contour.y + 1)),
                                            np.argmin(np.abs(contour.x - 1))]
@@ -74,17 +82,22 @@ def test_surface_is_not_flipped(race):
 def test_eigenvalue_lines_and_counted_events(race):
     picture = eigenvalues(race, LIGHT)
     c, stop = race["kbfgs"], race["kbfgs"]["stopped"][0]
-    low, high = (t for t in lines(picture.figure, 0) if t.name == "K-BFGS")
+    low, high = (t for t in lines(picture.plotly(), 0) if t.name == "K-BFGS")
     np.testing.assert_array_equal(low.y, c["eig_min"][:stop, 0, 0])
     np.testing.assert_array_equal(high.y, c["eig_max"][:stop, 0, 0])
     acted = ((c["theta1"] < 1) | (c["theta2"] < 1))[:stop].sum()
     assert f"damped in {acted} of {stop} updates" in picture.title
-    marks = [t for t in lines(picture.figure, 0, "markers") if "acted" in t.hovertemplate]
-    assert sum(len(t.x) for t in marks) == acted
+    marks = {t.hovertemplate.split(": ")[1].split("<")[0]: t
+             for t in lines(picture.plotly(), 0) if "acted" in t.hovertemplate}
+    one, two = c["theta1"][:stop, 0, 0] < 1, c["theta2"][:stop, 0, 0] < 1
+    for words, mask in (("Powell's damping acted", one & ~two), ("step 2 acted", two & ~one),
+                        ("both steps acted", one & two)):
+        drawn = marks[words].x[::3] if words in marks else []
+        np.testing.assert_array_equal(drawn, np.arange(1, stop + 1)[mask])
 
 
 def test_krylov_bars_count_each_reason(race):
-    figure = krylov(race, LIGHT).figure
+    figure = krylov(race, LIGHT).plotly()
     c, stop = race["newton_krylov"], race["newton_krylov"]["stopped"][0]
     reasons = c["krylov_reason"][:stop, 0]
     bars = {t.hovertemplate.split(": ")[1].split("<")[0]: len(t.x)
@@ -96,7 +109,8 @@ def test_krylov_bars_count_each_reason(race):
 def test_rayleigh_quotients_lie_within_the_drawn_band(noise):
     """The theory's interval, also under noise: the band is the Hessian of CG's own batch."""
     trace = traced({"name": "newton_krylov"}, noise=noise, stop_loss=1e-8)
-    low, high = (t for t in krylov(trace, LIGHT).figure.data if t.type == "scatter" and not t.meta)
+    data = krylov(trace, LIGHT).plotly().data
+    low, high = (t for t in data if t.type == "scatter" and not t.meta)
     c, stop = trace["newton_krylov"], trace["newton_krylov"]["stopped"][0]
     quotients = signed_log(c["rayleigh"][:stop, 0])
     # signed_log compresses, so rounding of 1e-9 in it is rounding of the quotients
@@ -114,9 +128,9 @@ def test_every_method_alone_makes_a_whole_payload(name, theme):
         assert p["title"]
         assert p["alt"]
     e = payload["entrants"][0]
-    assert len(e["words"]) == len(e["clock"])
+    assert len(e["words"]) == len(unpacked(e["clock"]))
     assert all(e["words"])
-    assert np.all(np.diff(e["clock"]) > 0)
+    assert np.all(np.diff(unpacked(e["clock"])) > 0)
 
 
 @pytest.mark.parametrize("case", [
@@ -141,15 +155,15 @@ def test_a_race_that_is_over_at_its_start_says_so():
     assert "already meets" in krylov(trace, LIGHT).alt
     picture = loss(trace, LIGHT)
     assert picture.title == "Loss: ends at 0"
-    heights = [a.y for a in picture.figure.layout.annotations]
-    low, high = picture.figure.layout.yaxis.range
+    heights = [a.y for a in picture.plotly().layout.annotations]
+    low, high = picture.plotly().layout.yaxis.range
     assert len(set(heights)) == 3
     assert all(low <= h <= high for h in heights)
 
 
 def test_sixteen_end_labels_stay_inside_and_apart():
     trace = traced(*({"name": n} for n in METHODS), steps=30)
-    figure = loss(trace, LIGHT).figure
+    figure = loss(trace, LIGHT).plotly()
     heights = sorted(a.y for a in figure.layout.annotations)
     low, high = figure.layout.yaxis.range
     assert low <= heights[0]
@@ -167,7 +181,7 @@ def test_twins_share_a_colour_but_not_dash_and_marker():
 
 def test_packed_holds_what_float32_can():
     a = np.array([0.5, 1e300, -1e300, np.nan])
-    back = np.frombuffer(base64.b64decode(packed(a)["bdata"]), "<f4")
+    back = unpacked(packed(a))
     limit = np.finfo(np.float32).max
     np.testing.assert_array_equal(back, np.array([0.5, limit, -limit, np.nan], "f4"))
 
@@ -177,3 +191,170 @@ def test_log_axis_has_a_handful_of_round_ticks():
     assert 3 <= len(axis["tickvals"]) <= 7
     assert power_of_ten(-12) == "10⁻¹²"
     assert power_of_ten(0) == "1"
+    assert log_axis([-3.1, 0.1])["ticktext"] == ["10⁻³", "0.01", "0.1", "1"]
+
+
+@pytest.mark.parametrize("span", [[1.2, 1.7], [0.0, 1.0], [-0.2, 1.2], [3.30, 3.34], [-7.3, -6.1]])
+def test_a_short_log_axis_has_ticks_too(span):
+    values = log_axis(span)["tickvals"]
+    assert 2 <= len(values) <= 8
+    assert all(span[0] <= np.log10(v) <= span[1] for v in values)
+
+
+def test_pictures_pass_plotlys_own_checks(race):
+    """Plain dicts are checked by nobody on their way to the browser."""
+    for build in PICTURES.values():
+        for theme in THEMES.values():
+            build(race, theme, "iterations", 0).plotly()
+
+
+def test_a_long_line_keeps_its_ends_extremes_and_gaps():
+    y = np.sin(np.arange(20_000) / 500) + 0.0
+    y[7_777], y[12_345], y[3_000:3_200] = 9.0, -9.0, np.nan
+    line = curve(np.arange(20_000.0), y, customdata=2 * y, name="n")
+    kept = line["x"].astype(int)
+    assert len(kept) <= 1510
+    assert {0, 7_777, 12_345, 19_999} <= set(kept)
+    assert np.isnan(line["y"][(kept > 3_000) & (kept < 3_200)]).all()
+    np.testing.assert_array_equal(line["customdata"], 2 * y[kept])
+    assert np.all(np.diff(kept) > 0)
+    short = curve(np.arange(1500.0), y[:1500])
+    np.testing.assert_array_equal(short["y"], y[:1500])
+
+
+# ---- views ------------------------------------------------------------------------------------
+
+
+def test_due_is_the_latest_look_and_the_end_its_own():
+    c = columns(12, 7, "converged", np.array([0, 3, 6, 9, 12]))
+    np.testing.assert_array_equal(due(c), [0, 0, 0, 1, 1, 1, 2, 3])
+    c = columns(12, 12, "budget", np.array([0, 5, 10]))
+    np.testing.assert_array_equal(due(c), [0] * 5 + [1] * 5 + [2] * 3)
+    c = columns(12, 0, "converged", np.array([0]))
+    np.testing.assert_array_equal(due(c), [0])
+
+
+def test_thinned_keeps_both_ends_and_the_order():
+    rows = np.repeat(np.arange(50), 2)
+    kept, steps = thinned(rows, 7)
+    assert len(kept) == 7
+    assert (kept[0], kept[-1]) == (0, 49)
+    assert np.all(kept[steps] <= rows)
+    assert np.all(np.diff(kept[steps]) >= 0)
+    assert kept[steps[-1]] == 49
+    kept, steps = thinned(rows, 1000)
+    np.testing.assert_array_equal(kept[steps], rows)
+
+
+@pytest.mark.parametrize("count", [2, 8, 13])
+@pytest.mark.parametrize("at", [0.0, 5.0, 10.0])
+def test_end_labels_keep_apart_and_inside(count, at):
+    notes = end_labels(LIGHT, [(str(k), at, "#0072B2") for k in range(count)], [0.0, 10.0])
+    heights = sorted(a["y"] for a in notes)
+    assert min(np.diff(heights)) >= 0.999 * min(0.9, 9.8 / count)
+    assert heights[0] >= 0
+    assert heights[-1] <= 10
+
+
+# ---- the dark room ----------------------------------------------------------------------------
+
+
+def luminance(color):
+    v = np.array(parts(color)) / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4) @ [.2126, .7152, .0722]
+
+
+def hue(color):
+    return np.degrees(np.arctan2(*oklab(color)[:0:-1])) % 360
+
+
+LOOKS = sorted({m.look.color for m in METHODS.values()})
+
+
+@pytest.mark.parametrize("color", LOOKS)
+def test_dark_colours_can_be_seen_and_are_the_same_hue(color):
+    tint = DARK.tint(color)
+    assert (luminance(tint) + 0.05) / (luminance(DARK.paper) + 0.05) > 5.5
+    if np.hypot(*oklab(color)[1:]) > 0.02:                                       # greys have none
+        assert abs((hue(tint) - hue(color) + 180) % 360 - 180) < 3
+    assert LIGHT.tint(color) == color
+
+
+def test_dark_colours_stay_apart():
+    """The nearest pair, K-BFGS and K-BFGS(L) among them, keeps most of its distance."""
+    for k, a in enumerate(LOOKS):
+        for b in LOOKS[:k]:
+            before = np.linalg.norm(oklab(a) - oklab(b))
+            after = np.linalg.norm(oklab(DARK.tint(a)) - oklab(DARK.tint(b)))
+            assert after > 0.6 * before, (a, b)
+
+
+def test_every_line_chip_and_head_wears_the_rooms_colour(race):
+    """No picture falls back on the colour of the other room."""
+    payload = linked(race, theme="dark")
+    assert [e["color"] for e in payload["entrants"]] == [DARK.tint(e.color) for e in race.entrants]
+    text = json.dumps(payload["panels"])
+    for e in race.entrants:
+        assert DARK.tint(e.color) in text
+        assert e.color not in text
+
+
+# ---- a run that still grows -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def young():
+    """The same race early, in the middle, and at its end."""
+    spec = parse({"problem": ROSENBROCK | {"noise": 1.0}, "steps": 100,
+                  "methods": [{"name": n} for n in ("kbfgs", "newton_krylov", "sgd")]})
+    traces = [p.trace(quality=0.05) for p in stream(spec)]
+    return [traces[k] for k in (0, 1, len(traces) // 2, -1)]
+
+
+@pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])
+def test_a_growing_run_is_drawn_whatever_there_is(young, axis):
+    assert [int(young[0][e.label]["stopped"][0]) > 0 for e in young[0].entrants] == [
+        True, False, False]
+    for trace in young:
+        payload = linked(trace, axis=axis)
+        json.dumps(payload, allow_nan=False)
+        assert payload["follow"] == (trace is not young[-1])
+        assert payload["autoplay"] != payload["follow"]
+        said = [p["title"] for p in payload["panels"] if "No " not in p["title"]]
+        assert all(("so far" in title) == payload["follow"] for title in said)
+        assert all(bool(e["end"]) != payload["follow"] for e in payload["entrants"])
+
+
+def test_a_growing_runs_axis_of_steps_does_not_move(young):
+    ranges = [[p["figure"]["layout"]["xaxis"]["range"] for p in linked(t)["panels"]
+               if p["id"] in ("eig", "loss")] for t in young]
+    assert ranges == [[[-1.0, 101.0]] * 2] * 4
+    assert [linked(t)["clock"].get("end") for t in young] == [100, 100, 100, None]
+    frames = [len(unpacked(linked(t)["clock"]["frames"])) for t in young]
+    assert frames == sorted(frames)
+    assert frames[0] < frames[-1] == 101
+
+
+def test_growing_axes_move_in_few_jumps():
+    ends = np.linspace(0.01, 90, 300)
+    spans = {tuple(log_range(1e-3 / (1 + k), 1 + k, growing=True)) for k in range(300)}
+    assert len(spans) < 24
+    for k in range(300):
+        low, high = log_range(1e-3 / (1 + k), 1 + k, growing=True)
+        assert low < np.log10(1e-3 / (1 + k))
+        assert high > np.log10(1 + k)
+    tops = [round_up(v) for v in ends]
+    assert np.all(np.array(tops) >= ends)
+    assert np.all(np.array(tops) <= 1.7 * ends)
+    assert len(set(tops)) < 30
+
+
+def test_nobody_is_called_unable_before_it_had_a_turn(young):
+    p = krylov(young[0], LIGHT)
+    assert p.alt == "No step has been taken yet."
+    assert "Newton-Krylov" in krylov(young[1], LIGHT).title
+
+
+def test_an_interrupted_run_may_be_told_apart(young):
+    assert linked(young[1], follow=False)["autoplay"]
+    assert not linked(young[1], follow=False)["follow"]

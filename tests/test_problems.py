@@ -137,6 +137,14 @@ def test_split_and_join_are_inverse(case):
     assert problem.size == theta.shape[1] == sum(layer.size for layer in problem.layers)
 
 
+def slope_of(act, h, a):
+    return act.times_slope(torch.ones_like(h), h, a)
+
+
+def curve_of(act, h, a):
+    return torch.zeros_like(h) if act.curve is None else act.curve(h, a)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_derivatives(name):
     act, h = ACTIVATIONS[name], torch.linspace(-50, 50, 1001, dtype=F64) + 1e-3
@@ -147,7 +155,10 @@ def test_activation_derivatives(name):
     curve = (torch.autograd.grad(slope.sum(), leaf)[0] if slope.requires_grad
              else torch.zeros_like(h))
     a = act.value(h)
-    for seen, expected in ((a, value), (act.slope(h, a), slope), (act.curve(h, a), curve)):
+    w = normal(4, len(h))
+    assert_close(act.times_slope(w, h, a), w * slope_of(act, h, a), 1e-15)
+    assert torch.equal(act.into(h, out=torch.full_like(h, torch.nan)), a)
+    for seen, expected in ((a, value), (slope_of(act, h, a), slope), (curve_of(act, h, a), curve)):
         # 1 − a² cancels where |a| is near 1: absolute rounding
         torch.testing.assert_close(seen, expected.detach(), rtol=1e-12, atol=1e-15)
 
@@ -160,11 +171,14 @@ def test_activations_are_holomorphic_and_do_not_overflow(name, dtype):
     z = act.value(torch.complex(h, torch.full_like(h, step)))
     a = act.value(h)
     assert torch.isfinite(torch.view_as_real(z)).all()
-    assert torch.isfinite(act.slope(h, a)).all()
-    assert torch.isfinite(act.curve(h, a)).all()
+    assert torch.isfinite(slope_of(act, h, a)).all()
+    assert torch.isfinite(curve_of(act, h, a)).all()
     eps = 8 * torch.finfo(dtype).eps
     torch.testing.assert_close(z.real, a, rtol=eps, atol=eps)
-    torch.testing.assert_close(z.imag / step, act.slope(h, a), rtol=eps, atol=eps)
+    torch.testing.assert_close(z.imag / step, slope_of(act, h, a), rtol=eps, atol=eps)
+    there = torch.complex(h, torch.full_like(h, step))
+    complex_slope = act.times_slope(torch.ones_like(z), there, z)
+    torch.testing.assert_close(complex_slope.real, slope_of(act, h, a), rtol=eps, atol=eps)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -177,7 +191,7 @@ def test_loss_derivatives_in_the_output(name):
     v = normal(3, *u.shape)
     assert_close(LOSSES[name].value(u, t), value.detach(), 1e-14)
     assert_close(LOSSES[name].gradient(u, t), g, 1e-14)
-    assert_close(LOSSES[name].hessian_vector(u, v), plain_output_hessian(problem, u, t) * v, 1e-14)
+    assert_close(LOSSES[name].hessian(u) * v, plain_output_hessian(problem, u, t) * v, 1e-14)
 
 
 @pytest.mark.parametrize("name", LOSSES)

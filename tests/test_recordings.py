@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from qnviz.errors import TraceError
-from qnviz.runs import loop
+from qnviz.runs import lane
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import RunSpec, parse
-from qnviz.runs.trace import STATE_COLUMNS, Trace
+from qnviz.runs.trace import OTHER_COLUMNS, STATE_COLUMNS, Trace, is_event
 from tests.helpers import NOISY, assert_same, spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,10 +37,12 @@ def test_shapes():
         for name in ("loss", "grad_norm", "work", "hessian_min", "hessian_max"):
             assert c[name].shape == (T + 1, R), name
         assert c["seconds"].shape == (T + 1,)
+        assert c["step"].tolist() == list(range(T + 1))         # a small problem: every iterate
         assert c["status"].shape == c["stopped"].shape == (R,)
         for name, a in c.items():
             assert not a.dtype.hasobject
-            assert name in STATE_COLUMNS or a.shape[:2] == (T, R), name
+            assert a.shape[:2] == (T, R) if is_event(name) else (
+                name in STATE_COLUMNS | OTHER_COLUMNS), name
     for label in ("kbfgs", "kbfgs_l"):
         for name in EXPOSED["kbfgs"]:
             assert trace[label][name].shape == (T, R, L), name
@@ -91,12 +93,12 @@ def test_a_row_holds_what_one_step_of_one_run_exposed():
     trace = run(spec("curveball"))
     row = trace.row("curveball", 7, 2)
     assert set(EXPOSED["curveball"]) <= set(row)
-    assert not STATE_COLUMNS & set(row)
+    assert not (STATE_COLUMNS | OTHER_COLUMNS) & set(row)
     assert row["rho"] == trace["curveball"]["rho"][7, 2]
 
 
 def test_an_interrupted_run_is_a_usable_trace(monkeypatch):
-    monkeypatch.setattr(loop, "LONGEST_CHUNK", 4)
+    monkeypatch.setattr(lane, "LONGEST_CHUNK", 4)
     wanted = spec("kbfgs", "newton_krylov", "adam", steps=50)
     full, seen = run(wanted), []
     for i, progress in enumerate(stream(wanted)):

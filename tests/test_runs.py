@@ -9,20 +9,22 @@ import torch
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.runs import loop
+from qnviz.runs import lane
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import STATE_COLUMNS
-from tests.helpers import CPU, F64, NOISY, assert_same, drive, spec, variants
+from tests.helpers import CPU, F64, NOISY, assert_same, drive, normal, not_here, spec, variants
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.usefixtures("tiny_images")
 
 
 def everything(where) -> RunSpec:
     """All methods that can run on one of the registered problems."""
     problem = dict(variants())[where]
-    methods = tuple(m() for m in METHODS.values() if not m().unavailable(problem))
-    return RunSpec(problem=problem, methods=methods, steps=25, runs=4, seed=3)
+    methods = tuple(m() for m in METHODS.values() if not not_here(m(), problem))
+    return RunSpec(problem=problem, methods=methods, steps=25 if problem.plane else 6, runs=4,
+                   seed=3)
 
 
 # --- numbers ------------------------------------------------------------------------------------
@@ -31,19 +33,29 @@ def everything(where) -> RunSpec:
 def test_the_cut_into_chunks_changes_no_number(where, monkeypatch):
     wanted = everything(where)
     usual = run(wanted)
-    for seconds, longest in ((1e-9, 1), (1e9, 7), (1e9, 64)):
-        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
-        monkeypatch.setattr(loop, "LONGEST_CHUNK", longest)
-        assert_same(run(wanted), usual)
+    for seconds, longest in ((1e-9, 1), (1e9, 7)):
+        monkeypatch.setattr(lane, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(lane, "LONGEST_CHUNK", longest)
+        assert_same(run(wanted), usual, ragged=True)
 
 
 def test_stopping_is_the_same_in_any_chunks(monkeypatch):
     wanted = spec("newton_krylov", "curveball", steps=100, runs=20, stop_loss=1e-4)
     usual = run(wanted)
     assert (usual["curveball"]["status"] == "converged").all()
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "LONGEST_CHUNK", 1)
-    assert_same(run(wanted), usual)
+    monkeypatch.setattr(lane, "CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(lane, "LONGEST_CHUNK", 1)
+    assert_same(run(wanted), usual, ragged=True)
+
+
+def test_the_width_of_inner_iterations_is_the_same_in_any_chunks(monkeypatch):
+    wanted, widths = spec("newton_krylov", steps=60, runs=20, stop_loss=1e-4), []
+    for seconds, longest in ((1e9, 64), (1e-9, 1)):
+        monkeypatch.setattr(lane, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(lane, "LONGEST_CHUNK", longest)
+        c = run(wanted)["newton_krylov"]
+        widths.append({n: a.shape for n, a in c.items()})
+    assert widths[0] == widths[1]
 
 
 @pytest.mark.parametrize("where", [w for w, _ in variants()])
@@ -52,12 +64,12 @@ def test_the_loop_adds_nothing_to_the_methods_steps(where):
     trace = run(wanted)
     problem = wanted.problem.build(F64, CPU)
     for method in wanted.methods:
-        c, path = trace[method.entrant], drive(method, problem, 4, 25, seed=3)
+        c, path = trace[method.entrant], drive(method, problem, 4, wanted.steps, seed=3)
         for r in range(4):
             rows = 1 + int(c["stopped"][r]) - int(c["status"][r] == "diverged")
             np.testing.assert_allclose(c["theta"][:rows, r], path.theta[:rows, r], rtol=1e-10)
         flat = torch.as_tensor(c["theta"]).flatten(0, 1)
-        f = problem.forward(flat, problem.reference()).f.view(26, 4)          # at ε = 1
+        f = problem.forward(flat, problem.reference()).f.view(-1, 4)          # at ε = 1
         np.testing.assert_allclose(c["loss"], f, rtol=1e-12)
 
 
@@ -100,13 +112,25 @@ def test_the_first_runs_of_more_are_the_same_runs():
 @pytest.mark.parametrize("where", [w for w, _ in variants()])
 def test_a_float32_step_is_close_to_a_float64_step(name, where):
     problem, method = dict(variants())[where], METHODS[name]()
-    if why := method.unavailable(problem):
+    if why := not_here(method, problem):
         pytest.skip(why)
     narrow, wide = (run(RunSpec(problem=problem, methods=(method,), dtype=d, steps=1, runs=5))[name]
                     for d in ("float32", "float64"))
     assert narrow["theta"].dtype == narrow["loss"].dtype == np.float32
-    # rounding of 1e-7, times the condition 1e3 of the Hessian
-    np.testing.assert_allclose(narrow["theta"], wide["theta"], rtol=1e-3, atol=1e-4)
+    # rounding of 1e-7, times the condition 1e3 of Rosenbrock's Hessian …
+    allowed = 1e-4 + 1e-3 * np.abs(wide["theta"][1])
+    if not problem.plane:
+        # … or, on nets, that of each run's own step: 100 times what rounding its start does to it
+        exact, start = problem.build(F64, CPU), torch.as_tensor(wide["theta"][0])
+        beside = start * (1 + 6e-8 * normal(0, *start.shape))
+        moved = drive(method, exact, 5, 1, start=beside).theta[1].numpy() - wide["theta"][1]
+        allowed = allowed + 100 * np.abs(moved).max(1, keepdims=True)
+        if name == "newton":       # rounding H by 6e-8 λ_max changes (|H| + λ)⁻¹ g by that over λ
+            size = np.linalg.norm(np.diff(wide["theta"], axis=0)[0], axis=1) / wide["step_size"][0]
+            grown = 6e-8 * wide["hessian_high"][0] / method.lam * size
+            allowed = allowed + grown[:, None]
+        assert (allowed < 1).all(), "such an amplification lets anything pass"
+    assert (np.abs(narrow["theta"][1] - wide["theta"][1]) <= allowed).all()
 
 
 @pytest.mark.parametrize("noise", [0.0, 1.0, 3.0])
@@ -123,11 +147,12 @@ def test_float32_takes_as_many_steps_as_float64(name, noise):
 
 def frozen_after_the_end(c):
     for r, (status, t) in enumerate(zip(c["status"], c["stopped"], strict=True)):
-        held = t - (status == "diverged")
+        held = int(np.searchsorted(c["step"], t - (status == "diverged"), side="right")) - 1
         for name, a in c.items():
-            if name in ("seconds", "status", "stopped"):
+            if (name in ("seconds", "status", "stopped", "step")
+                    or name.startswith(("view", "path"))):
                 continue
-            first = held if name in STATE_COLUMNS else t - 1
+            first = held if name in STATE_COLUMNS else t if name == "work" else t - 1
             rows = a[max(first, 0):, r]
             np.testing.assert_array_equal(rows, np.broadcast_to(rows[:1], rows.shape),
                                           err_msg=f"{name} of run {r}")

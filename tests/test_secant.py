@@ -40,7 +40,7 @@ def two_loop(v, S, Y, gamma):
 def update(H, s, y, keep=None):
     Hy = (H @ y[..., None])[..., 0]
     keep = torch.zeros(len(s), dtype=torch.bool) if keep is None else keep
-    return bfgs_update(H, s, Hy, (s * y).sum(-1), (y * Hy).sum(-1), keep)
+    return bfgs_update(H, s, Hy, (s * y).sum(-1), (y * Hy).sum(-1), keep)[0]
 
 
 def test_the_update_is_the_product_form_and_solves_the_secant_equation():

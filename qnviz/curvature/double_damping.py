@@ -43,24 +43,26 @@ def double_damping(s: Tensor, y: Tensor, H: Callable[[Tensor], Tensor], mu1: Ten
                    damping: Damping = "double") -> DampedPair:
     """Damp the pairs s, y (R, n) against H, given as v ↦ Hv; mu1, mu2 (R,) in (0, 1).
 
+    With (R, k, n) and (R, 1) it damps the pairs of k layers at once.
+
     `damping` "powell" leaves step 2 out, "none" both: the pair then passes through untouched, with
     the same numbers reported.
     """
     Hy = H(y)
     sy, yHy = vecdot(s, y), vecdot(y, Hy)
-    usable = (vecdot(s, s) > 0) & (yHy > 0) & torch.isfinite(yHy) & torch.isfinite(sy)
+    usable = (vecdot(s, s) > 0) & (yHy > 0) & (yHy < torch.inf) & (sy.abs() < torch.inf)
     one = torch.ones_like(sy)
     if damping == "none":
         theta1, s_t = one, s
     else:
         act1 = usable & (sy < mu1 * yHy)
         theta1 = torch.where(act1, (1 - mu1) * yHy / (yHy - sy), one)
-        s_t = torch.where(act1[:, None], theta1[:, None] * s + (1 - theta1)[:, None] * Hy, s)
+        s_t = torch.where(act1[..., None], torch.lerp(Hy, s, theta1[..., None]), s)
     s_ty, ss = vecdot(s_t, y), vecdot(s_t, s_t)
     if damping == "double":
         act2 = usable & (s_ty < mu2 * ss)
         theta2 = torch.where(act2, (1 - mu2) * ss / (ss - s_ty), one)
-        y_t = torch.where(act2[:, None], theta2[:, None] * y + (1 - theta2)[:, None] * s_t, y)
+        y_t = torch.where(act2[..., None], torch.lerp(s_t, y, theta2[..., None]), y)
         Hy_t = H(y_t)
     else:
         theta2, y_t, Hy_t = one, y, Hy

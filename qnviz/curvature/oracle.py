@@ -4,11 +4,17 @@ One unit of work is one forward pass of the batch: forward 1, backward 2 (so a g
 Jacobian-vector product 1, a vector-Jacobian product 2, a Hessian-vector product 6 (MATH §1).
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from qnviz.curvature.hessian_vector import KINDS, Kind
 from qnviz.problems.base import Batch, Problem, Tape
+
+ROOM = 20_000_000                    # numbers that one batched call over many points may hold
 
 
 class Oracle:
@@ -18,14 +24,18 @@ class Oracle:
     loops compute for all runs but charge only those that have not left the loop.
     """
 
-    def __init__(self, problem: Problem, batch: Batch, runs: int):
+    def __init__(self, problem: Problem, batch: Batch, runs: int,
+                 check: Callable[[], None] = lambda: None, horizon: int = 10_000):
         self.problem, self.batch, self.runs = problem, batch, runs
+        self.horizon = horizon                 # steps that will be taken at most
+        self.check = check                     # called before every pass: may raise to end a step
         self._common = 0.0
         self._masked: Tensor | None = None
-        self.first: Tensor | None = None       # loss (R,) of a step's first pass: the batch's own
+        self.first: Tape | None = None         # of a step's first pass: the batch's own loss
 
     def charge(self, units: float, active: Tensor | None = None) -> None:
         """Add units of work to all runs or to the active ones."""
+        self.check()
         if active is None:
             self._common += units
         else:
@@ -44,13 +54,21 @@ class Oracle:
         """One forward pass; the loss is on the tape as f (R,)."""
         self.charge(1, active)
         tape = self.problem.forward(theta, self.batch)
-        self.first = tape.f if self.first is None else self.first
+        self.first = self.first or tape
         return tape
 
     def blocks(self, tape: Tape, active: Tensor | None = None) -> list[Tensor]:
         """∇W_l (R, out, in+1) per layer; leaves g_l on the tape."""
         self.charge(2, active)
         return self.problem.gradient(tape)
+
+    def backward(self, tape: Tape) -> None:
+        """Leaves g_l on the tape, for those who do not need ∇W_l.
+
+        It is charged as a whole backward pass, as the paper does, for half of its products.
+        """
+        self.charge(2)
+        self.problem.backward(tape)
 
     def gradient(self, tape: Tape, active: Tensor | None = None) -> Tensor:
         """∇f as one vector (R, P)."""
@@ -72,7 +90,7 @@ class Oracle:
 
     def output_hessian_vector(self, tape: Tape, v: Tensor) -> Tensor:
         """H_u v per sample; free, as it needs no pass."""
-        return self.problem.loss.hessian_vector(tape.u, v)
+        return tape.H_u * v
 
     def gauss_newton_vector(self, tape: Tape, v: Tensor, active: Tensor | None = None) -> Tensor:
         """E[Jᵀ H_u J] v (R, P)."""
@@ -91,7 +109,7 @@ class Oracle:
         return self.problem.sampled_gradient(tape)
 
     def dense(self, tape: Tape, product: str) -> Tensor:
-        """The matrix (R, P, P) behind "hessian" or "gauss_newton", all columns in one pass.
+        """The matrix (R, P, P) behind "hessian" or "gauss_newton", many columns in one pass.
 
         It is charged as P products, which is what it would cost one direction after the other.
         """
@@ -101,13 +119,15 @@ class Oracle:
 
 
 def dense(problem: Problem, tape: Tape, product: str) -> Tensor:
-    """The Hessian or Gauss-Newton matrix (R, P, P) from P products in one batched pass."""
+    """The Hessian or Gauss-Newton matrix (R, P, P) from P products, batched in slices of ROOM."""
     R, P = tape.theta.shape
     if product == "hessian" and not tape.g:
-        problem.gradient(tape)
+        problem.backward(tape)
+    times = problem.hessian_vector if product == "hessian" else problem.gauss_newton_vector
+    # per direction: W and v, and per sample about what a tape holds (a, h, out, g) once more
+    held = R * (3 * P + 6 * tape.u.shape[1] * problem.units)
     eye = torch.eye(P, dtype=tape.theta.dtype, device=tape.theta.device)
-    basis = eye.expand(R, P, P).reshape(R * P, P)
-    many = tape.repeat(P)
-    columns = (problem.hessian_vector(many, basis) if product == "hessian"
-               else problem.gauss_newton_vector(many, basis)).view(R, P, P)
+    columns = torch.cat([
+        times(tape.repeat(len(basis)), basis.repeat(R, 1)).view(R, len(basis), P)
+        for basis in eye.split(max(1, ROOM // held))], 1)
     return 0.5 * (columns + columns.mT)           # symmetric but for rounding: make it exactly so

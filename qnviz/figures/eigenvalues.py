@@ -1,14 +1,30 @@
 """Extreme eigenvalues of the inverse curvature a method keeps, against what damping guarantees.
 
 Diagnoses: whether the matrix stays usable. A minimum near 0 means directions are lost, a maximum
-that climbs means one bad pair blew it up. The marks above say when damping acted.
+that climbs means one bad pair blew it up. The marks above say when damping acted: Powell's in the
+upper half of a row, step 2 in the lower.
 """
 
-import numpy as np
-import plotly.graph_objects as go
+from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.loss import AXES
-from qnviz.figures.theme import UNSTARTED, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.figures.theme import (
+    UNSTARTED,
+    WAITING,
+    Head,
+    Picture,
+    Theme,
+    log_axis,
+    log_range,
+    notice,
+    time_range,
+)
+from qnviz.figures.views import between, chosen, so_far
 from qnviz.runs.trace import Entrant, Trace, clock
 from qnviz.words import say
 
@@ -18,56 +34,78 @@ LIMIT = 1e4                           # how far a bound may stretch the axis bey
 ROW = 0.055                           # height of one row of ticks, as a share of the picture
 
 
-def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0,
-                layer: int = 0) -> Picture:
+def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+    """λ_min and λ_max of H_g, the bounds and the damping events; one picture per layer of a net."""
+    layers = max((a.shape[2] for e in trace.entrants for n, a in trace[e.label].items()
+                  if n in ("theta1", "eig_max") and a.ndim == 3), default=1)
+    pictures = [of_layer(trace, theme, axis, run, l) for l in range(layers)]
+    if layers > 1:
+        for l, picture in enumerate(pictures):
+            picture.label = f"layer {l + 1}"
+    return chosen(pictures)
+
+
+def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int) -> Picture:
     """λ_min and λ_max of H_g, the certified and the a-priori bounds, and the damping events."""
     shown = [(i, e) for i, e in enumerate(trace.entrants) if _keeps_matrix(trace, e)]
     if not shown:
         return Picture("eig", "No matrix to look at", EMPTY, notice(theme, EMPTY))
-    shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0]
+    shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0
+             and np.isfinite(_series(trace, e, axis, run, layer)["eig_max"]).any()]
     if not shown:
-        return Picture("eig", "No update to look at", UNSTARTED, notice(theme, UNSTARTED))
+        why = WAITING if trace.unfinished else UNSTARTED
+        return Picture("eig", "No update to look at", why, notice(theme, why))
     damped = [(i, e) for i, e in shown if "theta1" in trace[e.label]]
     head = ROW * len(damped) + 0.02 if damped else 0.0        # room for the rows of ticks
-    figure = go.Figure(layout=theme.base(AXES[axis], "eigenvalues of H"))
+    layout = theme.base(AXES[axis], "eigenvalues of H")
+    data: list[dict[str, Any]] = []
     heads, seen, found = [], [], []
     bounds: list[float] = []
     bounded = ""                       # one entrant's bounds: two would be a thicket
     for i, e in shown:
-        data = _series(trace, e, axis, run, layer)
-        seen.append((np.nanmin(data["eig_min"]), np.nanmax(data["eig_max"])))
-        if not bounded and "certified_low" in data:
+        every = _series(trace, e, axis, run, layer)
+        rows = np.flatnonzero(np.isfinite(every["eig_max"]))
+        known = {n: a[rows] for n, a in every.items()}             # where spectra were taken
+        seen.append((np.min(known["eig_min"]), np.max(known["eig_max"])))
+        if not bounded and "certified_low" in known:
             bounded = e.title
-            bounds = _bounds(figure, theme, i, e, data)
+            drawn, bounds = _bounds(theme, i, e, known)
+            data += drawn
         for name in ("eig_min", "eig_max"):
-            figure.add_trace(go.Scatter(
-                x=data["x"], y=data[name], mode="lines", meta={"entrant": i}, name=e.title,
-                line=dict(color=e.color, width=2.2 if e.title == bounded else 1.4, dash=e.dash),
+            data.append(curve(
+                known["x"], known[name], meta={"entrant": i}, name=e.title,
+                line=dict(color=theme.tint(e.color), width=2.2 if e.title == bounded else 1.4,
+                          dash=e.dash),
                 hovertemplate=f"{e.title} {'λ_min' if name == 'eig_min' else 'λ_max'} = "
                               "%{y:.3~g}<extra></extra>"))
             # heads stand at iterates, events lie between them: none at the start
-            heads.append((i, np.concatenate([[np.nan], data["x"]]),
-                          np.concatenate([[np.nan], data[name]])))
+            height = between(every["x"], known["x"], known[name])
+            heads.append(Head(i, clock(trace[e.label], axis, run)[:len(height) + 1],
+                              np.concatenate([[np.nan], height])))
     for row, (i, e) in enumerate(damped):
-        found.append(_ticks(figure, i, e, _series(trace, e, axis, run, layer),
-                            1 - (row + 0.5) / len(damped)))
+        drawn, words = _ticks(theme, i, e, _series(trace, e, axis, run, layer),
+                              1 - (row + 0.5) / len(damped), 1 / len(damped))
+        data += drawn
+        found.append(words)
     low, high = min(s[0] for s in seen), max(s[1] for s in seen)
     reach = [b for b in bounds if low / LIMIT < b < high * LIMIT]
-    span = log_range(min([low, *reach]), max([high, *reach]))
-    figure.update_layout(
-        yaxis=dict(domain=[0, 1 - head], **log_axis(span)),
-        yaxis2=dict(domain=[min(1 - head + 0.02, 0.999), 1], range=[0, 1], visible=False))
-    figure.update_xaxes(range=time_range(trace, [e for _, e in shown], axis, run))
-    first = found[0] if found else f"{shown[0][1].title}: {say(seen[0][0])} … {say(seen[0][1])}"
+    span = log_range(min([low, *reach]), max([high, *reach]), trace.unfinished)
+    layout["yaxis"] |= dict(domain=[0, 1 - head], **log_axis(span))
+    layout["yaxis2"] = dict(domain=[min(1 - head + 0.02, 0.999), 1], range=[0, 1], visible=False)
+    layout["xaxis"]["range"] = time_range(trace, [e for _, e in shown], axis, run)
+    first = found[0] if found else shown[0][1].title
+    first += f"{so_far(trace)}; H within {say(seen[0][0])} … {say(seen[0][1])}"
     if bounded:
-        figure.add_annotation(
-            text=f"band: certified for {bounded}; dotted: a-priori", x=0.99, y=0.01, xref="paper",
-            yref="paper", xanchor="right", yanchor="bottom", showarrow=False, bgcolor=theme.paper,
-            font=dict(size=11.5, color=theme.muted))
+        layout["annotations"] = [note(
+            f"band: certified for {bounded}; dotted: a-priori", 0.99, 0.01, xref="paper",
+            yref="paper", xanchor="right", yanchor="bottom", bgcolor=theme.paper,
+            font=dict(size=12, color=theme.muted))]
     alt = ("Extreme eigenvalues of the inverse curvature matrices. "
            + " ".join(f"{e.title} stays within {say(s[0])} and {say(s[1])}."
-                      for (_, e), s in zip(shown, seen, strict=False)) + " " + " ".join(found))
-    return Picture("eig", first, alt, figure, heads, trail=0, cursor=axis == "iterations")
+                      for (_, e), s in zip(shown, seen, strict=True))
+           + "".join(f" {words}." for words in found))
+    return Picture("eig", first, alt, {"data": data, "layout": layout}, heads,
+                   cursor=axis == "iterations")
 
 
 def _keeps_matrix(trace: Trace, e: Entrant) -> bool:
@@ -90,9 +128,10 @@ def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[s
     return data | {"x": clock(c, axis, run)[1:steps + 1]}
 
 
-def _bounds(figure: go.Figure, theme: Theme, i: int, e: Entrant,
-            data: dict[str, np.ndarray]) -> list[float]:
-    """Certified bounds with a filled band, a-priori bounds dotted; returns all their values."""
+def _bounds(theme: Theme, i: int, e: Entrant,
+            data: dict[str, np.ndarray]) -> tuple[list[dict[str, Any]], list[float]]:
+    """Certified bounds with a filled band, a-priori bounds dotted; and all their values."""
+    lines: list[dict[str, Any]] = []
     drawn: list[float] = []
     for name, dash, words in (("apriori", "dot", "a-priori"), ("certified", "dash", "certified")):
         for side in ("low", "high"):
@@ -101,30 +140,39 @@ def _bounds(figure: go.Figure, theme: Theme, i: int, e: Entrant,
                 continue
             visible = np.where(np.isfinite(values) & (values > 0), values, np.nan)
             drawn.extend(visible[np.isfinite(visible)])
-            figure.add_trace(go.Scatter(
-                x=data["x"], y=visible, mode="lines", meta={"entrant": i}, name="bound",
-                opacity=0.75, line=dict(color=e.color, width=1.2, dash=dash),
-                fill="tonexty" if (name, side) == ("certified", "high") else None,
-                fillcolor=theme.band,
+            fill = (dict(fill="tonexty", fillcolor=theme.band)
+                    if (name, side) == ("certified", "high") else {})
+            lines.append(curve(
+                data["x"], visible, meta={"entrant": i}, name="bound", opacity=0.75, **fill,
+                line=dict(color=theme.tint(e.color), width=1.2, dash=dash),
                 hovertemplate=f"{e.title}, {words} bound: %{{y:.3~g}}<extra></extra>"))
-    return drawn
+    return lines, drawn
 
 
-def _ticks(figure: go.Figure, i: int, e: Entrant, data: dict[str, np.ndarray], y: float) -> str:
-    """A row of marks where damping acted; returns what it found, in words."""
+def _ticks(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray],
+           y: float, height: float) -> tuple[list[dict[str, Any]], str]:
+    """A row of marks where damping acted; and what was found, in words.
+
+    All marks of a kind are one broken line: hundreds of symbols take long to draw, and overlap.
+    """
     one, two = data["theta1"] < 1, data["theta2"] < 1
+    kinds = [(one & ~two, 0.0, 0.42, "Powell's damping acted"), (two & ~one, -0.42, 0.0,
+             "step 2 acted"), (one & two, -0.42, 0.42, "both steps acted")]
+    color = theme.tint(e.color)
+    rows = []
+    for mask, foot, top, words in kinds:
+        if mask.any():
+            ends = np.array([y + foot * height, y + top * height, np.nan])
+            rows.append(dict(
+                type="scatter", mode="lines", x=np.repeat(data["x"][mask], 3),
+                y=np.tile(ends, mask.sum()), meta={"entrant": i}, yaxis="y2",
+                line=dict(color=color, width=1.6),
+                hovertemplate=f"{e.title}: {words}<extra></extra>"))
     skipped = data["skipped"].astype(bool)
-    for mask, symbol, words in ((one & ~two, "line-ns-open", "Powell's damping acted"),
-                                (two & ~one, "triangle-up", "step 2 acted"),
-                                (one & two, "diamond", "both steps acted"),
-                                (skipped, "x-thin-open", "pair skipped")):
-        if not mask.any():
-            continue
-        figure.add_trace(go.Scatter(
-            x=data["x"][mask], y=np.full(mask.sum(), y), mode="markers", meta={"entrant": i},
-            yaxis="y2", marker=dict(symbol=symbol, size=7, color=e.color,
-                                       line=dict(width=1.6, color=e.color)),
-            hovertemplate=f"{e.title}: {words}<extra></extra>"))
+    if skipped.any():
+        rows.append(marks(
+            data["x"][skipped], np.full(skipped.sum(), y), meta={"entrant": i}, yaxis="y2",
+            marker=dict(symbol="x-thin-open", size=7, color=color, line=dict(width=1.6)),
+            hovertemplate=f"{e.title}: pair skipped<extra></extra>"))
     total = max(len(one), 1)
-    return (f"{e.title}: H within {say(np.nanmin(data['eig_min']))} … "
-            f"{say(np.nanmax(data['eig_max']))}, damped in {(one | two).sum()} of {total} updates")
+    return rows, f"{e.title} damped in {(one | two).sum()} of {total} updates"

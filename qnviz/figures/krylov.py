@@ -5,11 +5,24 @@ exact Hessian, on a signed log axis. Below: iterations per step, coloured by the
 Diagnoses: where curvature turned negative, and how much work early termination saved.
 """
 
-import numpy as np
-import plotly.graph_objects as go
+from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import curve, marks
 from qnviz.figures.loss import AXES
-from qnviz.figures.theme import UNSTARTED, Picture, Theme, notice, time_range
+from qnviz.figures.theme import (
+    UNSTARTED,
+    WAITING,
+    Head,
+    Picture,
+    Theme,
+    notice,
+    time_range,
+)
+from qnviz.figures.views import so_far
 from qnviz.runs.trace import Trace, clock
 
 EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
@@ -28,24 +41,27 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
     shown = [(i, e) for i, e in enumerate(trace.entrants)
              if "krylov_reason" in trace[e.label] and trace[e.label]["stopped"][run] > 0]
     if not shown:
-        started = any(trace[e.label]["stopped"][run] for e in trace.entrants)
-        why = EMPTY if started else UNSTARTED
+        started = [bool(trace[e.label]["stopped"][run]) for e in trace.entrants]
+        why = UNSTARTED if not any(started) else EMPTY
+        if trace.unfinished and not all(started):
+            why = WAITING                      # the one who says nothing yet may be the one
         return Picture("krylov", "No Krylov iterations to look at", why, notice(theme, why))
     i, e = shown[0]
     c = trace[e.label]
     steps = int(c["stopped"][run])
     x = clock(c, axis, run)[1:steps + 1]
-    figure = go.Figure(layout=theme.base(AXES[axis], "curvature seen"))
+    layout = theme.base(AXES[axis], "curvature seen")
+    data: list[dict[str, Any]] = []
     # CG sees the batch: under noise the band is the batch's Hessian, not the one at ε = 1
     whose = "batch_hessian" if "batch_hessian_min" in c else "hessian"
     if f"{whose}_min" in c:
-        _band(figure, theme, x, *(c[f"{whose}_{m}"][:steps, run] for m in ("min", "max")))
+        data += _band(theme, x, *(c[f"{whose}_{m}"][:steps, run] for m in ("min", "max")))
     rayleigh = c["rayleigh"][:steps, run]
     at = np.repeat(x[:, None], rayleigh.shape[1], 1)
-    for mask, symbol, color, size in ((rayleigh > 0, "circle", e.color, 6),
+    for mask, symbol, color, size in ((rayleigh > 0, "circle", theme.tint(e.color), 6),
                                       (rayleigh <= 0, "x", theme.alarm, 9)):
-        figure.add_trace(go.Scatter(
-            x=at[mask], y=signed_log(rayleigh[mask]), mode="markers", meta={"entrant": i},
+        data.append(marks(
+            at[mask], signed_log(rayleigh[mask]), meta={"entrant": i},
             marker=dict(symbol=symbol, size=size, color=color), customdata=rayleigh[mask],
             hovertemplate="pᵀHp/pᵀp = %{customdata:.3~g}<extra></extra>"))
     width = np.diff(np.concatenate([[0.0], x]))
@@ -55,48 +71,42 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
         mask = reasons == code
         if mask.any():
             color, pattern = theme.reasons[words]
-            figure.add_trace(go.Bar(
+            data.append(dict(
+                type="bar",
                 x=x[mask] - width[mask] / 2, y=counts[mask], width=0.86 * width[mask], yaxis="y2",
                 meta={"entrant": i}, marker=dict(
-                    color=color, line_width=0, pattern=dict(
+                    color=color, line=dict(width=0), pattern=dict(
                         shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
                 hovertemplate=f"%{{y}} iterations: {words}<extra></extra>"))
     reach = float(np.nanmax(np.abs(rayleigh), initial=1.0))
     values = [v for v in (-1e6, -1e4, -1e3, -100, -10, 0, 10, 100, 1e3, 1e4, 1e6)
               if abs(v) <= 3 * reach]
-    figure.update_layout(
-        barmode="overlay", bargap=0,
-        yaxis=dict(domain=[SPLIT + 0.04, 1], tickvals=signed_log(np.array(values)),
-                   ticktext=[f"{v:,.0f}".replace("-", "−") for v in values], zeroline=True,
-                   zerolinecolor=theme.muted),
-        yaxis2=dict(domain=[0, SPLIT - 0.04], title=dict(
-            text="iterations", standoff=4, font=dict(size=13, color=theme.muted)),
-                    tickfont=dict(size=12, color=theme.muted),
-                    gridcolor=theme.grid, rangemode="tozero", tickformat="d",
-                    dtick=max(1, -(-int(counts.max()) // 4)),
-                    zeroline=False))
-    figure.update_xaxes(range=time_range(trace, [e], axis, run), anchor="y2")
+    layout |= dict(barmode="overlay", bargap=0)
+    layout["yaxis"] |= dict(
+        domain=[SPLIT + 0.04, 1], tickvals=signed_log(np.array(values)).tolist(),
+        ticktext=[f"{v:,.0f}".replace("-", "−") for v in values], zeroline=True,
+        zerolinecolor=theme.muted)
+    layout["yaxis2"] = theme.axis("iterations") | dict(
+        domain=[0, SPLIT - 0.04], rangemode="tozero", tickformat="d",
+        dtick=max(1, -(-int(counts.max()) // 4)))
+    layout["xaxis"] |= dict(range=time_range(trace, [e], axis, run), anchor="y2")
     early = {w: int((reasons == k).sum()) for k, w in enumerate(REASONS) if (reasons == k).any()}
-    title = f"{e.title}: " + ", ".join(
+    title = f"{e.title}{so_far(trace)}: " + ", ".join(
         f"{n} × {'to tolerance' if w == 'converged' else w}" for w, n in early.items())
     alt = (f"{e.title}'s inner conjugate-gradient iterations over {steps} outer steps: "
            f"{int(counts.sum())} iterations in all. Ended by "
            + ", ".join(f"{w} {n} times" for w, n in early.items()) + ". Curvature along its "
            f"directions lay between {np.nanmin(rayleigh):.3g} and {np.nanmax(rayleigh):.3g}.")
     head = np.concatenate([[np.nan], signed_log(_last_finite(rayleigh))])
-    return Picture("krylov", title, alt, figure,
-                   [(i, np.concatenate([[np.nan], x]), head)], trail=0,
-                   cursor=axis == "iterations")
+    return Picture("krylov", title, alt, {"data": data, "layout": layout},
+                   [Head(i, clock(c, axis, run)[:steps + 1], head)], cursor=axis == "iterations")
 
 
-def _band(figure: go.Figure, theme: Theme, x: np.ndarray, low: np.ndarray,
-          high: np.ndarray) -> None:
+def _band(theme: Theme, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[dict[str, Any]]:
     """Between the exact Hessian's extreme eigenvalues, where all quotients must lie."""
-    for values, fill in ((low, None), (high, "tonexty")):
-        figure.add_trace(go.Scatter(
-            x=x, y=signed_log(values), mode="lines", line=dict(color=theme.muted, width=1),
-            fill=fill, fillcolor=theme.band, customdata=values,
-            hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>"))
+    return [curve(x, signed_log(values), line=dict(color=theme.muted, width=1), customdata=values,
+                  hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>", **fill)
+            for values, fill in ((low, {}), (high, dict(fill="tonexty", fillcolor=theme.band)))]
 
 
 def _last_finite(a: np.ndarray) -> np.ndarray:

@@ -5,18 +5,45 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from qnviz.figures.codes import codes
+from qnviz.figures.drift import drift
 from qnviz.figures.eigenvalues import eigenvalues
+from qnviz.figures.factors import factors
 from qnviz.figures.krylov import krylov
 from qnviz.figures.loss import loss
-from qnviz.figures.theme import THEMES, Picture
+from qnviz.figures.reconstructions import reconstructions
+from qnviz.figures.singular_values import singular_values
+from qnviz.figures.theme import THEMES, Head, Picture, Theme
 from qnviz.figures.trajectory import trajectory
-from qnviz.runs.trace import Trace, clock
+from qnviz.figures.zeros import zeros
+from qnviz.runs.trace import Trace, at_every_step, clock
 from qnviz.words import say
 
+# every picture that a race can show, by its id
+PICTURES: dict[str, Callable[[Trace, Theme, str, int], Picture]] = {
+    "path": lambda trace, theme, axis, run: trajectory(trace, theme, run),
+    "eig": eigenvalues,
+    "krylov": krylov,
+    "loss": loss,
+    "singular": lambda trace, theme, axis, run: singular_values(trace, theme, axis),
+    "zeros": lambda trace, theme, axis, run: zeros(trace, theme, axis),
+    "drift": lambda trace, theme, axis, run: drift(trace, theme, axis),
+    "reconstructions": lambda trace, theme, axis, run: reconstructions(trace, theme, run),
+    "codes": lambda trace, theme, axis, run: codes(trace, theme),
+    "factors": lambda trace, theme, axis, run: factors(trace, theme, axis),
+}
+# rows of pictures per problem; the play bar stands below the first
+LAYOUTS: dict[str, list[list[str]]] = {
+    "rosenbrock": [["path", "eig", "krylov"], ["loss", "@words"]],
+    "linear_net": [["path", "eig", "singular"], ["loss", "@words"], ["zeros", "drift", "krylov"]],
+    "autoencoder": [["path", "eig", "reconstructions"], ["loss", "@words"],
+                    ["codes", "factors", "krylov"]],
+}
 MAX_FRAMES = 600
 PLAY_SECONDS = 6.0                    # how long a whole race takes at speed 1
 
@@ -27,25 +54,59 @@ def packed(a: np.ndarray, dtype: str = "f4") -> dict[str, str]:
     """Numbers as Plotly packs them, base64 little-endian; f4 where they are only drawn."""
     largest = np.finfo(dtype).max
     small = np.clip(np.asarray(a, dtype=float), -largest, largest).astype(f"<{dtype}")
-    return {"dtype": dtype, "bdata": base64.b64encode(small.tobytes()).decode()}
+    shape = {"shape": ", ".join(map(str, a.shape))} if a.ndim > 1 else {}
+    return {"dtype": dtype, "bdata": base64.b64encode(small.tobytes()).decode()} | shape
+
+
+def plain(value: Any) -> Any:
+    """A figure as JSON can hold it."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return packed(value) if isinstance(value, np.ndarray) else value
 
 
 def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run: int = 0,
-           frame: int | None = None, autoplay: bool = True, plotly_url: str = "") -> dict[str, Any]:
-    """The player's payload for a race on a plane: path, eigenvalues, Krylov, loss and words."""
-    t = THEMES[theme]
-    pictures = [trajectory(trace, t, run), eigenvalues(trace, t, axis, run),
-                krylov(trace, t, axis, run), loss(trace, t, axis, run)]
+           frame: int | None = None, autoplay: bool = True, plotly_url: str = "",
+           follow: bool | None = None) -> dict[str, Any]:
+    """The player's payload for a race: the pictures of its problem, and words.
+
+    Args:
+        trace: the race.
+        theme: a name in THEMES.
+        axis: "iterations", "work" or "seconds".
+        run: which of the trace's runs.
+        frame: where the playhead is pinned, if it is.
+        autoplay: whether the race plays at once.
+        plotly_url: where the browser finds plotly.js.
+        follow: whether the playhead keeps up with a run that grows; by default, while one does.
+    """
+    rows = LAYOUTS[trace.spec["problem"]["name"]]
+    if len(rows) > 2 and not any("krylov_reason" in trace[e.label] for e in trace.entrants):
+        rows = [[name for name in row if name != "krylov"] for row in rows]
+    pictures = [PICTURES[name](trace, THEMES[theme], axis, run)
+                for row in rows for name in row if name in PICTURES]
     frames = _frames(trace, axis, run)
     label, unit = CLOCKS[axis]
-    content = hashlib.sha256(json.dumps([trace.key, axis, run, theme]).encode()).hexdigest()[:16]
+    clocks = [clock(trace[e.label], axis, run)[:int(trace[e.label]["stopped"][run]) + 1]
+              for e in trace.entrants]
+    follow = trace.unfinished if follow is None else follow
+    # a run that is still growing has the key that it will have at its end
+    so_far = [[int(trace[e.label]["stopped"].sum()), *trace[e.label]["status"].tolist()[:1000]]
+              for e in trace.entrants]
+    content = hashlib.sha256(json.dumps([trace.key, so_far, axis, run, theme]).encode())
+    ticks = {"label": label, "unit": unit, "frames": packed(frames, "f8")}
+    if follow and axis == "iterations":
+        ticks["end"] = max(len(trace[e.label]["seconds"]) - 1 for e in trace.entrants)
     return {
-        "id": content, "plotly_url": plotly_url, "theme": theme, "frame": frame,
-        "autoplay": autoplay, "rate": max(len(frames) / PLAY_SECONDS, 4.0),
-        "clock": {"label": label, "unit": unit, "frames": [float(f) for f in frames]},
-        "entrants": [_entrant(trace, i, axis, run) for i in range(len(trace.entrants))],
-        "panels": [_panel(p) for p in pictures],
-        "rows": [["path", "eig", "krylov"], ["loss", "@words"]],
+        "id": content.hexdigest()[:16], "plotly_url": plotly_url, "theme": theme, "frame": frame,
+        "autoplay": autoplay and not follow, "follow": follow,
+        "rate": max(len(frames) / PLAY_SECONDS, 4.0), "clock": ticks,
+        "entrants": [_entrant(trace, THEMES[theme], i, clocks[i], run)
+                     for i in range(len(trace.entrants))],
+        "panels": [_panel(p, clocks) for p in pictures],
+        "rows": rows,
     }
 
 
@@ -59,22 +120,28 @@ def _frames(trace: Trace, axis: str, run: int) -> np.ndarray:
     return np.linspace(0, last, min(MAX_FRAMES, max(stops) + 1))
 
 
-def _entrant(trace: Trace, i: int, axis: str, run: int) -> dict[str, Any]:
+def _entrant(trace: Trace, theme: Theme, i: int, ticks: np.ndarray, run: int) -> dict[str, Any]:
     e = trace.entrants[i]
     c = trace[e.label]
-    steps = int(c["stopped"][run]) + 1
-    ticks = clock(c, axis, run)[:steps]
+    steps = len(ticks)
     words = trace.words[e.label][:steps - 1] if run == 0 else []
     words += [""] * (steps - 1 - len(words))
-    return {"label": e.label, "title": e.title, "color": e.color, "dash": e.dash,
-            "marker": e.marker, "clock": [round(float(v), 6) for v in ticks],
-            "loss": packed(c["loss"][:steps, run], "f8"),
+    over = c["status"][run] != "running" and run < len(trace.ends[e.label])
+    return {"label": e.label, "title": e.title, "color": theme.tint(e.color), "dash": e.dash,
+            "marker": e.marker, "clock": packed(ticks, "f8"),
+            "loss": packed(c["loss"][at_every_step(c, run), run], "f8"),
             "words": [f"Starts at loss {say(float(c['loss'][0, run]))}.", *words],
-            "end": trace.ends[e.label][run] if run < len(trace.ends[e.label]) else ""}
+            "end": trace.ends[e.label][run] if over else ""}
 
 
-def _panel(p: Picture) -> dict[str, Any]:
-    return {"id": p.id, "title": p.title, "alt": p.alt, "span": 1,
-            "figure": json.loads(str(p.figure.to_json())), "trail": p.trail, "cursor": p.cursor,
-            "click": p.click,
-            "heads": [{"entrant": i, "x": packed(x), "y": packed(y)} for i, x, y in p.heads]}
+def _panel(p: Picture, clocks: list[np.ndarray]) -> dict[str, Any]:
+    return {"id": p.id, "title": p.title, "alt": p.alt, "span": 1, "figure": plain(p.figure),
+            "trail": p.trail, "cursor": p.cursor, "click": p.click, "label": p.label,
+            "strip": p.strip, "cloud": p.cloud, "choices": [_panel(c, clocks) for c in p.choices],
+            "heads": [_head(h, clocks[h.entrant]) for h in p.heads]}
+
+
+def _head(head: Head, ticks: np.ndarray) -> dict[str, Any]:
+    """A head without x stands at its entrant's clock."""
+    x = {} if np.array_equal(head.x, ticks) else {"x": packed(head.x)}
+    return {"entrant": head.entrant, "y": packed(head.y), "axis": head.axis} | x

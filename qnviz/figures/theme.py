@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 
+from qnviz.figures.colors import mixed, relit
+from qnviz.figures.draw import note
 from qnviz.runs.trace import Entrant, Trace, clock
+from qnviz.words import say
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 
@@ -28,36 +33,37 @@ class Theme:
     band: str                        # a quiet filled area
     alarm: str                       # negative curvature, divergence
     reasons: dict[str, tuple[str, str]]         # why a Krylov iteration ended: colour, pattern
+    lamp: tuple[float, float] = (1.0, 0.0)      # entrants' lightness: scale, offset
+
+    def tint(self, color: str) -> str:
+        """An entrant's colour in this room's light, of the same hue."""
+        return color if self.lamp == (1.0, 0.0) else relit(color, *self.lamp)
 
     def legible(self, color: str) -> str:
-        """An entrant's colour as text: mixed with ink, as small type needs more contrast."""
-        def parts(c: str) -> list[int]:
-            return [int(c[i:i + 2], 16) for i in (1, 3, 5)]
+        """A colour for text: mixed with ink, as small type needs more contrast."""
+        return mixed(color, self.ink, 0.4)
 
-        mixed = (round(0.6 * a + 0.4 * b) for a, b in zip(parts(color), parts(self.ink),
-                                                          strict=True))
-        return "#" + "".join(f"{v:02x}" for v in mixed)
-
-    def base(self, x: str, y: str, **layout: Any) -> go.Layout:
-        """The layout that all pictures share, with axis titles."""
-        axis = dict(gridcolor=self.grid, zeroline=False, linecolor=self.grid, ticks="outside",
-                    tickcolor=self.grid, ticklen=4,
-                    tickfont=dict(color=self.muted, size=12),
-                    title_standoff=4,
-                    title_font=dict(color=self.muted, size=13), automargin=False)
-        return go.Layout(
-            template=go.layout.Template(),     # Plotly's own would add 7 kB that is all overridden
+    def base(self, x: str, y: str, *, right: int = 10) -> dict[str, Any]:
+        """The layout that all pictures share, with axis titles and the right margin."""
+        return dict(
+            template={},                       # Plotly's own would add 7 kB that is all overridden
             font=dict(family=FONT, size=13, color=self.ink), paper_bgcolor="rgba(0,0,0,0)",
             plot_bgcolor="rgba(0,0,0,0)", showlegend=False, hovermode="closest", dragmode="zoom",
-            margin=dict(l=52, r=10, t=6, b=44), xaxis=dict(axis, title_text=x),
-            yaxis=dict(axis, title_text=y),
-            hoverlabel=dict(bgcolor=self.paper, font_color=self.ink, bordercolor=self.grid),
-        ).update(layout)
+            margin=dict(l=60, r=right, t=6, b=44), xaxis=self.axis(x), yaxis=self.axis(y),
+            annotations=[], hoverlabel=dict(
+                bgcolor=self.paper, font=dict(color=self.ink), bordercolor=self.grid))
+
+    def axis(self, title: str) -> dict[str, Any]:
+        """An axis that all pictures share."""
+        return dict(gridcolor=self.grid, zeroline=False, linecolor=self.grid, ticks="outside",
+                    tickcolor=self.grid, ticklen=4, tickfont=dict(color=self.muted, size=12),
+                    automargin=False, title=dict(
+                        text=title, standoff=4, font=dict(color=self.muted, size=13)))
 
 
 LIGHT = Theme(
     "light", ink="#1f2430", muted="#5d6475", grid="#e3e6ec", paper="#ffffff",
-    surface=((0, "#35558a"), (0.25, "#7d9fc4"), (0.5, "#bccfe2"), (0.75, "#e2e9f1"),
+    surface=((0, "#8fa3bd"), (0.25, "#afbfd3"), (0.5, "#cdd8e5"), (0.75, "#e6ecf3"),
              (1, "#f7f8fa")),
     level="rgba(31,36,48,0.22)", band="rgba(93,100,117,0.14)", alarm="#b3261e",
     reasons={"converged": ("#7fbfa6", ""), "negative curvature": ("#b3261e", "/"),
@@ -65,47 +71,96 @@ LIGHT = Theme(
              "non finite": ("#1f2430", "+")})
 DARK = Theme(
     "dark", ink="#e8eaf0", muted="#a3abbd", grid="#2b3240", paper="#0f131b",
-    surface=((0, "#9cc3ee"), (0.25, "#4f7cae"), (0.5, "#2b4a70"), (0.75, "#1a2c45"),
+    surface=((0, "#46566e"), (0.25, "#374559"), (0.5, "#283447"), (0.75, "#1c2635"),
              (1, "#121a28")),
     level="rgba(232,234,240,0.20)", band="rgba(163,171,189,0.16)", alarm="#ff8a80",
     reasons={"converged": ("#4f9c81", ""), "negative curvature": ("#ff8a80", "/"),
              "disturbing": ("#d69bd0", "x"), "budget": ("#7c8496", "-"),
-             "non finite": ("#e8eaf0", "+")})
+             "non finite": ("#e8eaf0", "+")},
+    lamp=(0.8, 0.22))                # Okabe and Ito's blue is too dim for a thin line in the dark
 THEMES = {t.name: t for t in (LIGHT, DARK)}
+
+
+class Head(NamedTuple):
+    """Where an entrant stands at each of its steps, x and y (n,), on one of the vertical axes."""
+
+    entrant: int
+    x: np.ndarray
+    y: np.ndarray
+    axis: str = "y"
 
 
 @dataclass
 class Picture:
     """A static figure with what the player moves above it.
 
-    `heads` are (entrant index, x (n,), y (n,)): where an entrant stands at each of its steps.
+    `figure` is plain: `data` and `layout` as Plotly writes them, columns as numpy arrays. Plotly's
+    own objects check every attribute, at 30 times the cost; `plotly()` makes one for an export.
     `cursor` asks for a vertical line at the playhead, `click` for a named answer to a click.
+    `strip` and `cloud` are images and points that change with the playhead, packed for the player.
+    `choices` are alternatives among which the reader switches; this one and each has a `label`.
     """
 
     id: str
     title: str
     alt: str
-    figure: go.Figure
-    heads: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
+    figure: dict[str, Any]
+    heads: list[Head] = field(default_factory=list)
     trail: int = 0
     cursor: bool = False
     click: str | None = None
+    label: str = ""
+    choices: list[Picture] = field(default_factory=list)
+    strip: dict[str, Any] | None = None
+    cloud: dict[str, Any] | None = None
+
+    def plotly(self) -> go.Figure:
+        """The figure as Plotly's own object, checked."""
+        import plotly.graph_objects as go  # takes as long as all pictures of a page
+
+        return go.Figure(self.figure)
 
 
-def log_range(low: float, high: float) -> list[float]:
-    """A Plotly log axis range that holds low … high with a little air."""
+def log_range(low: float, high: float, growing: bool = False) -> list[float]:
+    """A Plotly log axis range that holds low … high with a little air.
+
+    While a run is growing it ends at quarters of decades, so that the axis seldom moves.
+    """
     a, b = np.log10(max(low, 1e-300)), np.log10(max(high, 1e-300))
     air = 0.05 * max(b - a, 1.0)
-    return [a - air, b + air]
+    if growing:
+        return [float(np.floor(4 * (a - air)) / 4), float(np.ceil(4 * (b + air)) / 4)]
+    return [float(a - air), float(b + air)]
 
 
 def log_axis(span: list[float], ticks: int = 6) -> dict[str, Any]:
-    """A log axis over 10^span with ticks at a handful of powers of ten."""
+    """A log axis over 10^span with ticks at a handful of powers of ten, or of steps between."""
+    if span[1] - span[0] < 1.5:
+        return dict(type="log", range=span) | _between(span, ticks)
     first, last = int(np.ceil(span[0])), int(np.floor(span[1]))
     stride = max(1, -(-(last - first) // ticks))
     powers = [k for k in range(first, last + 1) if k % stride == 0]
     return dict(type="log", range=span, tickvals=[10.0**k for k in powers],
                 ticktext=[power_of_ten(k) for k in powers])
+
+
+def _between(span: list[float], ticks: int) -> dict[str, Any]:
+    """Ticks at round numbers, where an axis holds hardly a power of ten."""
+    values: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        powers = range(int(np.floor(span[0])), int(np.ceil(span[1])) + 1)
+        values = [float(f"{m * 10.0**k:.3g}") for k in powers for m in steps
+                  if span[0] <= np.log10(m) + k <= span[1]]
+        if len(values) >= 3:
+            break
+    else:
+        low, high = 10.0 ** np.array(span)
+        step = 10.0 ** np.floor(np.log10((high - low) / 2))
+        step *= 5 if high - low > 12 * step else 2 if high - low > 6 * step else 1
+        first, last = int(low / step) + 1, int(high / step)
+        values = [float(f"{k * step:.3g}") for k in range(first, last + 1)]
+    values = values[::max(1, -(-len(values) // (ticks + 1)))]
+    return dict(tickvals=values, ticktext=[say(v) for v in values])
 
 
 def power_of_ten(k: int) -> str:
@@ -116,21 +171,37 @@ def power_of_ten(k: int) -> str:
 
 
 def time_range(trace: Trace, entrants: list[Entrant], axis: str, run: int) -> list[float]:
-    """The axis range that holds the longest of these entrants' runs."""
-    ends = [clock(trace[e.label], axis, run)[int(trace[e.label]["stopped"][run])]
-            for e in entrants]
-    longest = float(max(ends)) or 1.0
+    """The axis range that holds the longest of these entrants' runs.
+
+    While a run is growing it holds what may still come, so that the axis seldom moves.
+    """
+    clocks = [(clock(trace[e.label], axis, run), int(trace[e.label]["stopped"][run]))
+              for e in entrants]
+    longest = float(max(ticks[stop] for ticks, stop in clocks))
+    if trace.unfinished:
+        longest = round_up(longest) if axis != "iterations" else float(
+            max(len(ticks) - 1 for ticks, _ in clocks))
+    longest = longest or 1.0
     return [-0.01 * longest, 1.01 * longest]
 
 
+def round_up(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 5, 7, 10, … times a power of ten."""
+    if value <= 0:
+        return 0.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value))
+
+
 UNSTARTED = "No step was taken: the start already meets the rule for stopping."
+WAITING = "No step has been taken yet."
 
 
-def notice(theme: Theme, text: str) -> go.Figure:
+def notice(theme: Theme, text: str) -> dict[str, Any]:
     """An empty picture that says why it is empty."""
-    figure = go.Figure(layout=theme.base("", ""))
-    figure.update_xaxes(visible=False, range=[0, 1])
-    figure.update_yaxes(visible=False, range=[0, 1])
-    figure.add_annotation(text="<br>".join(textwrap.wrap(text, 42)), x=0.5, y=0.5,
-                          showarrow=False, font=dict(color=theme.muted, size=14))
-    return figure
+    layout = theme.base("", "")
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] |= dict(visible=False, range=[0, 1])
+    layout["annotations"] = [note("<br>".join(textwrap.wrap(text, 42)), 0.5, 0.5,
+                                  font=dict(color=theme.muted, size=14))]
+    return {"data": [], "layout": layout}

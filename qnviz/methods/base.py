@@ -65,6 +65,8 @@ class Method(Frozen):
     reference: ClassVar[str]
     fails: ClassVar[str]                       # when it fails, in a sentence
     look: ClassVar[Look]
+    dense: ClassVar[bool] = False              # whether a P × P matrix is made per run
+    ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
 
     name: str = ""                             # a Literal in each method: what a spec calls it
     label: Label | None = None
@@ -84,6 +86,14 @@ class Method(Frozen):
         """Why this method cannot run on a problem, in a sentence; None where it can."""
         return None
 
+    def passes(self, problem: ProblemSpec) -> float:
+        """The most units of work that a step usually takes; 3 for a gradient (MATH §1)."""
+        return 3
+
+    def held(self, problem: ProblemSpec) -> int:
+        """About how many numbers a run's state and the making of a step hold at once."""
+        return 4 * problem.size**2 if self.dense else 6 * problem.size
+
     def recorded(self, problem: ProblemSpec) -> int:
         """How many numbers a step of one run exposes at most; memory is planned with it."""
         return 12
@@ -96,9 +106,44 @@ class Method(Frozen):
     def step(self, oracle: Oracle, state: Any, p: SimpleNamespace) -> tuple[Any, Events]:
         """One step on one batch; its first forward pass, if it needs any, is at state.theta."""
 
+    # --- what there is to see in a step, looked at by the loop and not charged to the method ------
+
+    def matrix(self, problem: ProblemSpec) -> int:
+        """Rows of the largest matrix whose spectrum `measure` takes; 0 where there is none."""
+        return 0
+
+    def shown(self, state: Any) -> Any:
+        """The part of a state that `measure` looks at; its tensors lead with R."""
+        return None
+
+    def measure(self, shown: Any, p: SimpleNamespace) -> Events:
+        """Numbers (R, …) of what is shown, such as its extreme eigenvalues."""
+        return {}
+
+    def watch(self, before: Events, after: Events, events: Events, p: SimpleNamespace) -> Events:
+        """What to add to a step's events, from the measurements before and after it."""
+        return after
+
+    def factors(self, state: Any) -> dict[str, list[Tensor]]:
+        """Symmetric matrices (R, n, n) per layer, whose whole spectra are worth a picture."""
+        return {}
+
     def describe(self, e: Mapping[str, Any]) -> str:
         """What one step did, in a sentence, from its recorded events of one run."""
         return ""
+
+
+def join(parts: list[Any]) -> Any:
+    """The same structure with all tensors joined along their leading axis."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(parts)
+    if isinstance(first, list | tuple):
+        return type(first)(join(list(column)) for column in zip(*parts, strict=True))
+    if is_dataclass(first) and not isinstance(first, type):
+        return replace(first, **{f.name: join([getattr(part, f.name) for part in parts])
+                                 for f in fields(first)})
+    return first
 
 
 def column(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@
     s = a d,   y = ∇f(W + s) − ∇f(W), on the same batch                           (2)
     H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,   ρ = 1/sᵀy                         (3)
 
-H₀ = I, rescaled to (sᵀy / yᵀy) I before the first update [NW06, eq. 6.20].
+H₀ = I, rescaled to (sᵀy / yᵀy) I before the first update [NW06, eq. 6.20] unless asked otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from qnviz.curvature.line_search import strong_wolfe
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.curvature.spectrum import extremes
+from qnviz.fields import choice
 from qnviz.methods.base import Events, Look, Method, State
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
@@ -54,8 +55,14 @@ class BFGS(Method):
     fails: ClassVar[str] = ("Under noise each search fits the batch at hand, and pairs from "
                             "different batches contradict each other; memory is P².")
     look: ClassVar[Look] = Look("#7f7f7f", "solid", "star")
+    dense: ClassVar[bool] = True
 
     name: Literal["bfgs"] = "bfgs"
+    scaling: Literal["pair", "none"] = choice(
+        "pair", "Whether H starts from (sᵀy / yᵀy) I, once a pair is known, or from I.", "H_0")
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 6
 
     def unavailable(self, problem: ProblemSpec) -> str | None:
         if problem.size > DENSE_LIMIT:
@@ -82,13 +89,13 @@ class BFGS(Method):
         s, y = search.theta - theta, search.g - g                                       # (2)
         sy = vecdot(s, y)
         keep = skip(sy, vecdot(s, s), torch.zeros_like(sy), search.a > 0)
-        H = self.update(state.H, s, y, keep, state.fresh & ~keep)                       # (3)
+        rescale = state.fresh & ~keep & (self.scaling == "pair")
+        H = self.update(state.H, s, y, keep, rescale)                                   # (3)
         # where no step was found H has gone bad: forget it
         lost = search.a == 0
         H = self.reset(H, lost)
-        low, high = self.extremes(H)
         events = {"step_size": search.a, "trials": search.trials, "wolfe": search.found,
-                  "skipped": keep, "eig_min": low, "eig_max": high}
+                  "skipped": keep}
         return QuasiNewtonState(search.theta, state.k + 1, H, search.f, search.g,
                                 (state.fresh & keep) | lost), events
 
@@ -109,16 +116,23 @@ class BFGS(Method):
         gamma = torch.where(rescale, sy / vecdot(y, y), 1.0)
         H = gamma[:, None, None] * H
         Hy = (H @ y[..., None])[..., 0]
-        return bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)
+        return bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)[0]
 
     def reset(self, H: Any, lost: Tensor) -> Any:
         """H = I again in the runs of `lost`."""
         eye = torch.eye(H.shape[-1], dtype=H.dtype, device=H.device)
         return torch.where(lost[:, None, None], eye, H)
 
-    def extremes(self, H: Any) -> tuple[Tensor, Tensor]:
-        """λ_min and λ_max of H, or NaN where a dense H is not at hand."""
-        return extremes(H)
+    # --- what there is to see ---------------------------------------------------------------------
+
+    def matrix(self, problem: ProblemSpec) -> int:
+        return problem.size
+
+    def shown(self, state: QuasiNewtonState) -> Any:
+        return state.H
+
+    def measure(self, shown: Any, p: SimpleNamespace) -> Events:
+        return dict(zip(("eig_min", "eig_max"), extremes(shown), strict=True))
 
     def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:
@@ -127,6 +141,6 @@ class BFGS(Method):
         text += "s" * bool(e["trials"] != 1)
         text += "" if e["wolfe"] else " (the Wolfe conditions were not reached)"
         text += "; the pair was skipped" if e["skipped"] else ""
-        if np.isfinite(e["eig_max"]):
+        if np.isfinite(e.get("eig_max", np.nan)):
             text += f"; H has eigenvalues {say(e['eig_min'])} … {say(e['eig_max'])}"
         return text + "."

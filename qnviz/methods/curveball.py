@@ -28,6 +28,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import pseudo_solve
 from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
 PERIOD, RATE = 5, 0.999                       # how often λ moves, and by which factor per step
@@ -73,6 +74,9 @@ class CurveBall(Method):
     rho: float = number(0.9, r"\rho", "Momentum, where tuning is fixed.", ge=0, lt=1)
     beta: float = number(1e-3, r"\beta", "Step size, where tuning is fixed.", gt=0, le=10, log=True)
 
+    def passes(self, problem: ProblemSpec) -> float:
+        return 5.2
+
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> CurveBallState:
         return CurveBallState(theta, 0, torch.zeros_like(theta), p.lam)
 
@@ -81,7 +85,9 @@ class CurveBall(Method):
         z, lam = state.z, state.lam
         tape = oracle.forward(state.theta)
         Bz, Jz, df = self._curvature(oracle, tape, z)
-        dz = Bz + column(lam) * z                                              # (1)
+        dz = torch.addcmul(Bz, column(lam), z)                                 # (1)
+        if oracle.problem.tau:
+            dz = dz + oracle.problem.tau * state.theta        # gradient of ½ τ‖θ‖²
         if self.curvature != "gauss_newton":
             g = oracle.vjp(tape, df)
             dz = dz + g
@@ -106,7 +112,8 @@ class CurveBall(Method):
         if self.curvature == "gauss_newton":
             Jz = oracle.jvp(tape, z)
             # one vector-Jacobian product brings back curvature and gradient together
-            return oracle.vjp(tape, oracle.output_hessian_vector(tape, Jz) + df), Jz, df
+            Bz = oracle.vjp(tape, oracle.output_hessian_vector(tape, Jz) + df)
+            return Bz + oracle.problem.tau * z if oracle.problem.tau else Bz, Jz, df
         if self.curvature == "hessian":
             return oracle.hessian_vector(tape, z), oracle.jvp(tape, z), df
         return torch.zeros_like(z), oracle.jvp(tape, z), df
@@ -118,6 +125,7 @@ class CurveBall(Method):
         if self.curvature == "gauss_newton":
             HJz, HJdz = (oracle.output_hessian_vector(tape, v) for v in (Jz, Jdz))
             a11, a12, a22 = (_mean(x, y) for x, y in ((Jdz, HJdz), (Jz, HJdz), (Jz, HJz)))
+            lam = lam + oracle.problem.tau
         elif self.curvature == "hessian":
             Bdz = oracle.hessian_vector(tape, dz)
             a11, a12, a22 = vecdot(dz, Bdz), vecdot(z, Bdz), vecdot(z, Bz)
@@ -127,6 +135,8 @@ class CurveBall(Method):
                          for a, x, y in ((a11, dz, dz), (a12, z, dz), (a22, z, z)))
         M = torch.stack([a11, a12, a12, a22], -1).view(-1, 2, 2)
         b = torch.stack([_mean(Jdz, df), _mean(Jz, df)], -1)
+        if tau := oracle.problem.tau:             # the slopes of ½ τ‖θ‖² along Δz and z
+            b = b + tau * torch.stack([vecdot(tape.theta, dz), vecdot(tape.theta, z)], -1)
         # Δz and z differ in size by orders of magnitude: scaled to a unit diagonal, the threshold of
         # the pseudo-inverse tells parallel from unequal directions; the step is the same
         size = torch.stack([a11, a22], -1).abs()

@@ -15,13 +15,12 @@ full batch its β is 0. (5) is Hessian-action BFGS: it asks the known A for the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.linalg import vecdot
 
 from qnviz.curvature.double_damping import (
     DampedPair,
@@ -30,28 +29,41 @@ from qnviz.curvature.double_damping import (
     update_bounds,
     worst_case,
 )
+from qnviz.curvature.kronecker import (
+    Layers,
+    damped,
+    hessian_action,
+    joined,
+    means,
+    pad,
+    second_moment,
+    times,
+)
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
-from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Look, State, column
+from qnviz.methods.damping_words import damping_in_words
+from qnviz.methods.factored import Factored
 from qnviz.problems.base import ProblemSpec
-from qnviz.words import say
 
 
 @dataclass
 class KroneckerState(State):
-    """theta, k, and per layer: momentum, both factors, and the averaged pair."""
+    """theta, k, and per layer: momentum, both factors, and the averaged pair.
+
+    The layers of a small net share padded tensors (R, k, n, …): see `Layers`.
+    """
 
     M: list[Tensor]                            # (R, out, in+1)
-    A: list[Tensor]                            # (R, in+1, in+1)
-    H_a: list[Tensor]                          # (R, in+1, in+1)
-    H_g: list[Any]                             # (R, out, out), or the pairs that define it
-    s: list[Tensor]                            # (R, out)
-    y: list[Tensor]                            # (R, out)
+    A: Layers                                  # (R, in+1, in+1)
+    H_a: Layers                                # (R, in+1, in+1)
+    H_g: Layers                                # (R, out, out), or the pairs that define it
+    s: list[Tensor]                            # (R, k, out)
+    y: list[Tensor]                            # (R, k, out)
 
 
-class KBFGS(Method):
+class KBFGS(Factored):
     """Kronecker-factored BFGS with double damping."""
 
     title: ClassVar[str] = "K-BFGS"
@@ -81,117 +93,93 @@ class KBFGS(Method):
     damping: Damping = choice("double", "Which damping the pairs get.", r"\mathrm{DD}")
 
     def recorded(self, problem: ProblemSpec) -> int:
-        return 13 * problem.depth
+        return 15 * len(problem.layers)
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 6
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KroneckerState:
         tape = oracle.forward(theta)
-        A = [second_moment(a).expand(len(theta), -1, -1) for a in tape.a]   # warm start
-        H_a = [torch.linalg.inv(damped(A_l, p.lam)) for A_l in A]
-        zero = [torch.zeros_like(W[:, :, 0]) for W in tape.W]
-        return KroneckerState(theta, 0, [torch.zeros_like(W) for W in tape.W], A, H_a,
-                              [self.identity(z) for z in zero], zero, zero)
+        layers, join = oracle.problem.layers, joined(oracle.problem.layers)
+        ins, outs = (tuple(layer.shape[i] for layer in layers) for i in (1, 0))
+        A = pad([second_moment(a).expand(len(theta), -1, -1) for a in tape.a], join)  # warm start
+        H_a = [torch.linalg.inv(damped(A_k, p.lam)) for A_k in A]
+        zero = pad([torch.zeros_like(W[:, :, 0]) for W in tape.W], join)
+        return KroneckerState(theta, 0, [torch.zeros_like(W) for W in tape.W], Layers(A, ins),
+                              Layers(H_a, ins), Layers([self.identity(z) for z in zero], outs),
+                              zero, zero)
 
     def step(self, oracle: Oracle, state: KroneckerState,
              p: SimpleNamespace) -> tuple[KroneckerState, Events]:
-        b = p.momentum[:, None, None]
+        b, root, join = p.momentum[:, None, None], p.lam.sqrt(), joined(oracle.problem.layers)
         tape = oracle.forward(state.theta)
         grads = oracle.blocks(tape)
-        M = [b * M_l + (1 - b) * G for M_l, G in zip(state.M, grads, strict=True)]      # (1)
-        A = state.A if state.k == 0 else [
-            b * A_l + (1 - b) * second_moment(a) for A_l, a in zip(state.A, tape.a, strict=True)]
-        move = [self.apply(H, M_l) @ H_a
-                for H, M_l, H_a in zip(state.H_g, M, state.H_a, strict=True)]           # (2)
-        theta = state.theta - column(p.lr) * oracle.problem.join(move)
+        M = [torch.lerp(G, M_l, b) for M_l, G in zip(state.M, grads, strict=True)]      # (1)
+        A = state.A.parts if state.k == 0 else [
+            torch.lerp(E, A_k, b[..., None]) for A_k, E in zip(
+                state.A.parts, pad([second_moment(a) for a in tape.a], join), strict=True)]
+        move = [self.apply(H_g, M_l) @ H_a
+                for H_g, M_l, H_a in zip(state.H_g, M, state.H_a, strict=True)]         # (2)
+        theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
 
         after = oracle.forward(theta)
-        oracle.blocks(after)
-        c = torch.zeros_like(b[..., 0]) if oracle.batch.full else b[..., 0]
-        s = [c * s_l + (1 - c) * (h1 - h).mean(1)
-             for s_l, h1, h in zip(state.s, after.h, tape.h, strict=True)]              # (3)
-        y = [c * y_l + (1 - c) * (g1 - g).mean(1)
-             for y_l, g1, g in zip(state.y, after.g, tape.g, strict=True)]
-        H_g, layers = [], []
-        for H, s_l, y_l, g in zip(state.H_g, s, y, tape.g, strict=True):
-            pair = double_damping(s_l, y_l, self.operator(H), p.mu1, p.lam.sqrt(), self.damping)
-            keep = skip(pair.sy, pair.ss, g.mean(1).norm(dim=1), pair.usable)
-            H_next, spectrum = self.update(H, pair, keep, p)                            # (4)
+        oracle.backward(after)
+        c = torch.zeros_like(b) if oracle.batch.full else b
+        # h moves little against its size: in float32 the mean of h⁺ − h keeps a digit that the
+        # difference of the means would lose
+        dh = means([h1 - h for h1, h in zip(after.h, tape.h, strict=True)], join)
+        g, g1 = means(tape.g, join), means(after.g, join)
+        s = [torch.lerp(dh_k, s_k, c) for s_k, dh_k in zip(state.s, dh, strict=True)]
+        y = [torch.lerp(g1 - g, y_k, c) for y_k, g1, g in zip(state.y, g1, g, strict=True)]  # (3)
+        H_g, seen = [], []
+        for H, s_k, y_k, g_k in zip(state.H_g.parts, s, y, g, strict=True):
+            pair = double_damping(s_k, y_k, self.operator(H), column(p.mu1), column(root),
+                                  self.damping)
+            keep = skip(pair.sy, pair.ss, g_k.norm(dim=-1), pair.usable)
+            H_next, keep = self.update(H, pair, keep)                                   # (4)
             H_g.append(H_next)
-            layers.append(spectrum | {
-                "theta1": pair.theta1, "theta2": pair.theta2,
+            seen.append({
+                "theta1": pair.theta1, "theta2": pair.theta2, "skipped": keep,
+                "c1": pair.c1, "c2": pair.c2,
                 "ratio1_before": pair.ratio1_before, "ratio1_after": pair.ratio1_after,
                 "ratio2_before": pair.ratio2_before, "ratio2_after": pair.ratio2_after})
-        H_a = [hessian_action(H, damped(A_l, p.lam), a.mean(1))
-               for H, A_l, a in zip(state.H_a, A, tape.a, strict=True)]                 # (5)
-        events = {name: torch.stack([layer[name] for layer in layers], -1) for name in layers[0]}
-        return KroneckerState(theta, state.k + 1, M, A, H_a, H_g, s, y), events
+        H_a = [hessian_action(H, A_k, root, a)
+               for H, A_k, a in zip(state.H_a.parts, A, means(tape.a, join), strict=True)]   # (5)
+        events = {name: torch.cat([e[name] for e in seen], -1) for name in seen[0]}
+        return KroneckerState(
+            theta, state.k + 1, M, replace(state.A, parts=A), replace(state.H_a, parts=H_a),
+            replace(state.H_g, parts=H_g), s, y), events
 
     # --- what K-BFGS(L) does differently ----------------------------------------------------
 
     def identity(self, like: Tensor) -> Any:
-        """H_g = I for a layer with `like` (R, out)."""
-        return torch.eye(like.shape[1], dtype=like.dtype, device=like.device).repeat(
-            len(like), 1, 1)
+        """H_g = I for `like` (R, k, out)."""
+        return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device).repeat(
+            *like.shape[:-1], 1, 1)
 
     def apply(self, H: Any, M: Tensor) -> Tensor:
         """H_g M for M (R, out, m)."""
         return H @ M
 
     def operator(self, H: Any) -> Any:
-        """H_g as a function of vectors (R, out)."""
-        return lambda v: (H @ v[..., None])[..., 0]
+        """H_g as a function of vectors (R, k, out)."""
+        return lambda v: times(H, v)
 
-    def update(self, H: Any, pair: DampedPair, keep: Tensor, p: SimpleNamespace) -> tuple[
-            Any, dict[str, Tensor]]:
-        """H_g after the pair, and the extreme eigenvalues with both bounds (MATH §2)."""
-        low, high = extremes(H)
-        H_next = bfgs_update(H, pair.s, pair.Hy, pair.sy, pair.c1 * pair.sy, keep)
-        overflow = ~torch.isfinite(H_next).all(-1).all(-1)
-        H_next, keep = torch.where(overflow[:, None, None], H, H_next), keep | overflow
-        bounds = spectrum_bounds(low, high, pair.c1, pair.c2,
-                                 worst_case(high, p.mu1, p.lam.sqrt(), self.damping), keep)
-        return H_next, bounds | {"skipped": keep} | dict(
-            zip(("eig_min", "eig_max"), extremes(H_next), strict=True))
+    def update(self, H: Any, pair: DampedPair, keep: Tensor) -> tuple[Any, Tensor]:
+        """H_g after the pair, and the mask of the runs that skipped it."""
+        return bfgs_update(H, pair.s, pair.Hy, pair.sy, pair.c1 * pair.sy, keep)
+
+    # --- what there is to see ---------------------------------------------------------------------
+
+    def watch(self, before: Events, after: Events, events: Events, p: SimpleNamespace) -> Events:
+        """Extreme eigenvalues of H_g, and the bounds that the step's c₁, c₂ and damping give."""
+        low, high = before["eig_min"], before["eig_max"]
+        worst = worst_case(high, column(p.mu1), column(p.lam.sqrt()), self.damping)
+        return after | spectrum_bounds(low, high, events["c1"], events["c2"], worst,
+                                       events["skipped"])
 
     def describe(self, e: Mapping[str, Any]) -> str:
-        return "; ".join(self._describe_layer(e, l) for l in range(len(e["theta1"]))) + "."
-
-    def _describe_layer(self, e: Mapping[str, Any], l: int) -> str:
-        name = f"layer {l + 1}: " if len(e["theta1"]) > 1 else ""
-        if e["skipped"][l]:
-            return f"{name}the pair was skipped (s̃ᵀỹ too small or not finite): H_g stays"
-        parts = []
-        if e["theta1"][l] < 1:
-            parts.append(f"sᵀy/yᵀHy = {say(e['ratio1_before'][l])} < μ₁ = {say(self.mu1)}, so "
-                         f"Powell's damping kept θ₁ = {say(e['theta1'][l])} of s")
-        if e["theta2"][l] < 1:
-            parts.append(f"s̃ᵀy/s̃ᵀs̃ = {say(e['ratio2_before'][l])} < μ₂ = {say(self.lam**0.5)}, so "
-                         f"step 2 kept θ₂ = {say(e['theta2'][l])} of y")
-        if not parts:
-            parts.append(f"undamped, with sᵀy/sᵀs = {say(e['ratio2_before'][l])}"
-                         if self.damping == "none" else "a good pair")
-        return (f"{name}{', then '.join(parts)}; H_g has eigenvalues {say(e['eig_min'][l])} … "
-                f"{say(e['eig_max'][l])}")
-
-
-def second_moment(a: Tensor) -> Tensor:
-    """E[ā āᵀ] (R, in+1, in+1) of ā (R, N, in+1)."""
-    return a.mT @ a / a.shape[1]
-
-
-def damped(A: Tensor, lam: Tensor) -> Tensor:
-    """A + √λ I, Levenberg-Marquardt damping of a factor."""
-    return A + torch.diag_embed(lam.sqrt()[:, None].expand(-1, A.shape[-1]))
-
-
-def hessian_action(H: Tensor, A_lm: Tensor, mean: Tensor) -> Tensor:
-    """One BFGS update of H ≈ A_lm⁻¹ with the pair s = H mean, y = A_lm s  (5)."""
-    s = (H @ mean[..., None])[..., 0]
-    y = (A_lm @ s[..., None])[..., 0]
-    Hy = (H @ y[..., None])[..., 0]
-    sy, ss = vecdot(s, y), vecdot(s, s)
-    keep = skip(sy, ss, mean.norm(dim=1), ss > 0)
-    H_next = bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)
-    return torch.where(torch.isfinite(H_next).all(-1).all(-1)[:, None, None], H_next, H)
+        return damping_in_words(e, self.mu1, self.lam**0.5, self.damping)
 
 
 def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,

@@ -20,11 +20,12 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.curvature.double_damping import DampedPair, worst_case
+from qnviz.curvature.kronecker import Layers
 from qnviz.curvature.secant import CompactLBFGS
-from qnviz.curvature.spectrum import extremes
 from qnviz.fields import whole
-from qnviz.methods.base import Look
-from qnviz.methods.kbfgs import KBFGS, spectrum_bounds
+from qnviz.methods.base import Events, Look, column
+from qnviz.methods.kbfgs import KBFGS, KroneckerState, spectrum_bounds
+from qnviz.problems.base import ProblemSpec
 
 
 class KBFGSL(KBFGS):
@@ -45,7 +46,8 @@ class KBFGSL(KBFGS):
     memory: int = whole(10, "p", "How many pairs each layer remembers.", ge=1, le=200)
 
     def identity(self, like: Tensor) -> CompactLBFGS:
-        return CompactLBFGS.empty(len(like), self.memory, like.shape[1], like)
+        zero = like.new_zeros(*like.shape[:-1], self.memory, like.shape[-1])
+        return CompactLBFGS(zero, zero, torch.ones_like(like[..., 0]))
 
     def apply(self, H: CompactLBFGS, M: Tensor) -> Tensor:
         return H.apply(M)
@@ -53,23 +55,47 @@ class KBFGSL(KBFGS):
     def operator(self, H: CompactLBFGS) -> Any:
         return H
 
-    def update(self, H: CompactLBFGS, pair: DampedPair, keep: Tensor,
-               p: SimpleNamespace) -> tuple[CompactLBFGS, dict[str, Tensor]]:
-        """The window with the new pair, and the spectrum of the matrix it defines."""
+    def update(self, H: CompactLBFGS, pair: DampedPair, keep: Tensor) -> tuple[
+            CompactLBFGS, Tensor]:
+        """The window with the new pair, and the mask of the runs that skipped it."""
         H_next = H.push(pair.s, pair.y, keep)
-        overflow = ~torch.isfinite(H_next.dense).all(-1).all(-1)
+        overflow = ~torch.stack([torch.isfinite(x).flatten(-2).all(-1) for x in H_next.middle]).all(0)
         if bool(overflow.any()):                               # rare: H_next keeps what it computed
             keep = keep | overflow
             H_next = H.push(pair.s, pair.y, keep)
-        base = H_next.without_newest()                         # what the pair was applied to
-        low, high = extremes(torch.where(keep[:, None, None], H_next.dense, base.dense))
-        c1 = (vecdot(pair.y, base(pair.y)) / pair.sy).clamp_min(0)   # base ≻ 0 but for rounding
-        worst1, worst2 = worst_case(high, p.mu1, p.lam.sqrt(), self.damping)
-        # Damping looked at H, the update starts from `base`: ỹᵀ base ỹ ≤ (λ_max(base)/λ_min(H)) ỹᵀHỹ
-        low_H, high_H = H.extremes
-        worst_H, _ = worst_case(high_H, p.mu1, p.lam.sqrt(), self.damping)
-        full = (H.S[:, 0] != 0).any(-1)                        # a pair had to leave
-        worst1 = torch.where(full & torch.isfinite(worst_H), worst_H * high / low_H, worst1)
-        bounds = spectrum_bounds(low, high, c1, pair.c2, (worst1, worst2), keep)
-        return H_next, bounds | {"skipped": keep} | dict(
-            zip(("eig_min", "eig_max"), H_next.extremes, strict=True))
+        return H_next, keep
+
+    # --- what there is to see ---------------------------------------------------------------------
+
+    def matrix(self, problem: ProblemSpec) -> int:
+        return min(2 * self.memory, super().matrix(problem))
+
+    def measure(self, shown: Layers, p: SimpleNamespace) -> Events:
+        """Of H and of `base`, what its newest pair was applied to, once the oldest had left."""
+        layers = []
+        for H in shown:
+            base, y = H.without_newest(), H.Y[:, -1]
+            sy = vecdot(H.S[:, -1], y)
+            low, high = H.extremes
+            base_low, base_high = base.extremes
+            layers.append({
+                "eig_min": low, "eig_max": high, "base_low": base_low, "base_high": base_high,
+                "base_c1": (vecdot(y, base(y)) / sy).clamp_min(0),    # base ≻ 0 but for rounding
+                "full": (H.S[:, 0] != 0).any(-1)})                # the next pair drives one out
+        return {name: torch.stack([layer[name] for layer in layers], -1) for name in layers[0]}
+
+    def watch(self, before: Events, after: Events, events: Events, p: SimpleNamespace) -> Events:
+        """As for K-BFGS, but the update starts from `base`, not from the H that damping saw."""
+        keep, mu1, mu2 = events["skipped"], column(p.mu1), column(p.lam.sqrt())
+        low = torch.where(keep, after["eig_min"], after["base_low"])
+        high = torch.where(keep, after["eig_max"], after["base_high"])
+        worst1, worst2 = worst_case(high, mu1, mu2, self.damping)
+        # ỹᵀ base ỹ ≤ (λ_max(base)/λ_min(H)) ỹᵀHỹ, where a pair had to leave H
+        worst_H, _ = worst_case(before["eig_max"], mu1, mu2, self.damping)
+        worst1 = torch.where(before["full"] & torch.isfinite(worst_H),
+                             worst_H * high / before["eig_min"], worst1)
+        bounds = spectrum_bounds(low, high, after["base_c1"], events["c2"], (worst1, worst2), keep)
+        return bounds | {name: after[name] for name in ("eig_min", "eig_max")}
+
+    def factors(self, state: KroneckerState) -> dict[str, list[Tensor]]:
+        return {"g": [H.dense for H in state.H_g], "a": list(state.H_a)}

@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from qnviz.curvature.kronecker import damped, second_moment
 from qnviz.curvature.oracle import Oracle
-from qnviz.curvature.spectrum import extremes
 from qnviz.fields import number, whole
-from qnviz.methods.base import Events, Look, Method, State, column
-from qnviz.methods.kbfgs import damped, second_moment
+from qnviz.methods.base import Events, Look, State, column
+from qnviz.methods.factored import Factored
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
@@ -40,7 +41,7 @@ class KFACState(State):
     H_g: list[Tensor]
 
 
-class KFAC(Method):
+class KFAC(Factored):
     """Kronecker-factored approximate curvature."""
 
     title: ClassVar[str] = "KFAC"
@@ -66,7 +67,10 @@ class KFAC(Method):
     period: int = whole(20, "T", "Steps between two inversions.", ge=1, le=1000, unit="steps")
 
     def recorded(self, problem: ProblemSpec) -> int:
-        return 1 + 2 * problem.depth
+        return 1 + 2 * len(problem.layers)
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 5
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KFACState:
         tape = oracle.forward(theta)
@@ -83,25 +87,26 @@ class KFAC(Method):
         tape = oracle.forward(state.theta)
         grads = oracle.blocks(tape)
         sampled = oracle.sampled_gradient(tape)
-        M = [b * M_l + (1 - b) * D for M_l, D in zip(state.M, grads, strict=True)]      # (1)
-        A = [b * A_l + (1 - b) * second_moment(a) for A_l, a in zip(state.A, tape.a, strict=True)]
-        G = [c * G_l + (1 - c) * second_moment(g) for G_l, g in zip(state.G, sampled, strict=True)]
+        M = [torch.lerp(D, M_l, b) for M_l, D in zip(state.M, grads, strict=True)]      # (1)
+        A = [torch.lerp(second_moment(a), A_l, b) for A_l, a in zip(state.A, tape.a, strict=True)]
+        G = [torch.lerp(second_moment(g), G_l, c) for G_l, g in zip(state.G, sampled, strict=True)]
         fresh = state.k % self.period == 0
         H_a, H_g = state.H_a, state.H_g
         if fresh:                                                                       # (2)
             H_a = [safe_inverse(damped(A_l, p.lam)) for A_l in A]
             H_g = [safe_inverse(damped(G_l, p.lam)) for G_l in G]
         move = [H @ M_l @ Ha for H, M_l, Ha in zip(H_g, M, H_a, strict=True)]           # (3)
-        theta = state.theta - column(p.lr) * oracle.problem.join(move)
-        low, high = zip(*(extremes(H) for H in H_g), strict=True)
-        events = {"eig_min": torch.stack(low, -1), "eig_max": torch.stack(high, -1),
-                  "inverted": torch.full_like(p.lr, float(fresh))}
+        theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
+        events = {"inverted": torch.full_like(p.lr, float(fresh))}
         return KFACState(theta, state.k + 1, M, A, G, H_a, H_g), events
 
     def describe(self, e: Mapping[str, Any]) -> str:
         when = "inverted anew" if e["inverted"] else "kept from the last inversion"
-        return (f"G⁻¹ was {when}; its eigenvalues are {say(e['eig_min'].min())} … "
-                f"{say(e['eig_max'].max())}.")
+        text = f"G⁻¹ was {when}"
+        if "eig_max" in e and np.isfinite(e["eig_max"]).all():
+            text += (f"; its eigenvalues are {say(e['eig_min'].min())} … "
+                     f"{say(e['eig_max'].max())}")
+        return text + "."
 
 
 def safe_inverse(X: Tensor) -> Tensor:

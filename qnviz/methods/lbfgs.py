@@ -6,6 +6,7 @@ The last p pairs define H from H₀ = γI, γ = sᵀy / yᵀy of the newest pair
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import ClassVar, Literal
 
 import torch
@@ -13,11 +14,9 @@ from torch import Tensor
 
 from qnviz.curvature.secant import CompactLBFGS
 from qnviz.fields import whole
-from qnviz.methods.base import Look
+from qnviz.methods.base import Events, Look
 from qnviz.methods.bfgs import BFGS
 from qnviz.problems.base import ProblemSpec
-
-DENSE_WIDTH = 64                               # up to here the spectrum of H is worth its cost
 
 
 class LBFGS(BFGS):
@@ -33,9 +32,13 @@ class LBFGS(BFGS):
     reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 7.5."
     fails: ClassVar[str] = "As BFGS under noise; a short memory also forgets useful pairs."
     look: ClassVar[Look] = Look("#7f7f7f", "dashdot", "star")
+    dense: ClassVar[bool] = False
 
     name: Literal["lbfgs"] = "lbfgs"
     memory: int = whole(10, "p", "How many pairs are remembered.", ge=1, le=200)
+
+    def held(self, problem: ProblemSpec) -> int:
+        return (4 * self.memory + 6) * problem.size
 
     def unavailable(self, problem: ProblemSpec) -> str | None:
         return None
@@ -48,15 +51,15 @@ class LBFGS(BFGS):
 
     def update(self, H: CompactLBFGS, s: Tensor, y: Tensor, keep: Tensor,
                rescale: Tensor) -> CompactLBFGS:
-        return H.push(s, y, keep).rescaled(s, y, keep)
+        return H.push(s, y, keep).rescaled(s, y, keep if self.scaling == "pair" else keep | True)
 
     def reset(self, H: CompactLBFGS, lost: Tensor) -> CompactLBFGS:
         k = lost[:, None, None]
         return replace(H, S=torch.where(k, 0, H.S), Y=torch.where(k, 0, H.Y),
                        gamma=torch.where(lost, 1, H.gamma))
 
-    def extremes(self, H: CompactLBFGS) -> tuple[Tensor, Tensor]:
-        if H.S.shape[-1] > DENSE_WIDTH:
-            nan = torch.full_like(H.gamma, torch.nan)
-            return nan, nan
-        return H.extremes
+    def matrix(self, problem: ProblemSpec) -> int:
+        return min(2 * self.memory, problem.size)
+
+    def measure(self, shown: CompactLBFGS, p: SimpleNamespace) -> Events:
+        return dict(zip(("eig_min", "eig_max"), shown.extremes, strict=True))

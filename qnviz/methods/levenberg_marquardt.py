@@ -52,12 +52,16 @@ class LevenbergMarquardt(Method):
     fails: ClassVar[str] = ("Where the residuals are large and strongly curved, JᵀJ is far from "
                             "the Hessian; and the dense solve limits it to small problems.")
     look: ClassVar[Look] = Look("#767676", "longdash", "cross")
+    dense: ClassVar[bool] = True
 
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "
                         "diagonal entry of JᵀJ.", gt=0, le=1e6, log=True)
     scaling: Literal["identity", "diagonal"] = choice("identity", "Levenberg's D = I, or "
                                                       "Marquardt's D = diag JᵀJ.", "D")
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 4 + 3 * problem.size
 
     def unavailable(self, problem: ProblemSpec) -> str | None:
         if getattr(problem, "loss", "squares") == "bce":

@@ -41,10 +41,14 @@ class Newton(Method):
     fails: ClassVar[str] = ("Needs the dense Hessian and its eigenvalues: fine for hundreds of "
                             "parameters, impossible for millions.")
     look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
+    dense: ClassVar[bool] = True
 
     name: Literal["newton"] = "newton"
     lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues.", gt=0, le=1e6,
                         log=True)
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 4 + 6 * problem.size
 
     def unavailable(self, problem: ProblemSpec) -> str | None:
         if problem.size > DENSE_LIMIT:

@@ -62,6 +62,10 @@ class NewtonKrylov(Method):
                             "the loss you report then jumps by orders of magnitude.")
     look: ClassVar[Look] = Look("#009E73", "solid", "triangle-up")
 
+    ragged: ClassVar[frozenset[str]] = frozenset({
+        "curvature", "rayleigh", "residual", "model", "krylov_alpha", "krylov_beta",
+        "trial_step", "trial_loss", "trial_model", "trial_error"})
+
     name: Literal["newton_krylov"] = "newton_krylov"
     eta: float = number(0.1, r"\eta", "Krylov tolerance: stop at ‖r‖ ≤ η‖g‖.", gt=0, lt=1, log=True)
     forcing: Literal["fixed", "superlinear"] = choice(
@@ -75,6 +79,9 @@ class NewtonKrylov(Method):
     curvature: Literal["hessian", "gauss_newton"] = choice(
         "hessian", "Which curvature matrix the system has.", "H")
     derivative: Kind = choice("pairs", "How H v is computed.", "Hv")
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 4 + self.budget * (6 if self.curvature == "hessian" else 3)
 
     def recorded(self, problem: ProblemSpec) -> int:
         return 6 + 6 * self.budget + 4 * (HALVINGS + 1)

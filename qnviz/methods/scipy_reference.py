@@ -68,7 +68,7 @@ class SciPyReference(Method):
         """Every iterate (K, P) of one run, and the work units spent by then (K,)."""
         from scipy.optimize import minimize  # half a second to import: only when it is used
 
-        own = Oracle(oracle.problem, oracle.batch, 1)
+        own = Oracle(oracle.problem, oracle.batch, 1, oracle.check)
         seen: dict[bytes, tuple[Tape, np.ndarray]] = {}
 
         def at(x: np.ndarray) -> tuple[Tape, np.ndarray]:
@@ -95,7 +95,7 @@ class SciPyReference(Method):
             warnings.simplefilter("ignore")
             minimize(lambda x: float(at(x)[0].f[0]), first, jac=lambda x: at(x)[1],
                      hessp=product if self.second_order else None, method=self.solver,
-                     callback=record, options={"maxiter": LONGEST})
+                     callback=record, options={"maxiter": min(LONGEST, oracle.horizon)})
         return np.array(path), np.array(work)
 
     def step(self, oracle: Oracle, state: Recorded, p: SimpleNamespace) -> tuple[Recorded, Events]:

@@ -12,11 +12,15 @@ from torch import Tensor
 
 
 class Activation(NamedTuple):
-    """φ, φ′ and φ″; derivatives get h and a = φ(h), whichever is cheaper to use."""
+    """φ, φ′ and φ″; derivatives get h and a = φ(h), whichever is cheaper to use.
+
+    `into`, for real h, writes φ(h) where it is told to: (h, out=…).
+    """
 
     value: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor, Tensor], Tensor]
-    curve: Callable[[Tensor, Tensor], Tensor]
+    into: Callable[..., Tensor]
+    times_slope: Callable[[Tensor, Tensor, Tensor], Tensor]       # (w, h, a) → w φ′(h)
+    curve: Callable[[Tensor, Tensor], Tensor] | None              # None where φ″ = 0
 
 
 def _positive(h: Tensor) -> Tensor:
@@ -44,17 +48,41 @@ def softplus(h: Tensor) -> Tensor:
         small, e, torch.log1p(torch.where(small, zero, e)))
 
 
+def _softplus_into(h: Tensor, out: Tensor) -> Tensor:
+    return torch.logaddexp(h, torch.zeros_like(h), out=out)
+
+
+def _relu_into(h: Tensor, out: Tensor) -> Tensor:
+    return torch.clamp_min(h, 0, out=out)            # what torch.relu does
+
+
+def _identity_into(h: Tensor, out: Tensor) -> Tensor:
+    return out.copy_(h)
+
+
 def _sigmoid_curve(a: Tensor) -> Tensor:
     return a * (1 - a) * (1 - 2 * a)
 
 
+def relu(h: Tensor) -> Tensor:
+    """H where its real part is positive, else 0."""
+    return h * _positive(h) if h.is_complex() else torch.relu(h)
+
+
+def _relu_times_slope(w: Tensor, h: Tensor, a: Tensor) -> Tensor:
+    if w.is_complex() or h.is_complex():
+        return w * _positive(h)
+    # torch's own backward of relu: one pass, where a product with a mask takes two
+    return torch.ops.aten.threshold_backward(w, h, 0)
+
+
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": Activation(lambda h: h, lambda h, a: torch.ones_like(h),
-                           lambda h, a: torch.zeros_like(h)),
-    "tanh": Activation(torch.tanh, lambda h, a: 1 - a * a, lambda h, a: -2 * a * (1 - a * a)),
-    "sigmoid": Activation(sigmoid, lambda h, a: a * (1 - a), lambda h, a: _sigmoid_curve(a)),
-    "relu": Activation(lambda h: h * _positive(h), lambda h, a: _positive(h).to(h.dtype),
-                       lambda h, a: torch.zeros_like(h)),
-    "softplus": Activation(softplus, lambda h, a: sigmoid(h),
+    "identity": Activation(lambda h: h, _identity_into, lambda w, h, a: w, None),
+    "tanh": Activation(torch.tanh, torch.tanh, lambda w, h, a: w * (1 - a * a),
+                       lambda h, a: -2 * a * (1 - a * a)),
+    "sigmoid": Activation(sigmoid, torch.sigmoid, lambda w, h, a: w * (a * (1 - a)),
+                          lambda h, a: _sigmoid_curve(a)),
+    "relu": Activation(relu, _relu_into, _relu_times_slope, None),
+    "softplus": Activation(softplus, _softplus_into, lambda w, h, a: w * sigmoid(h),
                            lambda h, a: (s := sigmoid(h)) * (1 - s)),
 }

@@ -1,7 +1,7 @@
 """A problem is a layered map with a loss; this file is its calculus, written by hand.
 
     ā_{l−1} = [a_{l−1}; 1]      h_l = W_l ā_{l−1}      a_l = φ_l(h_l)      (MATH §1)
-    u = r(h_L; ξ)               f = mean over samples of loss(u, target)
+    u = r(h_L; ξ)               f = mean over samples of loss(u, target) + ½ τ ‖θ‖²
 
 Shapes, everywhere: R runs, N samples, P parameters. theta (R, P) holds the blocks W_l
 (R, out, in+1) one after the other; ā (R, N, in+1), h and g (R, N, out), losses (R,). All of it runs
@@ -12,16 +12,18 @@ conjugated.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from qnviz.fields import Frozen
 from qnviz.problems import philox
-from qnviz.problems.activations import ACTIVATIONS
+from qnviz.problems.activations import ACTIVATIONS, Activation
 from qnviz.problems.losses import LOSSES
 
 
@@ -81,8 +83,19 @@ class Tape:
     h: list[Tensor]                 # h_l            (R, N, out)
     out: list[Tensor]               # a_l = φ_l(h_l) (R, N, out), without the last
     u: Tensor                       # (R, N, outputs)
-    f: Tensor                       # (R,)
+    value: Callable[[Tape], Tensor]                 # computes f
+    curvature: Callable[[Tensor], Tensor]           # computes H_u
     g: list[Tensor] = field(default_factory=list)   # ∂f/∂h_l per sample (R, N, out)
+
+    @cached_property
+    def f(self) -> Tensor:
+        """The loss (R,); made when first asked for, as many passes only need a gradient."""
+        return self.value(self)
+
+    @cached_property
+    def H_u(self) -> Tensor:
+        """The diagonal of the loss's Hessian in u, (R, N, outputs) or broadcasting against it."""
+        return self.curvature(self.u)
 
     def repeat(self, times: int) -> Tape:
         """Every run `times` times in a row: lets one batched call use many directions per run."""
@@ -95,12 +108,46 @@ class Tape:
         b = self.batch
         batch = replace(b, x=more(b.x), target=more(b.target), xi=more(b.xi), runs=more(b.runs))
         return Tape(batch, more(self.theta), many(self.W), many(self.a), many(self.h),
-                    many(self.out), more(self.u), more(self.f), many(self.g))
+                    many(self.out), more(self.u), self.value, self.curvature, many(self.g))
 
 
 def append_one(a: Tensor) -> Tensor:
     """[a; 1] along the last axis."""
     return torch.cat([a, torch.ones_like(a[..., :1])], -1)
+
+
+def activate(phi: Activation, h: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
+    """A = φ(h) and ā = [a; 1], the input of the next layer; a is a view of ā where it can be."""
+    if not bias:
+        a = phi.value(h)
+        return a, a
+    if torch.is_grad_enabled() or h.is_complex():     # autograd refuses what is written in place
+        a = phi.value(h)
+        return a, append_one(a)
+    appended = h.new_empty(*h.shape[:-1], h.shape[-1] + 1)
+    appended.select(-1, -1).fill_(1)
+    return phi.into(h, out=appended[..., :-1]), appended
+
+
+def shared(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both for the same runs, where one of them may be shared by all."""
+    if len(x) == len(y):
+        return x, y
+    runs = max(len(x), len(y))
+    return x.expand(runs, -1, -1), y.expand(runs, -1, -1)
+
+
+def product(x: Tensor, y: Tensor, onto: Tensor | None = None) -> Tensor:
+    """X @ y over runs, or added onto a tensor that is not needed without it."""
+    x, y = shared(x, y)
+    return torch.bmm(x, y) if onto is None else onto.baddbmm_(x, y)
+
+
+def mean_outer(g: Tensor, a: Tensor) -> Tensor:
+    """E[g āᵀ] over samples: (R, N, out), (R, N, in+1) → (R, out, in+1)."""
+    g, a = shared(g, a)
+    nothing = g.new_empty(1, 1, 1)                    # beta = 0: it is not read
+    return torch.baddbmm(nothing, g.mT, a, beta=0, alpha=1 / g.shape[1])
 
 
 class Problem(ABC):
@@ -109,11 +156,12 @@ class Problem(ABC):
     title: ClassVar[str]
 
     def __init__(self, layers: tuple[Layer, ...], loss: str, dtype: torch.dtype,
-                 device: torch.device):
+                 device: torch.device, tau: float = 0.0):
         self.layers, self.loss_name, self.loss = layers, loss, LOSSES[loss]
-        self.dtype, self.device = dtype, device
+        self.dtype, self.device, self.tau = dtype, device, tau
         self.act = [ACTIVATIONS[layer.activation] for layer in layers]
         self.size = sum(layer.size for layer in layers)          # P
+        self.units = sum(layer.fan_out for layer in layers)      # of all layers together
 
     # --- what a problem has to say ----------------------------------------------------------
 
@@ -163,41 +211,52 @@ class Problem(ABC):
     def forward(self, theta: Tensor, batch: Batch) -> Tape:
         """One forward pass; theta may be complex."""
         W = self.split(theta)
-        a, h, out = [], [], []
-        z = batch.x.to(theta.dtype)
-        for layer, phi, W_l in zip(self.layers, self.act, W, strict=True):
-            a.append(append_one(z) if layer.bias else z)
-            h.append(a[-1] @ W_l.mT)
-            if len(h) < len(W):
-                z = phi.value(h[-1])
+        x = batch.x.to(theta.dtype)
+        a, h, out = [append_one(x) if self.layers[0].bias else x], [], []
+        for l, W_l in enumerate(W):
+            h.append(product(a[l], W_l.mT))
+            if l + 1 < len(W):
+                z, appended = activate(self.act[l], h[l], self.layers[l + 1].bias)
                 out.append(z)
+                a.append(appended)
         u = self.output(h[-1], batch.xi)
-        f = self.loss.value(u, batch.target).mean(-1)
-        return Tape(batch, theta, W, a, h, out, u, f)
+        return Tape(batch, theta, W, a, h, out, u, self._value, self.loss.hessian)
+
+    def _value(self, tape: Tape) -> Tensor:
+        f = self.loss.value(tape.u, tape.batch.target).mean(-1)
+        if self.tau:
+            f = f + 0.5 * self.tau * (tape.theta * tape.theta).sum(-1)
+        return f
 
     def output_gradient(self, tape: Tape) -> Tensor:
         """∇_u of the loss, per sample."""
         return self.loss.gradient(tape.u, tape.batch.target)
 
-    def pull_back(self, tape: Tape, w: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """From w on u back through the net: per-sample w on each h_l, and E[w_l āᵀ] per block."""
+    def pull_back(self, tape: Tape, w: Tensor) -> list[Tensor]:
+        """From w on u back through the net: per-sample w on each h_l."""
         g = [torch.empty(0)] * len(self.layers)
         g[-1] = self.output_vjp(tape.h[-1], w, tape.batch.xi)
         for l in range(len(self.layers) - 1, 0, -1):
-            back = g[l] @ tape.W[l][..., :self.layers[l].fan_in]
-            g[l - 1] = back * self.act[l - 1].slope(tape.h[l - 1], tape.out[l - 1])
-        samples = w.shape[1]
-        return g, [g_l.mT @ a_l if samples == 1 else g_l.mT @ a_l / samples
-                   for g_l, a_l in zip(g, tape.a, strict=True)]
+            back = product(g[l], tape.W[l][..., :self.layers[l].fan_in])
+            g[l - 1] = self.act[l - 1].times_slope(back, tape.h[l - 1], tape.out[l - 1])
+        return g
+
+    def backward(self, tape: Tape) -> None:
+        """Leaves g_l on the tape; the products ∇W_l = E[g_l āᵀ], half of the work, are not made."""
+        tape.g = self.pull_back(tape, self.output_gradient(tape))
 
     def gradient(self, tape: Tape) -> list[Tensor]:
         """∇W_l per block; leaves g_l on the tape."""
-        tape.g, blocks = self.pull_back(tape, self.output_gradient(tape))
+        self.backward(tape)
+        blocks = [mean_outer(g, a) for g, a in zip(tape.g, tape.a, strict=True)]
+        if self.tau:
+            blocks = [G + self.tau * W for G, W in zip(blocks, tape.W, strict=True)]
         return blocks
 
     def vjp(self, tape: Tape, w: Tensor) -> Tensor:
         """E[Jᵀ w], (R, P)."""
-        return self.join(self.pull_back(tape, w)[1])
+        return self.join([mean_outer(g, a) for g, a in zip(self.pull_back(tape, w), tape.a,
+                                                           strict=True)])
 
     def jvp(self, tape: Tape, v: Tensor) -> Tensor:
         """J v per sample, (R, N, outputs), for v (R, P)."""
@@ -210,17 +269,18 @@ class Problem(ABC):
         dh: list[Tensor] = []
         for l, V in enumerate(self.split(v)):
             layer = self.layers[l]
-            d = tape.a[l] @ V.mT
+            d = product(tape.a[l], V.mT)
             if (tangent := da[l]) is not None:
-                d = d + tangent @ tape.W[l][..., :layer.fan_in].mT
+                d = product(tangent, tape.W[l][..., :layer.fan_in].mT, onto=d)
             dh.append(d)
             if l + 1 < len(self.layers):
-                da.append(self.act[l].slope(tape.h[l], tape.out[l]) * d)
+                da.append(self.act[l].times_slope(d, tape.h[l], tape.out[l]))
         return self.output_jvp(tape.h[-1], dh[-1], tape.batch.xi), da, dh
 
     def gauss_newton_vector(self, tape: Tape, v: Tensor) -> Tensor:
-        """E[Jᵀ H_u J] v, (R, P)."""
-        return self.vjp(tape, self.loss.hessian_vector(tape.u, self.jvp(tape, v)))
+        """(E[Jᵀ H_u J] + τI) v, (R, P)."""
+        Gv = self.vjp(tape, tape.H_u * self.jvp(tape, v))
+        return Gv + self.tau * v if self.tau else Gv
 
     def hessian_vector(self, tape: Tape, v: Tensor) -> Tensor:
         """H v, (R, P), by carrying (real, imaginary/h) pairs through both passes (MATH §5).
@@ -229,19 +289,19 @@ class Problem(ABC):
         dual numbers, this is also Pearlmutter's R-operator (1994).
         """
         if not tape.g:
-            self.gradient(tape)
+            self.backward(tape)
         du, da, dh = self._push_forward(tape, v)
         V, xi = self.split(v), tape.batch.xi
-        dw = self.loss.hessian_vector(tape.u, du)
+        dw = tape.H_u * du
         dg = self.output_vjp(tape.h[-1], dw, xi)
         bend = self.output_curvature(tape.h[-1], dh[-1], self.output_gradient(tape), xi)
         dg = dg if bend is None else dg + bend
         blocks, samples = [torch.empty(0)] * len(V), du.shape[1]
         for l in range(len(V) - 1, -1, -1):
             layer, g = self.layers[l], tape.g[l]
-            block = dg.mT @ tape.a[l]
+            block = product(dg.mT, tape.a[l])
             if (tangent := da[l]) is not None:
-                part = g.mT @ tangent
+                part = product(g.mT, tangent)
                 if layer.bias:                    # the appended 1 is constant: its tangent is 0
                     part = torch.cat([part, torch.zeros_like(part[..., :1])], -1)
                 block = block + part
@@ -249,17 +309,38 @@ class Problem(ABC):
             if l:
                 W, V_l = tape.W[l][..., :layer.fan_in], V[l][..., :layer.fan_in]
                 phi, h, out = self.act[l - 1], tape.h[l - 1], tape.out[l - 1]
-                dg = ((dg @ W + g @ V_l) * phi.slope(h, out)
-                      + (g @ W) * phi.curve(h, out) * dh[l - 1])
-        return self.join(blocks)
+                dg = phi.times_slope(product(dg, W, onto=product(g, V_l)), h, out)
+                if phi.curve is not None:
+                    dg = dg + product(g, W) * phi.curve(h, out) * dh[l - 1]
+        Hv = self.join(blocks)
+        return Hv + self.tau * v if self.tau else Hv
 
     def sampled_gradient(self, tape: Tape) -> list[Tensor]:
         """Per-sample g_l for targets drawn from the model's own predictive distribution."""
-        b, (runs, samples, width) = tape.batch, tape.u.shape
+        b, shape = tape.batch, tape.u.shape
         steps = torch.tensor([b.step], device=self.device)
-        draw = [d(b.seed, philox.TARGETS, b.runs, steps, samples * width)[0]
-                .view(runs, samples, width).to(self.dtype) for d in (philox.uniform, philox.normal)]
-        return self.pull_back(tape, self.loss.sampled_gradient(tape.u, draw[0], draw[1]))[0]
+
+        def draw(source: Callable[..., Tensor]) -> Tensor:
+            numbers = source(b.seed, philox.TARGETS, b.runs, steps, shape[1] * shape[2])[0]
+            return numbers.view(shape).to(self.dtype)
+
+        w = self.loss.sampled_gradient(tape.u, partial(draw, philox.uniform),
+                                       partial(draw, philox.normal))
+        return self.pull_back(tape, w)
+
+    # --- what there is to see besides the loss ------------------------------------------------
+
+    def report(self, theta: Tensor) -> dict[str, Tensor]:
+        """More numbers (n,) to report at iterates theta (n, P), such as the held-out loss."""
+        return {}
+
+    def views(self, theta: Tensor, start: Tensor) -> dict[str, Tensor]:
+        """What a person looks at, (n, …), at iterates theta (n, P) of a run that began at start."""
+        return {}
+
+    def scene(self) -> dict[str, np.ndarray]:
+        """What the views are compared with, the same at every step."""
+        return {}
 
 
 class ProblemSpec(Frozen):
@@ -270,6 +351,10 @@ class ProblemSpec(Frozen):
     reference: ClassVar[str]
     equation: ClassVar[str]                  # LaTeX
     plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
+    loss_name: ClassVar[str] = "loss"        # what the reported loss is called
+    rare: ClassVar[tuple[str, ...]] = ()     # fields that pages put aside, to keep one row
+    most_looks: ClassVar[int | None] = None  # iterates looked at in a run; None: every one
+    most_views: ClassVar[int] = 0            # of these, how many are viewed
 
     name: str = ""                           # a Literal in each problem: what a spec calls it
 
@@ -289,14 +374,24 @@ class ProblemSpec(Frozen):
         raise TypeError(f"{type(self).__name__} has no plane")
 
     @property
-    def depth(self) -> int:
-        """L, the number of layers."""
-        return 1
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, known without building anything."""
+        raise TypeError(f"{type(self).__name__} must say which layers it has")
 
     @property
     def size(self) -> int:
-        """P, the number of parameters, known without building anything."""
-        raise TypeError(f"{type(self).__name__} must say how many parameters it has")
+        """P, the number of parameters."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def step_samples(self) -> int:
+        """How many samples a step looks at."""
+        return 1
+
+    @property
+    def content(self) -> str:
+        """What tells the data apart from others of the same name; part of a run's key."""
+        return ""
 
     def build(self, dtype: torch.dtype, device: torch.device) -> Problem:
         """The problem itself, on a device."""

@@ -6,12 +6,15 @@ which KFAC needs [Martens, Grosse 2015].
 """
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from qnviz.problems.activations import sigmoid, softplus
+
+Draw = Callable[[], Tensor]                     # makes (R, N, out) random numbers when asked
 
 
 class Loss(Protocol):
@@ -30,12 +33,12 @@ class Loss(Protocol):
         """∇_u, (R, N, out)."""
         ...
 
-    def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
-        """H_u v, (R, N, out)."""
+    def hessian(self, u: Tensor) -> Tensor:
+        """The diagonal of H_u; broadcasts against u."""
         ...
 
-    def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-        """∇_u at a target drawn from p(t|u), from given uniform or normal numbers."""
+    def sampled_gradient(self, u: Tensor, uniform: Draw, normal: Draw) -> Tensor:
+        """∇_u at a target drawn from p(t|u), from uniform or normal numbers shaped like u."""
         ...
 
 
@@ -52,11 +55,11 @@ class Squares:
     def gradient(self, u: Tensor, t: Tensor) -> Tensor:
         return 2 * self.squares * (u - t)
 
-    def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
-        return 2 * self.squares * v
+    def hessian(self, u: Tensor) -> Tensor:
+        return u.new_full((1, 1, 1), 2 * self.squares)
 
-    def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
-        return math.sqrt(2 * self.squares) * normal         # 2c (u − t), u − t ~ N(0, 1/2c)
+    def sampled_gradient(self, u: Tensor, uniform: Draw, normal: Draw) -> Tensor:
+        return math.sqrt(2 * self.squares) * normal()       # 2c (u − t), u − t ~ N(0, 1/2c)
 
 
 class BinaryCrossEntropy:
@@ -70,13 +73,13 @@ class BinaryCrossEntropy:
     def gradient(self, u: Tensor, t: Tensor) -> Tensor:
         return sigmoid(u) - t
 
-    def hessian_vector(self, u: Tensor, v: Tensor) -> Tensor:
+    def hessian(self, u: Tensor) -> Tensor:
         s = sigmoid(u)
-        return s * (1 - s) * v
+        return s * (1 - s)
 
-    def sampled_gradient(self, u: Tensor, uniform: Tensor, normal: Tensor) -> Tensor:
+    def sampled_gradient(self, u: Tensor, uniform: Draw, normal: Draw) -> Tensor:
         s = torch.sigmoid(u)
-        return s - (uniform < s).to(u.dtype)
+        return s - (uniform() < s).to(u.dtype)
 
 
 LOSSES: dict[str, Loss] = {

@@ -14,7 +14,7 @@ MASK = 0xFFFFFFFF
 M0, M1 = 0xD2511F53, 0xCD9E8D57          # the multipliers and Weyl keys of the paper's table 2
 W0, W1 = 0x9E3779B9, 0xBB67AE85
 
-START, NOISE, TARGETS = range(3)          # streams: what the numbers are drawn for
+START, NOISE, TARGETS, DATA, SHUFFLE = range(5)          # streams: what the numbers are drawn for
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int]) -> tuple[

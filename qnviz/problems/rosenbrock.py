@@ -32,6 +32,7 @@ class Rosenbrock(ProblemSpec):
     reference: ClassVar[str] = ("H. H. Rosenbrock, An automatic method for finding the greatest or "
                                 "least value of a function, 1960; the noise is CurveBall's, "
                                 "arXiv 1805.08095, §4.")
+    loss_name: ClassVar[str] = "loss at ε = 1"
     equation: ClassVar[str] = (r"f(x_1, x_2) = \big(10\,\varepsilon\,(x_2 - x_1^2)\big)^2 "
                                r"+ (1 - x_1)^2,\qquad \varepsilon \sim U[0, s]")
     plane: ClassVar[bool] = True
@@ -48,8 +49,8 @@ class Rosenbrock(ProblemSpec):
         return self.noise == 0
 
     @property
-    def size(self) -> int:
-        return 2
+    def layers(self) -> tuple[Layer, ...]:
+        return (Layer(1, 2, bias=False),)
 
     @property
     def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -68,7 +69,7 @@ class NoisyRosenbrock(Problem):
     """The function on a device."""
 
     def __init__(self, spec: Rosenbrock, dtype: torch.dtype, device: torch.device):
-        super().__init__((Layer(1, 2, bias=False),), "squares", dtype, device)
+        super().__init__(spec.layers, "squares", dtype, device)
         self.spec = spec
         self.one = torch.ones(1, 1, 1, dtype=dtype, device=device)
         self.zero = torch.zeros(1, 1, 1, dtype=dtype, device=device)

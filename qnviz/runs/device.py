@@ -5,6 +5,8 @@ import os
 import torch
 
 from qnviz.errors import DeviceError
+from qnviz.problems.base import Problem
+from qnviz.runs.spec import RunSpec
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -32,6 +34,17 @@ def resolve(device: str, dtype: str) -> tuple[torch.device, str]:
         return torch.device("mps"), "on the Apple GPU"
     why = ", as the Apple GPU has no float64" if device == "auto" and mps else ""
     return torch.device("cpu"), f"on the CPU{why}"
+
+
+def built(spec: RunSpec) -> tuple[Problem, str]:
+    """The problem of a run on its device, and a sentence that says which that is and why.
+
+    Raises:
+        DeviceError: as `resolve` does.
+        DataError: the problem's data are missing or damaged.
+    """
+    device, words = resolve(spec.device, spec.dtype)
+    return spec.problem.build(DTYPES[spec.dtype], device), words
 
 
 def set_threads(largest: int) -> None:

@@ -10,14 +10,21 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Field, ValidationError, model_validator
 
 from qnviz import __version__
-from qnviz.errors import SpecError
+from qnviz.errors import DataError, SpecError
 from qnviz.fields import Frozen, faults
+from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 
 MAX_STEPS, MAX_RUNS, MAX_ENTRANTS = 10_000, 65_536, 16
 MAX_BYTES = 2_000_000_000          # of recorded numbers; planned before anything is allocated
+MAX_LIVE = 6_000_000_000           # of one entrant's state, all runs together
 INSTRUMENTS = 8                    # numbers that the loop itself records per run and step
+SPEED = 1e10                       # multiplications and additions per second that are counted on
+LOOK_BYTES = 64_000_000            # of parameters recorded per entrant, where looks may be thinned
+FEWEST_LOOKS = 16                  # fewer show no path
+KEPT_BYTES = 128_000_000           # of a net's parameters; beyond, a trace keeps the last ones
+RESERVED = ("plane", "scene")      # what a saved trace holds besides its entrants
 
 AnyProblem = (Annotated[Union[tuple(PROBLEMS.values())], Field(discriminator="name")]  # noqa: UP007
               if len(PROBLEMS) > 1 else next(iter(PROBLEMS.values())))
@@ -47,9 +54,17 @@ class RunSpec(Frozen):
             if label in labels[:i]:
                 raise ValueError(f"methods[{i}] is the second entrant called {label!r}; "
                                  "give it a label of its own")
+        for i, label in enumerate(labels):
+            if label in RESERVED:
+                raise ValueError(f"methods[{i}] is called {label!r}, which a saved run uses itself")
         for i, method in enumerate(self.methods):
             if why := method.unavailable(self.problem):
                 raise ValueError(f"methods[{i}] cannot run on this problem: {why}")
+            if (live := self.itemsize * self.runs * method.held(self.problem)) > MAX_LIVE:
+                raise ValueError(
+                    f"methods[{i}] would hold {live / 1e9:.1f} GB at once for {self.runs:,} runs "
+                    f"of {self.problem.size:,} parameters; the limit is {MAX_LIVE / 1e9:.0f} GB. "
+                    "Take fewer runs")
         if self.bytes > MAX_BYTES:
             raise ValueError(
                 f"steps × runs × methods would record {self.bytes / 1e9:.1f} GB; the limit is "
@@ -57,16 +72,55 @@ class RunSpec(Frozen):
         return self
 
     @property
+    def look_every(self) -> int:
+        """Steps between two looks at loss and parameters."""
+        if (most := self.problem.most_looks) is None:
+            return 1
+        room = LOOK_BYTES // (self.itemsize * self.problem.size * self.runs)
+        return -(-self.steps // max(FEWEST_LOOKS, min(most, room)))
+
+    @property
+    def view_every(self) -> int:
+        """Steps between two views; a multiple of `look_every`, and 0 where there is none to see."""
+        if not (most := self.problem.most_views):
+            return 0
+        looks = -(-self.steps // self.look_every)
+        return self.look_every * -(-looks // most)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number."""
+        return 8 if self.dtype == "float64" else 4
+
+    @property
     def bytes(self) -> int:
         """The most that a full recording of this run can hold."""
-        per_step = sum(self.problem.size + INSTRUMENTS + m.recorded(self.problem)
-                       for m in self.methods)
+        at_looks = self._looks * (self.problem.size + INSTRUMENTS)
+        at_steps = (self.steps + 1) * sum(INSTRUMENTS + m.recorded(self.problem)
+                                          for m in self.methods)
         clocks_and_ends = len(self.methods) * (self.steps + 1 + 8 * self.runs)
-        return 8 * (per_step * (self.steps + 1) * self.runs + clocks_and_ends)
+        return 8 * (at_steps * self.runs + clocks_and_ends) + self.itemsize * at_looks * self.runs
+
+    @property
+    def keeps_parameters(self) -> bool:
+        """Whether the trace holds the parameters at all looks; a large net's would fill memory."""
+        size = self._looks * self.problem.size * self.runs * self.itemsize
+        return self.problem.plane or size <= KEPT_BYTES
+
+    @property
+    def _looks(self) -> int:
+        """At most so many looks of all entrants together."""
+        return len(self.methods) * (-(-self.steps // self.look_every) + 1)
+
+    def minutes(self, method: Method) -> float:
+        """About how long a method computes, at a processor's usual speed; for a word in advance."""
+        work = self.steps * self.runs * method.passes(self.problem)
+        return work * 2.0 * self.problem.step_samples * self.problem.size / SPEED / 60
 
     def key(self) -> str:
         """A content hash: equal keys mean equal numbers from this version of qnviz."""
-        text = json.dumps([__version__, self.model_dump(mode="json")], sort_keys=True)
+        text = json.dumps([__version__, self.model_dump(mode="json"), self.problem.content],
+                          sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def short(self) -> dict[str, Any]:
@@ -96,6 +150,8 @@ def parse(data: Any) -> RunSpec:
         return RunSpec.model_validate(data)
     except ValidationError as error:
         raise SpecError(faults(error, TAGS)) from None
+    except DataError as error:                       # widths that only the data's file would tell
+        raise SpecError([str(error)]) from None
 
 
 def read(path: str | Path) -> RunSpec:

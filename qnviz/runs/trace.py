@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,14 +34,22 @@ class Entrant:
 
 @dataclass(eq=False)                     # two traces are the same only if they are one object
 class Trace:
-    """A recorded run. T steps, R runs, P parameters.
+    """A recorded run. T steps, R runs, P parameters, L layers.
 
-    `columns[label]` holds, per entrant: loss and theta (T+1, R, …) at ε = 1 or on the full batch;
-    grad_norm, and for small problems hessian_min and hessian_max, likewise; work (T+1, R) in units;
-    seconds (T+1,); status and stopped (R,); and what the method exposes, (T, R, …), row t being the
-    step from iterate t to t+1. Where steps see batches, batch_loss, and for small problems
-    batch_hessian_min and batch_hessian_max (T, R), are those of the step's own batch. A run that
-    has ended repeats its last values.
+    `columns[label]` holds, per entrant:
+
+    - step (K,): the iterates that were looked at, from 0 on. All of them for small problems (then
+      K = T+1), every 2nd, 5th, … for nets.
+    - state columns (K, R, …) at these: loss, grad_norm and theta, at ε = 1 or on the reference
+      batch; hessian_min and hessian_max for tiny problems; test_loss and error for autoencoders.
+    - work (T+1, R) in units, and seconds (T+1,), at every iterate.
+    - what the method exposes, (T, R, …), row t being the step from iterate t to t+1. Where steps
+      see batches, batch_loss, and for tiny problems batch_hessian_min and batch_hessian_max (T, R),
+      are those of the step's own batch.
+    - status and stopped (R,). A run that has ended repeats its last values.
+    - view_step (V,) and view_… (V, …): what a person looks at, of run 0 at these iterates.
+    - path (K, 2) and path_loss (K,): run 0 in the plane of `plane`, where theta itself is no point
+      of a plane.
     """
 
     spec: dict[str, Any]
@@ -49,6 +57,7 @@ class Trace:
     entrants: list[Entrant]
     columns: dict[str, dict[str, np.ndarray]]
     plane: dict[str, np.ndarray] = field(default_factory=dict)   # x (n,), y (m,), z (m, n)
+    scene: dict[str, np.ndarray] = field(default_factory=dict)   # what views are compared with
     words: dict[str, list[str]] = field(default_factory=dict)    # run 0, one sentence per step
     ends: dict[str, list[str]] = field(default_factory=dict)     # one sentence per run
     device: str = ""
@@ -57,15 +66,39 @@ class Trace:
         return self.columns[label]
 
     @property
+    def unfinished(self) -> bool:
+        """Whether some run is not over: it goes on, or it was interrupted."""
+        return any((c["status"] == "running").any() for c in self.columns.values())
+
+    def theta(self, label: str) -> np.ndarray:
+        """The parameters (K, R, P) at all iterates of an entrant that were looked at.
+
+        Raises:
+            TraceError: they were not kept.
+        """
+        if not self.whole:
+            raise TraceError("The parameters of this run were not kept, only its pictures.")
+        return self.columns[label]["theta"]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the parameters at all looks are there."""
+        return all(len(c["theta"]) == len(c["step"]) for c in self.columns.values())
+
+    @property
     def nbytes(self) -> int:
         """Memory held by the columns."""
         return sum(a.nbytes for c in self.columns.values() for a in c.values())
 
+    def light(self) -> Trace:
+        """The same run in a fraction of the bytes, for pictures: the last parameters alone."""
+        columns = {label: c | {"theta": c["theta"][-1:]} for label, c in self.columns.items()}
+        return replace(self, columns=columns)
+
     def row(self, label: str, step: int, run: int) -> dict[str, np.ndarray]:
         """What one step of one run exposed, by name."""
         c = self.columns[label]
-        return {n: a[step, run] for n, a in c.items()
-                if n not in STATE_COLUMNS and a.ndim >= 2}
+        return {n: a[step, run] for n, a in c.items() if is_event(n)}
 
     def save(self, file: str | Path | IO[bytes]) -> None:
         """Write everything as .npz (arrays and JSON text, no pickle)."""
@@ -76,6 +109,7 @@ class Trace:
                 "words": self.words, "ends": self.ends, "device": self.device})),
         }
         arrays |= {f"plane/{n}": a for n, a in self.plane.items()}
+        arrays |= {f"scene/{n}": a for n, a in self.scene.items()}
         for label, c in self.columns.items():
             arrays |= {f"{label}/{n}": a for n, a in c.items()}
         np.savez_compressed(file, allow_pickle=False, **arrays)      # type: ignore[arg-type]
@@ -100,21 +134,39 @@ class Trace:
                 arrays = {n: data[n] for n in data.files}
             spec, meta = (json.loads(str(arrays.pop(n))) for n in ("spec", "events"))
             columns: dict[str, dict[str, np.ndarray]] = {e["label"]: {} for e in meta["entrants"]}
-            plane = {}
+            static: dict[str, dict[str, np.ndarray]] = {"plane": {}, "scene": {}}
             for path, a in arrays.items():
                 owner, _, column = path.partition("/")
-                (plane if owner == "plane" else columns[owner])[column] = a
+                (columns[owner] if owner in columns else static[owner])[column] = a
             entrants = [Entrant(**e) for e in meta["entrants"]]
-            return Trace(spec, meta["key"], entrants, columns, plane, meta["words"], meta["ends"],
-                         meta["device"])
+            return Trace(spec, meta["key"], entrants, columns, static["plane"], static["scene"],
+                         meta["words"], meta["ends"], meta["device"])
         except OSError as error:
             raise TraceError(f"{called} cannot be read: {error.strerror or error}.") from None
         except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError):
             raise TraceError(f"{called} is not a run saved by qnviz, or is damaged.") from None
 
 
-STATE_COLUMNS = frozenset({"loss", "theta", "grad_norm", "hessian_min", "hessian_max", "work",
-                           "seconds", "status", "stopped"})
+STATE_COLUMNS = frozenset({"loss", "theta", "grad_norm", "hessian_min", "hessian_max",
+                           "test_loss", "error", "path", "path_loss", "path_true"})
+OTHER_COLUMNS = frozenset({"step", "work", "seconds", "status", "stopped"})
+
+
+def is_event(name: str) -> bool:
+    """Whether a column has a row per step, rather than per iterate or view."""
+    return not (name in STATE_COLUMNS or name in OTHER_COLUMNS or name.startswith("view_"))
+
+
+def looks(columns: Mapping[str, np.ndarray], run: int = 0) -> np.ndarray:
+    """The iterates of a run that were looked at: the first rows of its state columns."""
+    step = columns["step"]
+    return step[:np.searchsorted(step, columns["stopped"][run], side="right")]
+
+
+def at_every_step(columns: Mapping[str, np.ndarray], run: int = 0) -> np.ndarray:
+    """For every iterate of a run, the row of the last look at it or before it."""
+    steps = np.arange(int(columns["stopped"][run]) + 1)
+    return np.searchsorted(columns["step"], steps, side="right") - 1
 
 
 def clock(columns: Mapping[str, np.ndarray], axis: str, run: int = 0) -> np.ndarray:
@@ -123,4 +175,4 @@ def clock(columns: Mapping[str, np.ndarray], axis: str, run: int = 0) -> np.ndar
         return columns["work"][:, run]
     if axis == "seconds":
         return columns["seconds"]
-    return np.arange(len(columns["loss"]), dtype=float)
+    return np.arange(len(columns["seconds"]), dtype=float)

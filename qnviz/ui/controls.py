@@ -8,27 +8,39 @@ from typing import Any
 import streamlit as st
 
 from qnviz.fields import Parameter
+from qnviz.problems.autoencoder import PUBLISHED
+from qnviz.problems.data import available
 from qnviz.words import say
 
 STEPS_PER_DECADE = (1, 2, 5)
 
 
-def control(q: Parameter, key: str, compact: bool = False) -> Any:
-    """Draw the control of one hyper-parameter and return its value.
+def control(q: Parameter, key: str, in_row: bool = False) -> Any:
+    """Draw the control of one hyper-parameter and return its value; narrow where it is in a row.
 
     The value lives in `st.session_state[key]`, which the page has filled from the URL.
     """
     symbol = f"${q.symbol}$ " if q.symbol else ""
     label = f"{symbol}{q.name.replace('_', ' ')}" + (f" ({q.unit})" if q.unit else "")
-    help = f"{q.help} Allowed: {q.range}. Default: {_shown(q.default)}."
+    help = q.help if q.kind in ("widths", "data") else (
+        f"{q.help} Allowed: {q.range}. Default: {_shown(q.default)}.")
     if q.kind == "choice":
         return st.selectbox(label, q.options, key=key, help=help,
+                            width=130 if in_row else "stretch",
                             format_func=lambda o: o.replace("_", " "))
     if q.kind == "bool":
         return st.toggle(label, key=key, help=help)
+    if q.kind == "widths":
+        return st.text_input(label, key=key, help=help, placeholder="as published", width=210)
+    if q.kind == "data":
+        return st.selectbox(label, _known_data(st.session_state[key]), key=key, help=help,
+                            format_func=lambda name: name.removeprefix("file:"), width=150)
+    if q.optional:
+        return st.number_input(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
+                               help=help, placeholder="all", value=None, width=150)
     if q.kind == "int":
         return st.number_input(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
-                               help=help)
+                               help=help, width=120 if in_row else "stretch")
     if q.log:
         return st.select_slider(label, _decades(q, st.session_state[key]), key=key, help=help,
                                 format_func=_shown)
@@ -41,7 +53,15 @@ def control(q: Parameter, key: str, compact: bool = False) -> Any:
                      format=f"%.{max(0, -math.floor(math.log10(step)))}f")
 
 
+def _known_data(chosen: str) -> list[str]:
+    """All data sets that have a name, the files that are there, and what is chosen now."""
+    names = [*PUBLISHED, *(n for n in available() if n not in PUBLISHED)]
+    return names if chosen in names else [*names, chosen]
+
+
 def _shown(value: Any) -> str:
+    if value is None:
+        return "all"
     return say(value) if isinstance(value, float) else str(value).replace("_", " ")
 
 

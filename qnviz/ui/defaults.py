@@ -21,3 +21,26 @@ NEWTONS = {"newton": {}, "newton_krylov": {}, "levenberg_marquardt": {}, "curveb
            "scipy_newton_cg": {}, "scipy_trust_krylov": {}}
 QUASI = {"bfgs": {}, "lbfgs": {}, "scipy_bfgs": {}, "kbfgs": KBFGS, "kbfgs_l": KBFGS}
 FIRST_ORDER = {"sgd": {}, "nesterov": {}, "adam": {}, "rmsprop": {}, "curveball": {}}
+
+LINEAR_NET = {"name": "linear_net"}
+LINEAR = Settings(LINEAR_NET, {
+    "kbfgs": {"lr": 0.1, "lam": 0.1}, "curveball": {}, "newton_krylov": {},
+    "levenberg_marquardt": {}, "bfgs": {}, "adam": {"lr": 0.02}},
+    tuned={"kbfgs_l": {"lr": 0.1, "lam": 0.1}, "sgd": {"lr": 0.002}})
+LINEAR_EXTREMES = {"sgd": {"lr": 0.002}, "adam": {"lr": 0.02}, "newton": {},
+                   "levenberg_marquardt": {}}
+
+DIGITS = {"name": "autoencoder"}
+IMAGES_KBFGS = {"lr": 0.2, "lam": 0.1}
+# from the grids of benchmarks/autoencoder.py, rounded to the calmer side
+IMAGES_TUNED = {"kbfgs": IMAGES_KBFGS, "kbfgs_l": IMAGES_KBFGS, "kfac": {"lr": 0.5, "lam": 0.5},
+                "curveball": {"lam": 5.0}, "adam": {"lr": 0.01}, "sgd": {"lr": 0.01},
+                "newton_krylov": {"budget": 10}}
+IMAGES = Settings(DIGITS, {e: IMAGES_TUNED.get(e, {}) for e in (
+    "kbfgs", "kbfgs_l", "kfac", "curveball", "adam", "sgd")}, stop_loss=0.0, tuned=IMAGES_TUNED)
+IMAGES_DAMPINGS = {"kbfgs": IMAGES_KBFGS, "kbfgs~2": IMAGES_KBFGS | {"damping": "powell"},
+                   "kbfgs~3": IMAGES_KBFGS | {"damping": "none"}}
+IMAGES_KRYLOV = {"newton_krylov": {"budget": 10, "lam": 0.1},
+                 "newton_krylov~2": {"budget": 10, "lam": 0.1, "curvature": "gauss_newton"}}
+IMAGES_FIRST_ORDER = {"sgd": {"lr": 0.01}, "nesterov": {"lr": 0.01}, "adam": {"lr": 5e-3},
+                      "rmsprop": {"lr": 2e-3}, "curveball": {}}

@@ -7,23 +7,33 @@ import io
 import json
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from qnviz.errors import TraceError
 from qnviz.fields import parameters
+from qnviz.figures.density import density
+from qnviz.figures.theme import THEMES
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
-from qnviz.runs.trace import STATE_COLUMNS, Trace
+from qnviz.runs.spectra import Spectrum, hessian_spectrum
+from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
 
 
-def details(trace: Trace, spec: RunSpec) -> None:
-    """Three tabs; only the open one is made: a changed control need not redraw the others."""
-    numbers, code, export = st.tabs(["Numbers", "Equations and code", "Export"],
-                                    on_change="rerun", key="details")
+def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -> None:
+    """A few tabs; only the open one is made: a changed control need not redraw the others.
+
+    `compute` offers to run a spec here, where a trace holds its pictures alone.
+    """
+    names = ["Numbers", "Equations and code", "Export"]
+    if not PROBLEMS[spec.problem.name].plane:
+        names.append("Hessian spectrum")
+    numbers, code, export, *rest = st.tabs(names, on_change="rerun", key="details")
     if numbers.open:
         with numbers:
             _frame(summary(trace), hide_index=True)
@@ -36,6 +46,9 @@ def details(trace: Trace, spec: RunSpec) -> None:
     if export.open:
         with export:
             _export(trace, spec)
+    if rest and rest[0].open:
+        with rest[0]:
+            _spectrum(trace, spec, compute)
 
 
 def _frame(frame: pd.DataFrame, **options: Any) -> None:
@@ -50,33 +63,41 @@ def summary(trace: Trace, run: int = 0) -> pd.DataFrame:
     rows = []
     for e in trace.entrants:
         c = trace[e.label]
-        stop = int(c["stopped"][run])
-        rows.append({
-            "method": e.title, "steps": stop, "loss at ε = 1": c["loss"][stop, run],
-            "‖∇f‖": c["grad_norm"][stop, run], "work": c["work"][stop, run],
+        stop, last = int(c["stopped"][run]), len(looks(c, run)) - 1
+        rows.append({"method": e.title, "steps": stop, str(trace.scene["loss_name"]):
+                     c["loss"][last, run]})
+        rows[-1] |= {words: c[name][last, run] for name, words in (
+            ("test_loss", "held-out loss"), ("error", "held-out error")) if name in c}
+        rows[-1] |= {
+            "‖∇f‖": c["grad_norm"][last, run], "work": c["work"][stop, run],
             "ms per step": 1e3 * c["seconds"][stop] / max(stop, 1),
-            "how it ended": trace.ends[e.label][run]})
+            "how it ended": trace.ends[e.label][run]}
     return pd.DataFrame(rows)
 
 
 def table(trace: Trace, label: str, run: int = 0) -> pd.DataFrame:
-    """Everything recorded of one entrant's run, a row per iterate, a column per number."""
+    """Everything recorded of one entrant's run, a row per iterate, a column per number.
+
+    What is looked at every few steps only, such as the loss of a net, is empty in between.
+    """
     c = trace[label]
-    stop = int(c["stopped"][run])
-    columns: dict[str, np.ndarray] = {}
+    stop, at = int(c["stopped"][run]), looks(c, run)
+    columns: dict[str, np.ndarray] = {"seconds": c["seconds"][:stop + 1],
+                                      "work": c["work"][:stop + 1, run]}
     for name, a in c.items():
-        if a.ndim == 1:
-            if name == "seconds":
-                columns[name] = a[:stop + 1]
+        if name in STATE_COLUMNS and len(a) == len(c["step"]):
+            values = a[:len(at)] if name.startswith("path") else a[:len(at), run]
+            where = at
+        elif is_event(name):                   # row t+1 shows the step that led there
+            values, where = a[:stop, run], np.arange(1, stop + 1)
+        else:
             continue
-        values = a[:stop + 1 if name in STATE_COLUMNS else stop, run]
-        if name not in STATE_COLUMNS:          # row t+1 shows the step that led there
-            first = np.full((1, *values.shape[1:]), np.nan)
-            values = np.concatenate([first, values.astype(float)])
+        spread = np.full((stop + 1, *values.shape[1:]), np.nan)
+        spread[where] = values
         if values.ndim == 1:
-            columns[name] = values
+            columns[name] = spread
         elif values.shape[1] <= 8:
-            columns |= {f"{name}[{i}]" if values.shape[1] > 1 else name: values[:, i]
+            columns |= {f"{name}[{i}]" if values.shape[1] > 1 else name: spread[:, i]
                         for i in range(values.shape[1])}
     return pd.DataFrame(columns).rename_axis("step")
 
@@ -99,6 +120,38 @@ def _code(trace: Trace, spec: RunSpec) -> None:
     with right:
         st.caption("The code that ran:")
         st.code(inspect.getsource(sys.modules[method.__module__]), language="python", height=520)
+
+
+def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -> None:
+    """The exact Hessian where a method stood, computed when asked for."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        e = st.selectbox("Method", trace.entrants, format_func=lambda e: e.title,
+                         key="details/spectrum", width=220)
+        last = int(trace[e.label]["stopped"][0])
+        step = st.number_input("at step", 0, last, last, key=f"details/spectrum/{e.label}/{last}",
+                               width=140, help="Taken where the run was looked at last before.")
+    try:
+        with st.spinner("Multiplying by the Hessian …", show_time=True):
+            s = _spectrum_of(trace, e.label, int(step))
+    except TraceError as error:
+        st.info(str(error))
+        compute(spec)
+        return
+    theme = THEMES["dark" if st.context.theme.type == "dark" else "light"]
+    picture = density(theme, e.color, s.values, s.weights, s.size, s.exact,
+                      f"{e.title} at step {s.step}")
+    st.markdown(f"**{picture.title}**")
+    st.plotly_chart(picture.plotly(), width="stretch", height=340, theme=None,
+                    key="details/spectrum/chart")
+    st.caption(f"Of the loss on {s.samples} samples. " + (
+        "All eigenvalues." if s.exact else "With more than 2,000 parameters, a density by "
+        "stochastic Lanczos quadrature: extremes are exact to several digits, what lies near 0 is "
+        "not resolved."))
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Trace: lambda t: t.key})
+def _spectrum_of(trace: Trace, label: str, step: int) -> Spectrum:
+    return hessian_spectrum(trace, label, step)
 
 
 def _export(trace: Trace, spec: RunSpec) -> None:

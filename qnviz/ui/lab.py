@@ -3,63 +3,134 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from qnviz.errors import QnvizError, SpecError
-from qnviz.fields import Parameter, parameters
-from qnviz.methods.registry import METHODS
-from qnviz.problems.registry import PROBLEMS
-from qnviz.runs.loop import stream
+from qnviz.errors import QnvizError, SpecError, TraceError
+from qnviz.runs.background import JOBS
+from qnviz.runs.plane import laid_through
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
-from qnviz.ui.controls import control
 from qnviz.ui.details import details
-from qnviz.ui.settings import AXES, LIMITS, Settings, base, read_query, write_query
+from qnviz.ui.live import live, waited_for
+from qnviz.ui.page import Page
+from qnviz.ui.settings import Settings
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
-NARROW = 300                                   # pixels of a popover: the picture stays in sight
-PATIENCE = 0.25                                # seconds between two words about progress
+LONG = 2.0                                     # minutes from which a run is announced
 
 
-def lab(stage: Stage, default: Settings, presets: dict[str, Settings]) -> None:
-    """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL."""
+def lab(stage: Stage, default: Settings, presets: dict[str, Settings],
+        more: Callable[[str, str], None] | None = None) -> None:
+    """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL.
+
+    Args:
+        stage: the page's places.
+        default: the state in which it opens without anything in its URL.
+        presets: states to jump to, by their names.
+        more: a control of the page's own; gets the keys of its data and of its complaints.
+    """
     page = Page(stage, default)
     settings = page.remember(page.settings())
     spec, faults = _spec(settings)
-    known = STORE.get(spec.key()) if spec else None
+    known = page.kept(spec)
 
     def draw(trace: Trace) -> None:
+        try:
+            trace = _laid(trace, settings)
+        except TraceError as error:
+            with stage.faults:
+                st.info(_listed([str(error)]))
+                if spec:
+                    page.compute(spec)
         stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame)
 
     if known:                                  # the answer comes before the controls are redrawn
+        JOBS.leave(page.viewer)
         draw(known)
     with stage.controls:
-        page.controls(presets)
+        page.controls(presets, more)
     if faults:
         stage.faults.warning(_listed(faults))
-    for e, why in settings.unavailable().items():
+    for e, why in _out(settings).items():
         stage.faults.info(_listed([f"{settings.title(e)} sits out: {why}"]))
     if spec is None:
-        stage.status.text("No method is left that can run here: choose one above.")
+        stage.status.text("No method is left that can run here: choose one above." if not faults
+                          else "There is nothing to run like this: see above.")
         return
-    try:
-        trace = known or _computed(spec, stage)
-    except QnvizError as error:
-        stage.faults.error(_listed([str(error)]))
-        return
-    if not known:
-        draw(trace)
-    stage.status.text(f"{len(spec.methods)} methods, up to {spec.steps} steps, computed "
-                      f"{trace.device}. Click the surface to start from there; space plays, "
-                      "← → step.")
+    for words in () if known else _long(spec):
+        stage.faults.info(words)
+    if known is None:
+        job = waited_for(JOBS.watch(page.viewer, spec), stage)
+        if job.error:
+            _refuse(job.error, stage)
+            return
+        if not job.over.is_set():
+            with stage.picture:
+                live(page, job, settings)
+            return
+        known = page.finished(job)
+        if known is None:
+            with stage.status.container():
+                st.button("Run again", on_click=page.again, type="tertiary",
+                          help="It was stopped before its first step.")
+            return
+        draw(known)
+    with stage.status.container(horizontal=True, vertical_alignment="center"):
+        st.text(f"{len(spec.methods)} methods, {_far(known, spec)}, computed {known.device}. "
+                f"{page.hint}")
+        if known.unfinished:
+            st.button("Run again", on_click=page.again, type="tertiary")
     with stage.below:
-        details(trace, spec)
+        details(known, spec, page.compute)
+
+
+def _laid(trace: Trace, settings: Settings) -> Trace:
+    """The run with its paths in the plane that was asked for.
+
+    Raises:
+        TraceError: the trace does not hold what another plane needs.
+    """
+    if not settings.ends:
+        return trace
+    first, second = (settings.title(e) for e in settings.ends)
+    if not {first, second} <= set(trace.columns):
+        return trace
+    known = STORE.get(f"{trace.key}/{first}/{second}")
+    if known is None:
+        known = laid_through(trace, (first, second))
+        STORE.put(known)
+    return known
+
+
+def _long(spec: RunSpec) -> list[str]:
+    """What takes minutes is said before it starts."""
+    said = []
+    for method in spec.methods:
+        if (minutes := spec.minutes(method)) > LONG:
+            said.append(f"{method.entrant} will take about {minutes:,.0f} minutes on a processor: "
+                        f"up to {method.passes(spec.problem):,.0f} passes per step, "
+                        f"{spec.problem.size:,} parameters. Fewer steps, smaller batches or "
+                        "narrower layers make it shorter; it can be stopped at any time.")
+    return said
+
+
+def _far(trace: Trace, spec: RunSpec) -> str:
+    """How far a run went, in words."""
+    if trace.unfinished:
+        return f"stopped by you before all {spec.steps} steps were done"
+    return f"up to {spec.steps} steps"
+
+
+def _refuse(error: Exception, stage: Stage) -> None:
+    """Tell an error that is meant for people; raise any other."""
+    if not isinstance(error, QnvizError):
+        raise error
+    stage.faults.error(_listed([str(error)]))
 
 
 def _spec(settings: Settings) -> tuple[RunSpec | None, tuple[str, ...]]:
@@ -68,193 +139,22 @@ def _spec(settings: Settings) -> tuple[RunSpec | None, tuple[str, ...]]:
         return settings.spec(), settings.faults
     except SpecError as error:
         return None, (*settings.faults, *error.faults)
+    except QnvizError as error:
+        return None, (*settings.faults, str(error))
+
+
+def _out(settings: Settings) -> dict[str, str]:
+    """Which entrants cannot run on this problem, and why; none where there is no problem."""
+    try:
+        return settings.unavailable()
+    except QnvizError:                         # told already, as what is wrong with the settings
+        return {}
 
 
 def _listed(faults: Sequence[str]) -> str:
     """Sentences as one message; what a visitor typed is shown as typed, not as Markdown."""
     plain = (re.sub(r"([\\`*_{}\[\]()#+\-!|<>$:~])", r"\\\1", f) for f in faults)
     return "  \n".join(plain)
-
-
-def _computed(spec: RunSpec, stage: Stage) -> Trace:
-    """Run a spec with its progress shown, and keep the trace for everybody."""
-    told, progress = time.monotonic(), None
-    for progress in stream(spec):
-        # touching the session's state is where a changed control interrupts the run; words are
-        # sent more rarely, as each costs the browser a redraw
-        st.session_state.get("interrupt")
-        if time.monotonic() - told > PATIENCE:
-            told = time.monotonic()
-            stage.status.text(f"Computing: {progress.fraction:.0%} of {spec.steps} steps × "
-                              f"{len(spec.methods)} methods")
-    assert progress is not None                # a stream yields at least its end
-    trace = progress.trace()
-    STORE.put(trace)
-    return trace
-
-
-class Page:
-    """One visitor's lab page: the URL, the widgets' values, and how each follows the other."""
-
-    def __init__(self, stage: Stage, default: Settings):
-        self.name, self.default = stage.page, default
-        self.memory = f"{self.name}/query"
-        asked = st.query_params.to_dict()
-        known = st.session_state.get(self.memory)
-        if not asked and known:                # back from another page: nothing is lost
-            asked = known
-        self.seeded = asked != known or self.key("seed") not in st.session_state
-        if self.seeded:
-            self.seed(read_query(asked, default))
-
-    def key(self, name: str) -> str:
-        """The widget key of a field."""
-        return f"{self.name}:{name}"
-
-    def seed(self, s: Settings) -> None:
-        """Put settings into the widgets' values, before any widget is drawn."""
-        state = st.session_state
-        for name, value in self._problem(s).items():
-            state[self.key(name)] = value
-        for name in ("steps", "seed", "stop_loss", "axis"):
-            state[self.key(name)] = getattr(s, name)
-        state[self.key("m")] = list(s.entrants)
-        state[self.key("frame")] = s.frame
-        for e in s.entrants:
-            for q in parameters(METHODS[base(e)]):
-                state[self.key(f"{e}.{q.name}")] = s.value(e, q)
-        state[self.key("faults")] = s.faults
-
-    def _problem(self, s: Settings) -> dict[str, Any]:
-        model = PROBLEMS[s.problem["name"]].model_validate(s.problem)
-        fields = {q.name: getattr(model, q.name) for q in parameters(type(model))}
-        if model.plane:
-            (x, y) = s.problem.get("start", type(model).model_fields["start"].default)
-            fields |= {"start.0": x, "start.1": y}
-        return fields
-
-    def settings(self) -> Settings:
-        """What the widgets say: their values stand in the session's state before they are drawn."""
-        state, name = st.session_state, self.default.problem["name"]
-        problem = {"name": name} | {q.name: state[self.key(q.name)]
-                                    for q in parameters(PROBLEMS[name])}
-        if PROBLEMS[name].plane:
-            problem["start"] = [state[self.key(f"start.{i}")] for i in (0, 1)]
-        entrants = {e: {q.name: state.get(self.key(f"{e}.{q.name}"), self.usual(e, q))
-                        for q in parameters(METHODS[base(e)])} for e in state[self.key("m")]}
-        return Settings(problem, entrants, *(state[self.key(n)] for n in (
-            "steps", "seed", "stop_loss", "axis", "frame", "faults")))
-
-    def usual(self, e: str, q: Parameter) -> Any:
-        """Where an entrant's hyper-parameter stands when it enters."""
-        return self.default.usual(e).get(q.name, q.default)
-
-    def controls(self, presets: dict[str, Settings]) -> None:
-        """Draw all controls."""
-        model = PROBLEMS[self.default.problem["name"]]
-        with st.container(horizontal=True, vertical_alignment="bottom", key="problem"):
-            for q in parameters(model):
-                control(q, self.key(q.name))
-            if model.plane:
-                for i in (0, 1):
-                    st.number_input(f"start $x_{i + 1}$", -10.0, 10.0, step=0.05, format="%.4g",
-                                    key=self.key(f"start.{i}"), width=120,
-                                    help="Or click the surface.")
-            st.number_input("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,
-                            help="Noise and random starts are functions of the seed.")
-            st.segmented_control("axis", AXES, key=self.key("axis"), required=True,
-                                 help="Compare by iterations alone and costly steps look cheap. "
-                                 "Work counts forward passes of the batch.")
-            with st.popover("More"), st.container(width=NARROW):
-                st.number_input("steps", 1, LIMITS["steps"], step=50, key=self.key("steps"))
-                st.number_input("stop at loss", 0.0, LIMITS["stop_loss"], format="%.3g",
-                                key=self.key("stop_loss"), help="A method that gets this low "
-                                "has converged; 0 lets it go on.")
-        with st.container(horizontal=True, key="entrants"):
-            self._presets(presets)
-            self._choose()
-            for e in st.session_state[self.key("m")]:
-                self._entrant(e)
-
-    def _presets(self, presets: dict[str, Settings]) -> None:
-        with st.popover("Presets"), st.container(width=NARROW):
-            for title, preset in presets.items():
-                st.button(title, on_click=self.seed, args=(preset,), width="stretch",
-                          type="tertiary")
-
-    def _choose(self) -> None:
-        """Which methods take part, in the registry's order; a twin to compare settings."""
-        key, pick = self.key("m"), self.key("pick")
-        chosen = st.session_state[key]
-        st.session_state[pick] = [n for n in METHODS if n in map(base, chosen)]
-        with st.popover(f"Methods ({len(chosen)})"), st.container(width=NARROW):
-            st.pills("Methods in the race", list(METHODS), selection_mode="multi", key=pick,
-                     format_func=lambda n: METHODS[n].title, on_change=self._picked)
-            st.selectbox("Enter a method a second time, to compare settings",
-                         [n for n in METHODS if n in map(base, chosen)], index=None,
-                         format_func=lambda n: METHODS[n].title, key=self.key("twin"),
-                         on_change=self._twin, placeholder="choose a method")
-
-    def _picked(self) -> None:
-        state = st.session_state
-        wanted, chosen = state[self.key("pick")], state[self.key("m")]
-        stay = [e for e in chosen if base(e) in wanted]
-        new = [n for n in wanted if n not in map(base, chosen)]
-        self._enter(stay + new if stay + new else chosen)
-
-    def _twin(self) -> None:
-        state = st.session_state
-        name, chosen = state[self.key("twin")], state[self.key("m")]
-        state[self.key("twin")] = None
-        if name:
-            number = next(i for i in range(2, 100) if f"{name}~{i}" not in chosen)
-            at = max(i for i, e in enumerate(chosen) if base(e) == name) + 1
-            self._enter([*chosen[:at], f"{name}~{number}", *chosen[at:]])
-
-    def _leave(self, e: str) -> None:
-        chosen = [x for x in st.session_state[self.key("m")] if x != e]
-        self._enter(chosen or [e])
-
-    def _enter(self, entrants: list[str]) -> None:
-        st.session_state[self.key("m")] = entrants
-
-    def _entrant(self, e: str) -> None:
-        """One entrant's hyper-parameters, in a popover under its name."""
-        method = METHODS[base(e)]
-        for q in parameters(method):
-            st.session_state.setdefault(self.key(f"{e}.{q.name}"), self.usual(e, q))
-        with (st.popover(self.settings().title(e), key=self.key(f"{e}/open")),
-              st.container(width=NARROW)):
-            st.caption(method.idea)
-            for q in parameters(method):
-                control(q, self.key(f"{e}.{q.name}"))
-            if not parameters(method):
-                st.write("This method has nothing to set.")
-            st.button("Take it out", key=self.key(f"{e}/out"), on_click=self._leave, args=(e,),
-                      type="tertiary", disabled=len(st.session_state[self.key("m")]) == 1)
-
-    def remember(self, s: Settings) -> Settings:
-        """Write the URL, and keep it for when the visitor comes back to this page.
-
-        What was wrong with the link stays on the page until the first change after it.
-        """
-        query = write_query(s, self.default)
-        if not self.seeded and query != st.session_state.get(self.memory):
-            st.session_state[self.key("faults")] = ()
-        st.session_state[self.memory] = query
-        if st.query_params.to_dict() != query:
-            st.query_params.from_dict(query)
-        return replace(s, faults=st.session_state[self.key("faults")])
-
-    def took_start(self) -> None:
-        """The visitor clicked the surface."""
-        x, y = st.session_state[f"{self.name}/player"]["start"]
-        st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = x, y
-
-    def took_frame(self) -> None:
-        """The playhead came to rest."""
-        frame = st.session_state[f"{self.name}/player"]["frame"]
-        st.session_state[self.key("frame")] = None if frame is None else int(frame)
 
 
 def preset(default: Settings, **changes: Any) -> Settings:

@@ -14,13 +14,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qnviz.errors import SpecError
 from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
+from qnviz.problems.base import ProblemSpec
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
 
 AXES = ("iterations", "work", "seconds")
+ALL = "all"                                    # in the URL: an optional number that is left out
 LONGEST_VALUE = 400                            # characters of one query value that are looked at
+DOUBLE_LIMIT = 500_000                         # parameters; larger nets run in float32
 # what a page takes at most; the command line takes more
 LIMITS = {"steps": 3000, "seed": 2**31 - 1, "stop_loss": 1.0}
 
@@ -36,6 +40,7 @@ class Settings:
     stop_loss: float = 1e-10
     axis: str = "iterations"
     frame: int | None = None
+    ends: tuple[str, ...] = ()                 # of two entrants, through which the plane is laid
     faults: tuple[str, ...] = field(default=(), compare=False)
     # of a page's default: what a method starts from that is not in the race yet
     tuned: Mapping[str, dict[str, Any]] = field(default_factory=dict, compare=False)
@@ -74,9 +79,20 @@ class Settings:
         """What an entrant's hyper-parameter stands at."""
         return self.entrants[entrant].get(q.name, q.default)
 
+    def problem_spec(self) -> ProblemSpec:
+        """The problem that is asked for.
+
+        Raises:
+            SpecError: with one sentence per wrong field.
+        """
+        try:
+            return PROBLEMS[self.problem["name"]].model_validate(self.problem)
+        except ValidationError as error:
+            raise SpecError(faults(error)) from None
+
     def unavailable(self) -> dict[str, str]:
         """Why an entrant cannot run on this problem, for those that cannot."""
-        problem = PROBLEMS[self.problem["name"]].model_validate(self.problem)
+        problem = self.problem_spec()
         found = {}
         for e in self.entrants:
             if why := METHODS[base(e)]().unavailable(problem):
@@ -87,14 +103,17 @@ class Settings:
         """The run that these settings ask for; None where no entrant is left to run.
 
         Raises:
-            SpecError: the run is too large.
+            SpecError: the problem is described wrongly, or the run is too large.
+            DataError: the data cannot be read.
         """
+        wide = self.problem_spec().size > DOUBLE_LIMIT
         out = self.unavailable()
         methods = [self.method(e) for e in self.entrants if e not in out]
         if not methods:
             return None
         return parse({"problem": self.problem, "methods": methods, "steps": self.steps,
-                      "seed": self.seed, "stop_loss": self.stop_loss})
+                      "seed": self.seed, "stop_loss": self.stop_loss,
+                      "dtype": "float32" if wide else "float64"})
 
 
 def base(entrant: str) -> str:
@@ -107,9 +126,8 @@ def write_query(s: Settings, default: Settings) -> dict[str, str]:
     query = {}
     usual = PROBLEMS[default.problem["name"]].model_validate(default.problem).model_dump()
     for name, value in s.problem.items():
-        value = tuple(value) if isinstance(value, list) else value
-        if value != usual[name]:
-            query[name] = _text(value)
+        if name in usual and as_text(value) != as_text(usual[name]):
+            query[name] = as_text(value)
     if list(s.entrants) != list(default.entrants):
         query["m"] = ",".join(s.entrants)
     for e, chosen in s.entrants.items():
@@ -117,10 +135,12 @@ def write_query(s: Settings, default: Settings) -> dict[str, str]:
         for q in parameters(METHODS[base(e)]):
             here = chosen.get(q.name, q.default)
             if here != usual.get(q.name, q.default):
-                query[f"{e}.{q.name}"] = _text(here)
+                query[f"{e}.{q.name}"] = as_text(here)
     for name in ("steps", "seed", "stop_loss", "axis"):
         if getattr(s, name) != getattr(default, name):
-            query[name.removesuffix("_loss")] = _text(getattr(s, name))
+            query[name.removesuffix("_loss")] = as_text(getattr(s, name))
+    if s.ends:
+        query["ends"] = ",".join(s.ends)
     if s.frame is not None:
         query["step"] = str(s.frame)
     return query
@@ -133,10 +153,12 @@ def read_query(query: Mapping[str, str], default: Settings) -> Settings:
     entrants = _entrants(left.pop("m", None), default, notes)
     s = replace(default, entrants=entrants)
 
+    optional = {q.name for q in parameters(PROBLEMS[s.problem["name"]]) if q.optional}
     for name in PROBLEMS[s.problem["name"]].model_fields:
         if name != "name" and name in left:
             raw = left.pop(name)
-            value = raw.split(",") if "," in raw else raw
+            value = None if raw == ALL and name in optional else (
+                raw.split(",") if "," in raw else raw)
             s = replace(s, problem=_try(PROBLEMS[s.problem["name"]], s.problem, name, value,
                                         name, notes))
     for key, name in (("steps", "steps"), ("seed", "seed"), ("stop", "stop_loss")):
@@ -147,6 +169,8 @@ def read_query(query: Mapping[str, str], default: Settings) -> Settings:
         notes.append(f"axis is {axis!r}, but must be one of {', '.join(AXES)}.")
     else:
         s = replace(s, axis=axis)
+    if "ends" in left:
+        s = replace(s, ends=_ends(left.pop("ends"), s, notes))
     if "step" in left:
         s = replace(s, frame=_frame(left.pop("step"), s, notes))
     for key, raw in left.items():
@@ -201,6 +225,15 @@ def _run_field(s: Settings, name: str, key: str, raw: str, notes: list[str]) -> 
     return replace(s, **{name: value})
 
 
+def _ends(raw: str, s: Settings, notes: list[str]) -> tuple[str, ...]:
+    ends = tuple(e.strip() for e in raw.split(","))
+    if len(ends) == 2 and ends[0] != ends[1] and set(ends) <= set(s.entrants):
+        return ends
+    notes.append(f"ends is {raw!r}, but must name two entrants of this race, such as "
+                 f"{','.join(list(s.entrants)[:2])}. The principal components are used.")
+    return ()
+
+
 def _frame(raw: str, s: Settings, notes: list[str]) -> int | None:
     if raw.isascii() and raw.isdigit() and int(raw) <= LIMITS["steps"]:
         return int(raw)
@@ -209,7 +242,10 @@ def _frame(raw: str, s: Settings, notes: list[str]) -> int | None:
     return None
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as it stands in the URL: 0.5,1 for a point, 64-32-64 for widths, all for None."""
     if isinstance(value, list | tuple):
-        return ",".join(_text(v) for v in value)
+        return ("-" if len(value) > 2 else ",").join(as_text(v) for v in value)
+    if value is None:
+        return ALL
     return f"{value:.6g}" if isinstance(value, float) else str(value)

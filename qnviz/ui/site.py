@@ -19,4 +19,6 @@ st.html(f"<style>{STYLE}</style>")
 st.navigation([
     page("race", "Race", default=True),
     page("rosenbrock", "Rosenbrock"),
+    page("linear_net", "Linear net"),
+    page("autoencoder", "Autoencoder"),
 ], position="top").run()

@@ -31,16 +31,29 @@ class Stage:
              on_start: Callable[[], None] | None = None,
              on_frame: Callable[[], None] | None = None) -> None:
         """Put a trace's pictures under one playhead."""
-        theme = "dark" if st.context.theme.type == "dark" else "light"
-        with self.picture:
-            player(payload(trace, theme, axis) | {"frame": frame}, key=f"{self.page}/player",
-                   on_start=on_start, on_frame=on_frame)
+        with self.picture:                     # in a fragment, as a growing run is: no remount
+            st.fragment(show)(self.page, trace, axis, frame, on_start, on_frame)
+
+
+def show(page: str, trace: Trace, axis: str, frame: int | None,
+         on_start: Callable[[], None] | None, on_frame: Callable[[], None] | None,
+         growing: bool = False) -> None:
+    """The player of a page, here; it stays the same element wherever a trace comes from.
+
+    It stands in a fragment, so what a visitor does in it reruns that fragment alone: where the
+    whole page has to follow, it is told to.
+    """
+    if st.session_state.pop(f"{page}/moved", False):
+        st.rerun()
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    player(payload(trace, theme, axis, growing) | {"frame": frame}, key=f"{page}/player",
+           on_start=on_start, on_frame=on_frame)
 
 
 @lru_cache(maxsize=32)
-def payload(trace: Trace, theme: str, axis: str) -> dict[str, Any]:
+def payload(trace: Trace, theme: str, axis: str, growing: bool = False) -> dict[str, Any]:
     """The player's data for a trace; scrubbing and returning viewers reuse it."""
-    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL)
+    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing)
 
 
 def opened(page: str, first: str) -> Stage:

@@ -12,7 +12,7 @@ from streamlit.components import v2
 
 _HERE = Path(__file__).parent
 
-SOURCES = ("tools.js", "panel.js", "words.js", "player.js")
+SOURCES = ("tools.js", "views.js", "panel.js", "words.js", "keys.js", "player.js", "streamlit.js")
 """The parts of the one ES module that the browser loads, in order."""
 
 
@@ -45,7 +45,8 @@ def player(
 
     Args:
         payload: ``id``, ``plotly_url``, ``theme``, ``frame``, ``autoplay``, ``rate``, ``clock``,
-            ``entrants``, ``panels`` and ``rows``; figures as plain dicts.
+            ``entrants``, ``panels`` and ``rows``; figures as plain dicts. With ``follow`` the run
+            still grows: the playhead keeps up with it and tells Python nothing.
         key: Widget key, fixed for as long as the picture should stay the same element.
         on_start: Called before the rerun after a click in a panel with ``"click": "start"``.
         on_frame: Called before the rerun after the playhead came to rest.
@@ -73,9 +74,9 @@ def _encoded(payload: dict[str, Any]) -> bytes:
     Bytes, as Streamlit would write a dict three times over: to send it, to hash it, to compare it.
     """
     try:
-        return json.dumps(payload, allow_nan=False).encode()
+        return json.dumps(payload, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:
-        return json.dumps(_without_nan(payload), allow_nan=False).encode()
+        return json.dumps(_without_nan(payload), allow_nan=False, ensure_ascii=False).encode()
 
 
 def _without_nan(value: Any) -> Any:

@@ -3,33 +3,96 @@
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", scrollZoom: false };
 const FAR = 1e5; // pixels; keeps what leaves the picture drawable
 const ARROW_INSET = 9;
+const REST = 6; // a growing run draws a figure again after so many times what that takes
 
 class Panel {
   constructor(player) {
     this.player = player;
     this.box = element("section", "qnviz-panel");
-    this.title = element("div", "qnviz-title", this.box);
+    this.bar = element("div", "qnviz-head", this.box);
+    this.title = element("div", "qnviz-title", this.bar);
     this.figure = element("div", "qnviz-figure", this.box, { role: "img" });
     this.plot = element("div", "qnviz-plot", this.figure);
     this.canvas = element("canvas", "qnviz-canvas", this.figure, { "aria-hidden": "true" });
+    this.tip = element("div", "qnviz-tip", this.figure, { "aria-hidden": "true" });
+    this.tip.hidden = true;
     this.context = this.canvas.getContext("2d");
     this.observer = new ResizeObserver(() => {
       clearTimeout(this.resizing);
       this.resizing = setTimeout(() => this.resize(), 100);
     });
     this.observer.observe(this.figure);
+    this.seen = true;
+    this.watch = new IntersectionObserver((entries) => {
+      this.seen = entries.at(-1).isIntersecting;
+      this.catchUp();
+    });
+    this.watch.observe(this.figure);
     for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
       this.figure.addEventListener(type, (event) => this.point(event));
     }
+    for (const type of ["pointerdown", "pointermove", "pointerleave"]) {
+      this.figure.addEventListener(type, (event) => this.inspect(event));
+    }
+  }
+
+  /** Show a panel, or (`mayWait`) later, if it is out of sight or takes too much of the time. */
+  take(panel, mayWait) {
+    this.pending = panel;
+    const resting = performance.now() - this.drawnAt < REST * this.cost;
+    return mayWait && (!this.seen || resting) ? null : this.show(panel);
+  }
+
+  catchUp() {
+    if (this.pending && this.seen && window.QnvizPlotly) this.show(this.pending);
+  }
+
+  /** Show a panel's picture, or the one of its choices that the reader made last. */
+  show(panel) {
+    this.pending = null;
+    this.options = [panel, ...(panel.choices ?? [])];
+    this.offer(panel.id);
+    const wanted = this.player.choices.get(panel.id);
+    const chosen = Math.max(0, this.options.findIndex((option) => option.label === wanted));
+    if (this.select) this.select.value = String(chosen);
+    const began = performance.now();
+    const drawn = this.present({ ...this.options[chosen], id: panel.id });
+    this.drawnAt = performance.now();
+    this.cost = this.drawnAt - began;
+    return drawn;
+  }
+
+  /** A selector beside the title, where there is a choice; it stays while the labels stay. */
+  offer(id) {
+    const labels = JSON.stringify(this.options.map((option) => option.label));
+    if (labels === this.labels) return;
+    this.labels = labels;
+    this.select?.remove();
+    this.select = null;
+    if (this.options.length < 2) return;
+    this.select = element("select", "qnviz-choice", this.bar, { "aria-label": "Shown in this picture" });
+    this.options.forEach((option, value) => {
+      element("option", "", this.select, { value }).textContent = option.label ?? "";
+    });
+    this.select.addEventListener("change", () => {
+      const option = this.options[Number(this.select.value)];
+      this.player.choices.set(id, option.label);
+      this.present({ ...option, id });
+    });
   }
 
   /** Draw a figure (again); Plotly keeps the zoom as long as the axes mean the same. */
-  show(spec, Plotly, entrants, hidden) {
+  present(spec) {
+    const { model: { entrants }, hidden, scale } = this.player;
     this.spec = spec;
+    this.scale = scale;
     this.axes = null; // nothing is drawn until Plotly has laid out the new axes
+    this.font = getComputedStyle(this.box).fontFamily;
+    this.view = viewOf(spec, this);
+    this.tip.hidden = true;
     this.start = null;
     this.heads = (spec.heads ?? []).map((head) => ({
-      entrant: head.entrant, x: decode(head.x), y: decode(head.y),
+      ...head, x: head.x ? decode(head.x) : entrants[head.entrant].clock, y: decode(head.y),
     }));
     this.figure.dataset.panel = spec.id ?? "";
     this.title.textContent = this.title.title = spec.title ?? "";
@@ -38,14 +101,15 @@ class Panel {
     const data = spec.figure.data.map((trace) => {
       const owner = entrants[trace.meta?.entrant];
       // Copies, because Plotly writes what the reader changes into the objects it was given.
-      return owner && hidden.has(owner.label) ? { ...trace, visible: false } : { ...trace };
+      const drawn = scale === 1 ? { ...trace } : magnified(trace, scale);
+      return owner && hidden.has(owner.label) ? { ...drawn, visible: false } : drawn;
     });
-    const { width, height, ...layout } = structuredClone(spec.figure.layout ?? {});
+    const { width, height, ...layout } = magnified(structuredClone(spec.figure.layout ?? {}), scale);
     layout.autosize = true;
-    layout.uirevision ??= axesMeaning(layout);
+    layout.uirevision ??= axesMeaning(layout, this.player.growing);
     if (spec.click) layout.dragmode = false; // a drag chooses a start, so it must not zoom
     const first = !this.plot.on;
-    const drawn = Plotly.react(this.plot, data, layout, CONFIG);
+    const drawn = window.QnvizPlotly.react(this.plot, data, layout, CONFIG);
     if (first) {
       for (const name of ["plotly_afterplot", "plotly_relayouting"]) this.plot.on(name, () => this.project());
     }
@@ -69,7 +133,9 @@ class Panel {
 
   resize() {
     const Plotly = window.QnvizPlotly;
-    if (Plotly && this.plot.on && this.figure.clientWidth) Plotly.Plots.resize(this.plot);
+    if (!Plotly || !this.plot.on || !this.figure.clientWidth) return;
+    if (this.scale !== this.player.scale) this.present(this.spec);
+    else Plotly.Plots.resize(this.plot);
   }
 
   /** Data to pixels, once per change of the axes rather than once per frame. */
@@ -77,9 +143,13 @@ class Panel {
     const layout = this.plot._fullLayout;
     if (!layout?.xaxis || !layout?.yaxis) return;
     this.axes = [layout.xaxis, layout.yaxis];
+    const heights = Object.keys(layout).filter((name) => /^yaxis\d*$/.test(name)).map((name) => layout[name]);
+    this.top = Math.min(...heights.map((axis) => axis._offset));
+    this.bottom = Math.max(...heights.map((axis) => axis._offset + axis._length));
     for (const head of this.heads) {
-      head.px = Float64Array.from(head.x, (value) => toPixel(this.axes[0], value));
-      head.py = Float64Array.from(head.y, (value) => toPixel(this.axes[1], value));
+      head.axes = [layout.xaxis, layout[`yaxis${(head.axis ?? "y").slice(1)}`]];
+      head.px = Float64Array.from(head.x, (value) => toPixel(head.axes[0], value));
+      head.py = Float64Array.from(head.y, (value) => toPixel(head.axes[1], value));
     }
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
@@ -88,6 +158,7 @@ class Panel {
       Object.assign(this.canvas.style, { width: `${layout.width}px`, height: `${layout.height}px` });
     }
     this.ratio = ratio;
+    this.drawn = null;
     this.draw();
   }
 
@@ -95,13 +166,20 @@ class Panel {
     if (!this.axes) return;
     const { context: c, player } = this;
     const { model, frame, hidden, ink } = player;
-    const [xa, ya] = this.axes;
+    const [xa] = this.axes;
+    if (this.view && !this.heads.length && !this.spec.cursor) {
+      const key = this.view.key();
+      if (key === this.drawn) return;
+      this.drawn = key;
+    }
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     c.clearRect(0, 0, this.canvas.width, this.canvas.height);
     c.save();
     c.beginPath();
-    c.rect(xa._offset, ya._offset, xa._length, ya._length);
+    c.rect(xa._offset, this.top, xa._length, this.bottom - this.top);
     c.clip();
+    this.view?.draw(c);
+    c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     if (this.spec.cursor) this.drawCursor(toPixel(xa, model.frames[frame]), ink);
     const alive = this.heads.filter((head) => !hidden.has(model.entrants[head.entrant].label));
     for (const head of alive) this.drawTrail(head, this.stand(head));
@@ -109,6 +187,7 @@ class Panel {
     // The first entrant is the one that the page is about: drawn last, it stays on top.
     for (const head of alive.reverse()) this.drawHead(head, this.stand(head));
     if (this.start) this.drawStart(ink);
+    this.tell();
   }
 
   stand(head) {
@@ -117,11 +196,10 @@ class Panel {
   }
 
   drawCursor(x, ink) {
-    const [, ya] = this.axes;
     const { context: c } = this;
     c.globalAlpha = 0.5;
     c.fillStyle = ink.text;
-    c.fillRect(Math.round(x), ya._offset, 1, ya._length);
+    c.fillRect(Math.round(x), this.top, 1, this.bottom - this.top);
     c.globalAlpha = 1;
   }
 
@@ -130,7 +208,7 @@ class Panel {
     const from = Math.max(0, at - (this.spec.trail ?? 0));
     if (from === at) return;
     c.strokeStyle = this.player.model.entrants[head.entrant].color;
-    c.lineWidth = 3;
+    c.lineWidth = 3 * this.scale;
     c.lineJoin = "round";
     // Eight pieces of rising opacity look continuous and cost eight strokes, not forty.
     const pieces = Math.min(8, at - from);
@@ -155,33 +233,20 @@ class Panel {
     if (Number.isNaN(x + y)) return;
     const { context: c, player } = this;
     const entrant = player.model.entrants[head.entrant];
-    const [xa, ya] = this.axes;
+    const [xa, ya] = head.axes;
     const edgeX = clamp(x, xa._offset, xa._offset + xa._length);
     const edgeY = clamp(y, ya._offset, ya._offset + ya._length);
     const outside = Math.hypot(x - edgeX, y - edgeY) > 1;
-    c.save();
-    if (outside) {
-      c.translate(
+    // Off the picture an arrow at its edge says where the head is.
+    const place = outside
+      ? [
         clamp(x, xa._offset + ARROW_INSET, xa._offset + xa._length - ARROW_INSET),
         clamp(y, ya._offset + ARROW_INSET, ya._offset + ya._length - ARROW_INSET),
-      );
-      c.rotate(Math.atan2(y - edgeY, x - edgeX));
-    } else c.translate(x, y);
-    const shape = outside ? ARROW : entrant.path;
-    const hollow = player.model.entrants[head.entrant].over[player.frame];
-    // The ring in the background's colour sets the head off from lines and contours.
-    c.lineJoin = "round";
-    c.lineWidth = hollow ? 5 : 3;
-    c.strokeStyle = player.ink.background;
-    c.stroke(shape);
-    c.fillStyle = hollow ? player.ink.background : entrant.color;
-    c.fill(shape);
-    if (hollow) {
-      c.lineWidth = 2;
-      c.strokeStyle = entrant.color;
-      c.stroke(shape);
-    }
-    c.restore();
+        ARROW, Math.atan2(y - edgeY, x - edgeX),
+      ]
+      : [x, y, entrant.path, 0];
+    const [px, py, shape, angle] = place;
+    drawMarker(c, shape, px, py, entrant.color, player.ink.background, entrant.over[player.frame], this.scale, angle);
   }
 
   drawStart(ink) {
@@ -225,8 +290,29 @@ class Panel {
     this.draw();
   }
 
+  /** A pointer over an image asks for its number. */
+  inspect(event) {
+    if (!this.view?.point || !this.axes) return;
+    const corner = this.figure.getBoundingClientRect();
+    const away = event.type === "pointerleave";
+    const at = away ? [] : [event.clientX - corner.left, event.clientY - corner.top];
+    if (this.view.point(...at)) this.draw();
+  }
+
+  tell() {
+    const tip = this.view?.tip?.();
+    this.tip.hidden = !tip;
+    if (!tip) return;
+    write(this.tip, tip.text);
+    const half = this.tip.offsetWidth / 2;
+    const x = clamp(tip.x, half, Math.max(half, this.figure.clientWidth - half));
+    const above = tip.y - this.tip.offsetHeight - 4;
+    this.tip.style.transform = `translate(${Math.round(x - half)}px, ${Math.round(Math.max(0, above))}px)`;
+  }
+
   destroy() {
     this.observer.disconnect();
+    this.watch.disconnect();
     clearTimeout(this.resizing);
     if (this.plot.on) window.QnvizPlotly.purge(this.plot);
     this.box.remove();
@@ -244,8 +330,21 @@ function toPixel(axis, value) {
 }
 
 /** What the axes mean: while it stays, Plotly keeps the reader's zoom over new data. */
-function axesMeaning(layout) {
+function axesMeaning(layout, growing) {
   const axes = Object.entries(layout).filter(([name]) => /^[xy]axis\d*$/.test(name)).sort();
-  const meaning = ([name, axis]) => [name, axis.type, axis.range, axis.title?.text ?? axis.title];
+  const meaning = ([name, axis]) => [name, axis.type, growing ? null : axis.range, axis.title?.text ?? axis.title];
   return JSON.stringify(axes.map(meaning));
+}
+
+const GROWN = new Set(["size", "standoff", "ticklen", "width", "l", "r", "t", "b"]);
+
+/** A figure's part with larger type, lines and margins. */
+function magnified(part, scale) {
+  if (scale === 1) return part;
+  if (Array.isArray(part)) return part.map((item) => magnified(item, scale));
+  if (!part || typeof part !== "object" || part.bdata) return part;
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => {
+    if (name === "contours") return [name, value]; // its size is a step between levels
+    return [name, GROWN.has(name) && typeof value === "number" ? value * scale : magnified(value, scale)];
+  }));
 }

@@ -10,27 +10,16 @@ const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
 const SETTLE_MS = 250; // a frame is reported this long after the last key or release
 const ECHO_MS = 5000; // a pinned frame that we reported ourselves may come back for this long
 const WORDS_MS = 80; // nobody reads sentences at 60 Hz, and text costs layout
+const LULL_MS = 500; // without news from a growing run, what was left out is drawn
+const WIDE = 1500; // pixels; from here on a hall is to read it, and everything is larger
+const LARGE = 1.25;
 
 const players = new Set();
-
-/** The one player that answers to keys: of those in sight the one used last, else the topmost. */
-function answering() {
-  const above = (a, b) => a.root.compareDocumentPosition(b.root) & Node.DOCUMENT_POSITION_FOLLOWING;
-  return [...players]
-    .filter((player) => player.root.getClientRects().length)
-    .sort((a, b) => b.usedAt - a.usedAt || (above(a, b) ? -1 : 1))[0];
-}
-
-// Widgets that use arrows, home, end or letters themselves, and those that use space only.
-const roles = (names) => names.split(" ").map((name) => `[role=${name}]`).join(", ");
-const OWN_KEYS = "input, textarea, select, canvas, iframe, video, audio, "
-  + "[contenteditable]:not([contenteditable=false]), "
-  + roles("slider tab radio option menuitem combobox listbox textbox spinbutton grid tree dialog");
-const OWN_SPACE = `button, a[href], summary, ${roles("button checkbox switch link")}`;
 
 class Player {
   constructor(root, callbacks) {
     Object.assign(this, { root, callbacks, panels: new Map(), hidden: new Set(), echoes: new Map() });
+    this.choices = new Map(); // by panel: the label of what the reader wants to see in it
     Object.assign(this, { frame: 0, clockTime: 0, speed: 1, playing: false, dragging: false, usedAt: 0 });
     this.stop = new AbortController();
     this.build();
@@ -111,7 +100,7 @@ class Player {
     const model = same ? { ...this.model, rows: payload.rows } : readModel(payload);
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
     this.rate = payload.rate || 60;
-    this.arrange(model);
+    const steady = this.arrange(model);
     this.adopt(model, payload, before);
     if (!before) this.draw(); // the play bar and the words need not wait for Plotly
     const Plotly = await loadPlotly(payload.plotly_url);
@@ -119,20 +108,23 @@ class Player {
     this.payload = payload;
     // All figures in one go: waiting between them would show old and new side by side.
     const fresh = model.panels.filter((spec) => !same || !this.panels.get(spec.id).axes);
-    const show = (spec) => this.panels.get(spec.id).show(spec, Plotly, model.entrants, this.hidden);
-    await Promise.all(fresh.map(show));
+    await Promise.all(fresh.map((spec) => this.panels.get(spec.id).take(spec, payload.follow && steady)));
+    clearTimeout(this.lull);
+    if (payload.follow) this.lull = setTimeout(() => this.catchUp(), LULL_MS);
     if (this.stop.signal.aborted) return;
     this.complaint.hidden = true;
     this.body.hidden = false;
     this.root.dataset.id = payload.id ?? "";
     this.root.dataset.ready = "true";
     this.draw();
-    if (!before && payload.autoplay && payload.frame == null && !prefersStillness()) this.play();
+    if (!before && payload.autoplay && !payload.follow && payload.frame == null && !prefersStillness()) this.play();
   }
 
   /** Model, colours and playhead for the figures that are about to be drawn; draws nothing. */
   adopt(model, payload, before) {
+    const stood = !before || this.frame >= this.model.frames.length - 1;
     this.model = model;
+    this.growing = Boolean(payload.follow || before?.follow);
     for (const entrant of model.entrants) entrant.path ??= new Path2D(markerPath(entrant.marker, 5.5));
     const style = getComputedStyle(this.root);
     this.ink = { text: style.color, background: style.getPropertyValue("--qnviz-paper").trim() || "#fff" };
@@ -143,11 +135,20 @@ class Player {
     const pinned = payload.frame;
     if (pinned != null && pinned !== before?.frame && !this.isEcho(pinned)) {
       this.pause();
-      this.frame = this.clockTime = this.sent = Math.round(pinned);
+      this.frame = this.clockTime = this.sent = this.wish = Math.round(pinned);
     }
+    if (!this.growing) this.wish = null;
+    else if (!this.playing) this.keepUp(stood, last);
     this.frame = clamp(this.frame, 0, last);
     this.clockTime = clamp(this.clockTime, this.frame, last);
     this.sent ??= this.frame;
+  }
+
+  /** In a run that grows, stay at its end, or where the reader stood as soon as it is there. */
+  keepUp(stood, last) {
+    this.wish ??= stood ? Infinity : this.frame;
+    this.frame = this.clockTime = this.sent = Math.min(this.wish, last);
+    if (this.wish <= last || this.wish === Infinity) this.wish = null;
   }
 
   /** A frame that we reported comes back in the next payload; the reader may have moved on. */
@@ -157,6 +158,7 @@ class Player {
     return age < ECHO_MS;
   }
 
+  /** Panels and legend for a model; says whether its entrants look as before. */
   arrange(model) {
     for (const [id, panel] of this.panels) {
       if (!model.panels.some((spec) => spec.id === id)) {
@@ -172,8 +174,18 @@ class Player {
     if (layout !== this.layout) this.lay(model);
     this.layout = layout;
     const names = JSON.stringify(model.entrants.map((e) => [e.label, e.title, e.color, e.dash, e.marker]));
-    if (names !== this.names) this.name(model.entrants);
+    const steady = names === this.names;
+    if (!steady) this.name(model.entrants);
     this.names = names;
+    return steady;
+  }
+
+  catchUp() {
+    for (const panel of this.panels.values()) panel.catchUp();
+  }
+
+  get scale() {
+    return this.root.clientWidth >= WIDE ? LARGE : 1;
   }
 
   lay(model) {
@@ -238,7 +250,7 @@ class Player {
   clockText(frame, between) {
     const { frames, label, unit } = this.model;
     const short = (value) => (this.integer ? value : significant(value, 3));
-    const [now, end] = [frames[frame], frames[frames.length - 1]].map(short);
+    const [now, end] = [frames[frame], this.model.end ?? frames[frames.length - 1]].map(short);
     return `${label} ${now}${between}${end}${unit ? ` ${unit}` : ""}`;
   }
 
@@ -247,15 +259,16 @@ class Player {
     const last = this.model.frames.length - 1;
     this.frame = clamp(frame, 0, last);
     this.clockTime = clamp(time, 0, last);
+    this.wish = null;
     this.draw();
   }
 
   draw() {
     const { frame, slider } = this;
-    const { entrants, frames } = this.model;
+    const { entrants } = this.model;
     this.root.dataset.frame = frame;
     slider.value = frame;
-    slider.style.setProperty("--qnviz-part", frame / Math.max(1, frames.length - 1));
+    slider.style.setProperty("--qnviz-part", frame / Math.max(1, this.model.frames.length - 1));
     slider.setAttribute("aria-valuetext", this.clockText(frame, " of "));
     write(this.time, this.clockText(frame, " / "));
     const due = performance.now() - this.words.spokenAt > WORDS_MS;
@@ -321,7 +334,7 @@ class Player {
   settle() {
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
-      if (this.playing || this.dragging || this.keyHeld || this.frame === this.sent) return;
+      if (this.playing || this.dragging || this.keyHeld || this.payload?.follow || this.frame === this.sent) return;
       this.sent = this.frame;
       this.echoes.set(this.frame, Date.now());
       this.callbacks.onFrame?.(this.frame);
@@ -336,28 +349,12 @@ class Player {
   // -- keys ------------------------------------------------------------------------------------
 
   key(event) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.model) return;
-    if (answering() !== this) return;
-    const target = event.target instanceof Element ? event.target : document.body;
-    const widget = target.closest(OWN_KEYS); // a dialog or the like may hold the player itself
-    if (widget && widget !== this.slider && !widget.contains(this.root)) return;
-    const action = this.actionOf(event, target);
+    const action = this.model && keyAction(this, event);
     if (!action) return;
     event.preventDefault(); // also keeps the slider from moving a second time
     if (event.key === " " && event.repeat) return;
     this.keyHeld = event.key !== " ";
     action();
-  }
-
-  actionOf(event, target) {
-    const last = this.model.frames.length - 1;
-    if (event.key === "ArrowLeft") return () => this.step(event.shiftKey ? -10 : -1);
-    if (event.key === "ArrowRight") return () => this.step(event.shiftKey ? 10 : 1);
-    if (event.shiftKey) return null;
-    if (event.key === "Home") return () => this.step(-last);
-    if (event.key === "End") return () => this.step(last);
-    if (event.key === " " && !target.closest(OWN_SPACE)) return () => this.toggle();
-    return null;
   }
 
   release() {
@@ -380,6 +377,7 @@ class Player {
     cancelAnimationFrame(this.request);
     clearTimeout(this.settling);
     clearTimeout(this.choosing);
+    clearTimeout(this.lull);
     for (const panel of this.panels.values()) panel.destroy();
     players.delete(this);
     this.root.replaceChildren();
@@ -394,33 +392,4 @@ export function mountPlayer(root, payload, callbacks = {}) {
   player.setPlaying(false);
   player.update(payload);
   return { update: (newer) => player.update(newer), destroy: () => player.destroy() };
-}
-
-// ---- Streamlit -------------------------------------------------------------------------------
-
-/** Mounted players by Streamlit's element, each with the component object of the latest call. */
-const mounts = new WeakMap();
-
-export default function (component) {
-  const { parentElement } = component;
-  const data = JSON.parse(new TextDecoder().decode(component.data));
-  let mount = mounts.get(parentElement);
-  if (mount) {
-    mount.component = component;
-    mount.player.update(data);
-  } else {
-    mount = { component };
-    mount.root = element("div", "", parentElement);
-    mount.player = mountPlayer(mount.root, data, {
-      onFrame: (frame) => mount.component.setStateValue("frame", frame),
-      onStart: (point, name) => mount.component.setTriggerValue(name, point),
-    });
-    mounts.set(parentElement, mount);
-  }
-  // Streamlit also cleans up a call that a newer one overtook; the element then lives on.
-  return () => setTimeout(() => {
-    if (parentElement.isConnected || mounts.get(parentElement) !== mount) return;
-    mount.player.destroy();
-    mounts.delete(parentElement);
-  });
 }

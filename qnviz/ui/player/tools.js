@@ -59,8 +59,11 @@ function readModel(payload) {
   const entrants = payload.entrants.map((entrant) => readEntrant(entrant, frames));
   const panels = payload.panels.filter((panel) => shown.includes(panel.id));
   for (const panel of panels) {
-    for (const head of panel.heads ?? []) {
-      if (!entrants[head.entrant]) throw new Error(`panel ${panel.id} has a head of no entrant`);
+    for (const option of [panel, ...(panel.choices ?? [])]) {
+      const owners = [...(option.heads ?? []), ...(option.strip?.rows ?? []), ...(option.cloud ? [option.cloud] : [])];
+      for (const owner of owners) {
+        if (!entrants[owner.entrant]) throw new Error(`panel ${panel.id} shows something of no entrant`);
+      }
     }
   }
   return { ...payload.clock, frames, entrants, panels, rows: payload.rows };
@@ -73,10 +76,12 @@ function readEntrant(entrant, frames) {
   const limit = clock[last] * (1 + 1e-7);
   return {
     ...entrant,
+    clock,
     loss: decode(entrant.loss),
     last,
     index: Int32Array.from(frames, (value) => indexAt(clock, value)),
-    over: Uint8Array.from(frames, (value) => value > limit),
+    // who is behind in a run that still grows has no end yet
+    over: Uint8Array.from(frames, (value) => Boolean(entrant.end) && value > limit),
   };
 }
 

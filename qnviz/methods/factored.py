@@ -1,0 +1,34 @@
+"""What methods with a Kronecker factor per layer have in common: what it costs, what is looked at."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qnviz.curvature.spectrum import extremes
+from qnviz.methods.base import Events, Method
+from qnviz.problems.base import ProblemSpec
+
+
+class Factored(Method):
+    """Base of the methods whose state holds H_g and H_a, iterable over layers."""
+
+    def held(self, problem: ProblemSpec) -> int:
+        shapes = (layer.shape for layer in problem.layers)
+        return 6 * problem.size + 4 * sum(out**2 + ins**2 for out, ins in shapes)
+
+    def matrix(self, problem: ProblemSpec) -> int:
+        return max(layer.fan_out for layer in problem.layers)
+
+    def shown(self, state: Any) -> Any:
+        return state.H_g
+
+    def measure(self, shown: Any, p: SimpleNamespace) -> Events:
+        low, high = zip(*(extremes(H) for H in shown), strict=True)
+        return {"eig_min": torch.stack(low, -1), "eig_max": torch.stack(high, -1)}
+
+    def factors(self, state: Any) -> dict[str, list[Tensor]]:
+        return {"g": list(state.H_g), "a": list(state.H_a)}

@@ -1,0 +1,171 @@
+"""Runs beside the request: a job computes in a thread of its own and shows what it has so far.
+
+A job can be paused, resumed and stopped; stopping takes effect before the next pass through the
+net. Viewers say that they are still there; a job that nobody watches ends by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+from qnviz.runs.loop import stream
+from qnviz.runs.spec import RunSpec
+from qnviz.runs.trace import Trace
+
+SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))    # jobs that compute at once
+SHARE = 0.25                         # of the time that may go into looking at a growing run
+QUALITY = 0.03                       # of the plane under a growing path,
+PLANE = 1.5                          # seconds after which it is laid anew
+SILENCE = 30.0                       # seconds without a viewer after which a job ends
+PAUSE = 600.0                        # … a paused one
+TICK = 0.05                          # seconds between two looks at whether a pause is over
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a viewer sees of a job: its newest trace, if any, and how far it is."""
+
+    trace: Trace | None
+    fraction: float
+    left: float | None               # seconds, estimated; None while it is too early to say
+    paused: bool
+    waiting: bool                    # for another job to end
+
+
+class Job:
+    """One run in a thread; `over` is set at its end, whichever it was."""
+
+    def __init__(self, spec: RunSpec):
+        self.spec = spec
+        self.over = threading.Event()
+        self.trace: Trace | None = None        # the newest; after the end the last
+        self.complete = False                  # whether the run came to its own end
+        self.error: Exception | None = None    # what ended it, to be raised where it is waited for
+        self._stop, self._paused = threading.Event(), threading.Event()
+        self._fraction, self._worked, self._waiting = 0.0, 0.0, True
+        self._seen = time.monotonic()          # when somebody looked last
+        self._published = 0.0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    # --- for viewers ------------------------------------------------------------------------------
+
+    def look(self) -> Snapshot:
+        """The newest snapshot; also says that somebody is watching, and wants a newer trace."""
+        self._seen = time.monotonic()
+        f = self._fraction
+        left = self._worked * (1 - f) / f if f > 0.02 else None
+        return Snapshot(self.trace, f, left, self._paused.is_set(), self._waiting)
+
+    def pause(self) -> None:
+        """Hold before the next chunk of steps."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._paused.clear()
+
+    def stop(self) -> None:
+        """End before the next pass; what was computed stays in `trace`."""
+        self._stop.set()
+
+    # --- in the thread ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            if self._enter():
+                try:
+                    self._compute()
+                finally:
+                    SLOTS.release()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.over.set()
+
+    def _compute(self) -> None:
+        progress, last, cost, laid = None, time.monotonic(), 0.0, -PLANE
+        for progress in stream(self.spec, self._stop):
+            now = time.monotonic()
+            self._worked += now - last
+            self._fraction = progress.fraction
+            if self._paused.is_set():
+                self.trace = progress.trace(QUALITY)
+                self._hold()
+            elif self._seen > self._published and now - self._published > cost / SHARE:
+                fresh = now - laid > PLANE
+                self.trace = progress.trace(QUALITY, None if fresh else self.trace)
+                laid = now if fresh else laid
+                self._published = time.monotonic()
+                cost = self._published - now
+            if self._abandoned():
+                self._stop.set()
+            last = time.monotonic()
+        if progress is not None:
+            self.complete = not any(lane.alive for lane in progress.lanes)
+            self.trace = progress.trace(1.0 if self.complete else QUALITY)
+
+    def _enter(self) -> bool:
+        """Wait for a slot; False where nobody waits any more."""
+        self._waiting = True
+        while not SLOTS.acquire(timeout=TICK):
+            if self._abandoned():
+                return False
+        self._waiting = False
+        return True
+
+    def _hold(self) -> None:
+        """A pause: others may compute meanwhile."""
+        SLOTS.release()
+        while self._paused.is_set() and not self._abandoned():
+            time.sleep(TICK)
+        if not self._enter():
+            SLOTS.acquire()                     # stopped: the end comes soon
+
+    def _abandoned(self) -> bool:
+        patience = PAUSE if self._paused.is_set() else SILENCE
+        return self._stop.is_set() or time.monotonic() - self._seen > patience
+
+
+class Jobs:
+    """The jobs that are under way; viewers of the same run share one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        self._watched: dict[str, str] = {}           # viewer → key
+
+    def watch(self, viewer: str, spec: RunSpec) -> Job:
+        """The job of a run, started if need be; what this viewer watched before is let go.
+
+        A job that is over is handed out again to those who watched it, so that they see its end.
+        """
+        key = spec.key()
+        with self._lock:
+            self._let_go(viewer, but=key)
+            job, new = self._jobs.get(key), self._watched.get(viewer) != key
+            if job is None or (new and job.over.is_set() and not job.complete):
+                job = self._jobs[key] = Job(spec)
+            self._watched[viewer] = key
+            seen = set(self._watched.values())
+            self._jobs = {k: j for k, j in self._jobs.items() if k in seen or not j.over.is_set()}
+            return job
+
+    def leave(self, viewer: str) -> None:
+        """This viewer watches nothing any more."""
+        with self._lock:
+            self._let_go(viewer, but=None)
+
+    def _let_go(self, viewer: str, but: str | None) -> None:
+        key = self._watched.get(viewer)
+        if key is None or key == but:
+            return
+        del self._watched[viewer]
+        if key in self._jobs and key not in self._watched.values():
+            self._jobs[key].stop()
+
+
+JOBS = Jobs()

@@ -1,0 +1,63 @@
+"""A run while it goes on: waited for if it is short, shown growing if it is long."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from qnviz.runs.background import Job, Snapshot
+from qnviz.ui.page import Page
+from qnviz.ui.settings import Settings
+from qnviz.ui.stage import Stage, show
+
+PATIENCE = 1.5                                 # seconds after which a run is shown growing
+WORDS = 0.25                                   # … between two words about its progress
+REFRESH = 0.25                                 # … between two looks at a growing run
+TICK = 0.02
+
+
+def waited_for(job: Job, stage: Stage) -> Job:
+    """Give a short run the time to end, so that it is drawn once; a long one is shown growing."""
+    began = told = time.monotonic()
+    while not job.over.wait(TICK) and time.monotonic() - began < PATIENCE:
+        st.session_state.get("interrupt")      # here a changed control ends the wait
+        if time.monotonic() - told > WORDS:
+            told = time.monotonic()
+            stage.status.text(f"Computing: {job.look().fraction:.0%}")
+    return job
+
+
+def live(page: Page, job: Job, settings: Settings) -> None:
+    """A run that goes on: its pictures grow, and it can be paused and stopped."""
+    @st.fragment(run_every=REFRESH)
+    def growing() -> None:
+        now = job.look()
+        if job.over.is_set():
+            st.rerun()                         # what was computed is drawn as a whole
+        if now.trace is not None:
+            show(page.name, now.trace, settings.axis, settings.frame, page.took_start,
+                 page.took_frame, growing=True)
+        with st.container(horizontal=True, vertical_alignment="center", key="live"):
+            st.progress(now.fraction, _told(now, job))
+            if now.paused:
+                st.button("Go on", on_click=job.resume, key="live/resume")
+            else:
+                st.button("Pause", on_click=job.pause, key="live/pause")
+            st.button("Stop", on_click=job.stop, key="live/stop")
+
+    growing()
+
+
+def _told(now: Snapshot, job: Job) -> str:
+    """How far a job is, in words."""
+    if now.waiting:
+        return "Waiting for another run to end"
+    text = f"{now.fraction:.0%} of {job.spec.steps} steps × {len(job.spec.methods)} methods"
+    if now.paused:
+        return f"Paused at {text}"
+    return text + (f", {_duration(now.left)} left" if now.left is not None else "")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

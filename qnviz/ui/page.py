@@ -1,0 +1,262 @@
+"""One visitor's lab page: the URL, the widgets' values, and how each follows the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import streamlit as st
+
+from qnviz.fields import Parameter, parameters
+from qnviz.methods.registry import METHODS
+from qnviz.problems.registry import PROBLEMS
+from qnviz.runs.background import JOBS, Job
+from qnviz.runs.spec import RunSpec
+from qnviz.runs.trace import Trace
+from qnviz.ui.controls import control
+from qnviz.ui.settings import AXES, LIMITS, Settings, as_text, base, read_query, write_query
+from qnviz.ui.stage import Stage
+from qnviz.ui.store import STORE
+
+NARROW = 300                                   # pixels of a popover: the picture stays in sight
+
+
+class Page:
+    """One visitor's lab page: the URL, the widgets' values, and how each follows the other."""
+
+    def __init__(self, stage: Stage, default: Settings):
+        self.name, self.default = stage.page, default
+        self.memory = f"{self.name}/query"
+        asked = st.query_params.to_dict()
+        known = st.session_state.get(self.memory)
+        if not asked and known:                # back from another page: nothing is lost
+            asked = known
+        self.seeded = asked != known or self.key("seed") not in st.session_state
+        if self.seeded:
+            self.seed(read_query(asked, default))
+        st.session_state.pop(f"{self.name}/moved", None)       # this run takes it up
+        self.viewer = st.session_state.setdefault("viewer", uuid4().hex)
+
+    @property
+    def hint(self) -> str:
+        """What can be done with the pictures."""
+        click = ("Click the surface to start from there; " if PROBLEMS[
+            self.default.problem["name"]].plane else "")
+        return f"{click}{'s' if click else 'S'}pace plays, ← → step."
+
+    def kept(self, spec: RunSpec | None) -> Trace | None:
+        """The finished run of a spec, or what there was of it when this visitor stopped it."""
+        if spec is None:
+            return None
+        wanted, known = spec.key(), STORE.get(spec.key())
+        if known and not known.whole and st.session_state.get(self.key("whole")) == wanted:
+            return None                        # a shipped run, asked to be computed here
+        key, trace = st.session_state.get(self.key("stopped"), (None, None))
+        return known or (trace if key == wanted else None)
+
+    def compute(self, spec: RunSpec) -> None:
+        """A button for what needs the parameters, where a run is here with its pictures alone."""
+        if spec.keeps_parameters:
+            st.button("Compute this run here", type="tertiary", on_click=self._want_whole,
+                      args=(spec.key(),))
+
+    def _want_whole(self, key: str) -> None:
+        st.session_state[self.key("whole")] = key
+
+    def again(self) -> None:
+        """Forget that a run was stopped."""
+        st.session_state.pop(self.key("stopped"), None)
+        JOBS.leave(self.viewer)
+
+    def finished(self, job: Job) -> Trace | None:
+        """What a job that is over leaves: kept for everybody if whole, else for this visitor."""
+        if job.trace is not None and job.complete:
+            STORE.put(job.trace)
+        else:
+            st.session_state[self.key("stopped")] = job.spec.key(), job.trace
+        return job.trace
+
+    def key(self, name: str) -> str:
+        """The widget key of a field."""
+        return f"{self.name}:{name}"
+
+    def seed(self, s: Settings) -> None:
+        """Put settings into the widgets' values, before any widget is drawn."""
+        state = st.session_state
+        for name, value in self._problem(s).items():
+            state[self.key(name)] = value
+        for name in ("steps", "seed", "stop_loss", "axis"):
+            state[self.key(name)] = getattr(s, name)
+        state[self.key("m")] = list(s.entrants)
+        state[self.key("frame")], state[self.key("ends")] = s.frame, s.ends
+        for e in s.entrants:
+            for q in parameters(METHODS[base(e)]):
+                state[self.key(f"{e}.{q.name}")] = s.value(e, q)
+        state[self.key("faults")] = s.faults
+
+    def _problem(self, s: Settings) -> dict[str, Any]:
+        model = PROBLEMS[s.problem["name"]].model_validate(s.problem)
+        fields = {q.name: as_text(value) if q.kind == "widths" else value
+                  for q in parameters(type(model)) for value in (getattr(model, q.name),)}
+        if model.plane:
+            (x, y) = s.problem.get("start", type(model).model_fields["start"].default)
+            fields |= {"start.0": x, "start.1": y}
+        return fields
+
+    def settings(self) -> Settings:
+        """What the widgets say: their values stand in the session's state before they are drawn."""
+        state, name = st.session_state, self.default.problem["name"]
+        problem = {"name": name} | {q.name: state[self.key(q.name)]
+                                    for q in parameters(PROBLEMS[name])}
+        if PROBLEMS[name].plane:
+            problem["start"] = [state[self.key(f"start.{i}")] for i in (0, 1)]
+        entrants = {e: {q.name: state.get(self.key(f"{e}.{q.name}"), self.usual(e, q))
+                        for q in parameters(METHODS[base(e)])} for e in state[self.key("m")]}
+        return Settings(problem, entrants, **{n: state[self.key(n)] for n in (
+            "steps", "seed", "stop_loss", "axis", "frame", "ends", "faults")})
+
+    def usual(self, e: str, q: Parameter) -> Any:
+        """Where an entrant's hyper-parameter stands when it enters."""
+        return self.default.usual(e).get(q.name, q.default)
+
+    def controls(self, presets: dict[str, Settings],
+                 more: Callable[[str, str], None] | None) -> None:
+        """Draw all controls."""
+        model = PROBLEMS[self.default.problem["name"]]
+        with st.container(horizontal=True, vertical_alignment="bottom", key="problem"):
+            aside = [q for q in parameters(model) if q.name in model.rare]
+            for q in parameters(model):
+                if q not in aside:
+                    control(q, self.key(q.name), in_row=True)
+            if model.plane:
+                for i in (0, 1):
+                    st.number_input(f"start $x_{i + 1}$", -10.0, 10.0, step=0.05, format="%.4g",
+                                    key=self.key(f"start.{i}"), width=120,
+                                    help="Or click the surface.")
+            if model.plane:
+                self._seed()
+            st.segmented_control("axis", AXES, key=self.key("axis"), required=True,
+                                 help="Compare by iterations alone and costly steps look cheap. "
+                                 "Work counts forward passes of the batch.")
+            if more:
+                with st.popover("Your data"), st.container(width=NARROW):
+                    more(self.key("data"), self.key("faults"))
+            with st.popover("More"), st.container(width=NARROW):
+                for q in aside:
+                    control(q, self.key(q.name))
+                if not model.plane:
+                    self._seed()
+                st.number_input("steps", 1, LIMITS["steps"], step=50, key=self.key("steps"))
+                st.number_input("stop at loss", 0.0, LIMITS["stop_loss"], format="%.3g",
+                                key=self.key("stop_loss"), help="A method that gets this low "
+                                "has converged; 0 lets it go on.")
+                if not model.plane:
+                    self._plane()
+        with st.container(horizontal=True, key="entrants"):
+            self._presets(presets)
+            self._choose()
+            for e in st.session_state[self.key("m")]:
+                self._entrant(e)
+
+    def _seed(self) -> None:
+        st.number_input("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,
+                        help="Starts, noise and batches are functions of the seed.")
+
+    def _plane(self) -> None:
+        """Through which directions the plane of the paths is laid."""
+        entrants = list(st.session_state[self.key("m")])
+        chosen = [e for e in st.session_state[self.key("ends")] if e in entrants]
+        st.session_state[self.key("ends")] = tuple(chosen) if len(chosen) == 2 else ()
+        st.multiselect("Lay the plane through the ends of two methods", entrants,
+                       default=chosen, max_selections=2, key=self.key("pick_ends"),
+                       format_func=self.settings().title, on_change=self._picked_ends,
+                       placeholder="their principal components",
+                       help="From the start to where each of the two ended.")
+
+    def _picked_ends(self) -> None:
+        chosen = tuple(st.session_state[self.key("pick_ends")])
+        st.session_state[self.key("ends")] = chosen if len(chosen) == 2 else ()
+
+    def _presets(self, presets: dict[str, Settings]) -> None:
+        with st.popover("Presets"), st.container(width=NARROW):
+            for title, preset in presets.items():
+                st.button(title, on_click=self.seed, args=(preset,), width="stretch",
+                          type="tertiary")
+
+    def _choose(self) -> None:
+        """Which methods take part, in the registry's order; a twin to compare settings."""
+        key, pick = self.key("m"), self.key("pick")
+        chosen = st.session_state[key]
+        st.session_state[pick] = [n for n in METHODS if n in map(base, chosen)]
+        with st.popover(f"Methods ({len(chosen)})"), st.container(width=NARROW):
+            st.pills("Methods in the race", list(METHODS), selection_mode="multi", key=pick,
+                     format_func=lambda n: METHODS[n].title, on_change=self._picked)
+            st.selectbox("Enter a method a second time, to compare settings",
+                         [n for n in METHODS if n in map(base, chosen)], index=None,
+                         format_func=lambda n: METHODS[n].title, key=self.key("twin"),
+                         on_change=self._twin, placeholder="choose a method")
+
+    def _picked(self) -> None:
+        state = st.session_state
+        wanted, chosen = state[self.key("pick")], state[self.key("m")]
+        stay = [e for e in chosen if base(e) in wanted]
+        new = [n for n in wanted if n not in map(base, chosen)]
+        self._enter(stay + new if stay + new else chosen)
+
+    def _twin(self) -> None:
+        state = st.session_state
+        name, chosen = state[self.key("twin")], state[self.key("m")]
+        state[self.key("twin")] = None
+        if name:
+            number = next(i for i in range(2, 100) if f"{name}~{i}" not in chosen)
+            at = max(i for i, e in enumerate(chosen) if base(e) == name) + 1
+            self._enter([*chosen[:at], f"{name}~{number}", *chosen[at:]])
+
+    def _leave(self, e: str) -> None:
+        chosen = [x for x in st.session_state[self.key("m")] if x != e]
+        self._enter(chosen or [e])
+
+    def _enter(self, entrants: list[str]) -> None:
+        st.session_state[self.key("m")] = entrants
+
+    def _entrant(self, e: str) -> None:
+        """One entrant's hyper-parameters, in a popover under its name."""
+        method = METHODS[base(e)]
+        for q in parameters(method):
+            st.session_state.setdefault(self.key(f"{e}.{q.name}"), self.usual(e, q))
+        with (st.popover(self.settings().title(e), key=self.key(f"{e}/open")),
+              st.container(width=NARROW)):
+            st.caption(method.idea)
+            for q in parameters(method):
+                control(q, self.key(f"{e}.{q.name}"))
+            if not parameters(method):
+                st.write("This method has nothing to set.")
+            st.button("Take it out", key=self.key(f"{e}/out"), on_click=self._leave, args=(e,),
+                      type="tertiary", disabled=len(st.session_state[self.key("m")]) == 1)
+
+    def remember(self, s: Settings) -> Settings:
+        """Write the URL, and keep it for when the visitor comes back to this page.
+
+        What was wrong with the link stays on the page until the first change after it.
+        """
+        query = write_query(s, self.default)
+        if not self.seeded and query != st.session_state.get(self.memory):
+            st.session_state[self.key("faults")] = ()
+        st.session_state[self.memory] = query
+        if st.query_params.to_dict() != query:
+            st.query_params.from_dict(query)
+        return replace(s, faults=st.session_state[self.key("faults")])
+
+    def took_start(self) -> None:
+        """The visitor clicked the surface."""
+        x, y = st.session_state[f"{self.name}/player"]["start"]
+        st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = x, y
+        st.session_state[f"{self.name}/moved"] = True
+
+    def took_frame(self) -> None:
+        """The playhead came to rest."""
+        frame = st.session_state[f"{self.name}/player"]["frame"]
+        st.session_state[self.key("frame")] = None if frame is None else int(frame)
+        st.session_state[f"{self.name}/moved"] = True

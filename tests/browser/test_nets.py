@@ -1,0 +1,173 @@
+"""The pages of the nets in a real browser: long runs that grow, choices, a visitor's own data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.browser.test_pages import READY, data_id, frame, opened, query, until_changed
+
+LIVE = ".st-key-live"
+LONG = "m=kbfgs,adam&steps=3000&widths=64-48-24-6-24-48-64"      # tens of seconds
+
+
+def told(page: Any) -> str:
+    return page.locator(f"{LIVE} [data-testid=stProgress]").inner_text()
+
+
+def player_is(page: Any) -> None:
+    """Mark the player's element, to see that it stays the same one."""
+    page.evaluate("document.querySelector('[data-qnviz-player]').mark = 1")
+
+
+def same_player(page: Any) -> bool:
+    return page.evaluate("document.querySelector('[data-qnviz-player]').mark === 1")
+
+
+def growing(page: Any, app_url: str) -> Any:
+    page.goto(f"{app_url}/autoencoder?{LONG}&seed={time.time_ns() % 10**6}")
+    page.wait_for_selector(LIVE, timeout=60_000)
+    page.wait_for_selector(READY, timeout=60_000)
+    return page
+
+
+def test_a_long_run_grows_in_place(app_url: str, page: Any) -> None:
+    growing(page, app_url)
+    player_is(page)
+    seen = [data_id(page)]
+    for _ in range(3):
+        until_changed(page, seen[-1])
+        seen.append(data_id(page))
+    assert len(set(seen)) == 4
+    assert same_player(page)
+    assert "3000 steps × 2 methods" in told(page)
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.errors == []
+
+
+def test_pause_and_stop_keep_what_was_computed(app_url: str, page: Any) -> None:
+    growing(page, app_url)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Go on").wait_for()
+    page.wait_for_timeout(800)
+    held = told(page)
+    assert held.startswith("Paused at")
+    page.wait_for_timeout(800)
+    assert told(page) == held
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector(LIVE, state="detached", timeout=20_000)
+    page.get_by_text("stopped by you").wait_for()
+    assert page.locator("[data-panel=loss] .plot-container").count() == 1
+    steps = int(page.get_attribute("[data-qnviz-player] input[type=range]", "max"))
+    assert 0 < steps < 3000
+    page.get_by_role("tab", name="Numbers").wait_for()                # its numbers are there too
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_selector(LIVE, timeout=20_000)
+
+
+def test_a_changed_control_ends_a_long_run_at_once(app_url: str, page: Any) -> None:
+    growing(page, app_url)
+    page.get_by_role("button", name="More").click()
+    steps = page.get_by_role("spinbutton", name="steps")
+    steps.fill("10")
+    began = time.monotonic()
+    steps.press("Enter")
+    page.wait_for_function("document.querySelector('[data-qnviz-player] input[type=range]').max"
+                           " === '10'", timeout=20_000)
+    # ten steps of two methods, and drawing all of it anew, are in this time as well
+    assert time.monotonic() - began < 15
+    page.wait_for_selector(LIVE, state="detached")
+    assert query(page)["steps"] == "10"
+
+
+def test_layers_and_losses_are_chosen_without_the_server(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/autoencoder")
+    panel = page.locator(".qnviz-panel", has=page.locator("[data-panel=eig]"))
+    first = panel.locator(".qnviz-title").inner_text()
+    shown = data_id(page)
+    panel.locator("select").select_option("layer 3")
+    page.wait_for_function("old => document.querySelector('[data-panel=eig]').parentElement"
+                           ".querySelector('.qnviz-title').innerText !== old", arg=first)
+    assert data_id(page) == shown
+    loss = page.locator(".qnviz-panel", has=page.locator("[data-panel=loss]"))
+    options = loss.locator("select option").all_inner_texts()
+    assert options == ["training loss", "held-out loss", "squared error per held-out image"]
+    assert page.errors == []
+
+
+def test_the_strip_follows_the_playhead(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/autoencoder?step=0")
+
+    def picture() -> bytes:
+        return page.locator("[data-panel=reconstructions]").screenshot()
+
+    start = picture()
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    assert frame(page) == 300
+    assert picture() != start
+
+
+@pytest.mark.parametrize(("link", "sentence"), [
+    ("autoencoder?data=mnist", "MNIST is not in"),
+    ("autoencoder?data=nothing", "'nothing' is not one of"),
+    ("autoencoder?widths=64-32-63", "the first and the last of them the same"),
+    ("autoencoder?data=curves&widths=64-6-64", "an image of curves has 784 pixels"),
+    ("autoencoder?batch=5000", "has only 1,437 training samples"),
+    ("autoencoder?m=levenberg_marquardt,adam&steps=5", "Levenberg-Marquardt sits out"),
+    ("autoencoder?m=bfgs,adam&steps=5", "BFGS sits out"),
+    ("linear_net?width=0", "width is '0', but must be at least 1"),
+    ("linear_net?batch=2000", "batch is 2000, but there are only 1000 samples"),
+    ("linear_net?m=kbfgs,adam&steps=5&ends=kbfgs,sgd", "must name two entrants of this race")])
+def test_what_cannot_run_says_why(link: str, sentence: str, app_url: str, page: Any) -> None:
+    page.goto(f"{app_url}/{link}")
+    page.locator(".stAlert", has_text=sentence).wait_for(timeout=60_000)
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_own_images_are_checked_taken_and_run(
+        serve: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QNVIZ_DATA", str(tmp_path / "data"))
+    page = new_page()
+    opened(page, f"{serve('app.py')}/autoencoder?m=adam&steps=5")
+    bad, good = tmp_path / "bad.npy", tmp_path / "mine.npy"
+    np.save(bad, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(good, np.random.default_rng(0).integers(0, 255, (60, 6, 6)).astype(np.uint8))
+    page.get_by_role("button", name="Your data").click()
+    page.set_input_files("[data-testid=stFileUploader] input", bad)
+    page.locator(".stAlert", has_text="bad.npy").wait_for(timeout=20_000)
+    assert "pickle" in page.locator(".stAlert").first.inner_text()
+    before = data_id(page)
+    page.set_input_files("[data-testid=stFileUploader] input", good)
+    page.locator(".stAlert", has_text="only").wait_for(timeout=20_000)     # 48 images, batch 256
+    assert query(page)["data"] == "file:mine.npy"
+    page.goto(page.url + "&batch=16")
+    until_changed(page, before)
+    page.wait_for_selector(READY)
+    assert page.locator(".stAlert").count() == 0
+
+
+def test_the_plane_can_be_laid_through_two_ends(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/linear_net?m=curveball,adam&steps=60")
+    before = page.locator("[data-panel=path]").get_attribute("aria-label")
+    opened(page, f"{app_url}/linear_net?m=curveball,adam&steps=60&ends=curveball,adam")
+    after = page.locator("[data-panel=path]").get_attribute("aria-label")
+    assert "of their variance" in before
+    assert after != before
+    assert query(page)["ends"] == "curveball,adam"
+
+
+def test_the_hessians_spectrum_is_drawn_when_asked_for(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/linear_net?m=curveball,adam&steps=60")
+    page.get_by_role("tab", name="Hessian spectrum").click()
+    page.get_by_text("of 96,").wait_for(timeout=30_000)
+    page.locator("[data-testid=stPlotlyChart] .plot-container").wait_for(timeout=30_000)
+    assert page.errors == []
