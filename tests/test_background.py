@@ -138,6 +138,19 @@ def test_a_job_without_viewers_ends(monkeypatch):
     assert not job.complete
 
 
+def test_a_job_ends_soon_after_its_last_viewer_has_gone(monkeypatch, jobs):
+    monkeypatch.setattr(background, "GONE", 0.1)
+    there = {"a", "b"}
+    job = jobs.watch("a", LONG, lambda: "a" in there)
+    jobs.watch("b", LONG, lambda: "b" in there)
+    there.remove("a")
+    time.sleep(0.4)
+    assert not job.over.is_set()
+    there.remove("b")
+    assert job.over.wait(10)
+    assert not job.complete
+
+
 def test_an_error_reaches_whoever_waits(jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("QNVIZ_DATA", str(tmp_path))
     job = jobs.watch("me", spec("adam", problem={"name": "autoencoder", "data": "mnist"}))

@@ -1,7 +1,7 @@
 """Runs beside the request: a job computes in a thread of its own and shows what it has so far.
 
 A job can be paused, resumed and stopped; stopping takes effect before the next pass through the
-net. Viewers say that they are still there; a job that nobody watches ends by itself.
+net. A job whose viewers have gone, or have not looked for long, ends by itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from qnviz.runs.loop import stream
@@ -19,8 +20,9 @@ SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))    # jobs that c
 SHARE = 0.25                         # of the time that may go into looking at a growing run
 QUALITY = 0.03                       # of the plane under a growing path,
 PLANE = 1.5                          # seconds after which it is laid anew
-SILENCE = 30.0                       # seconds without a viewer after which a job ends
-PAUSE = 600.0                        # … a paused one
+GONE = 3.0                           # seconds after its last viewer left until a job ends
+SILENCE = 120.0                      # … after a look; a browser's hidden tab looks once a minute
+PAUSE = 600.0                        # … of a paused one
 TICK = 0.05                          # seconds between two looks at whether a pause is over
 
 
@@ -40,13 +42,14 @@ class Job:
 
     def __init__(self, spec: RunSpec):
         self.spec = spec
+        self.viewers: dict[str, Callable[[], bool]] = {}       # whether each is still there
         self.over = threading.Event()
         self.trace: Trace | None = None        # the newest; after the end the last
         self.complete = False                  # whether the run came to its own end
         self.error: Exception | None = None    # what ended it, to be raised where it is waited for
         self._stop, self._paused = threading.Event(), threading.Event()
         self._fraction, self._worked, self._waiting = 0.0, 0.0, True
-        self._seen = time.monotonic()          # when somebody looked last
+        self._seen = self._met = time.monotonic()      # when somebody looked, was there, last
         self._published = 0.0
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -126,8 +129,11 @@ class Job:
             SLOTS.acquire()                     # stopped: the end comes soon
 
     def _abandoned(self) -> bool:
-        patience = PAUSE if self._paused.is_set() else SILENCE
-        return self._stop.is_set() or time.monotonic() - self._seen > patience
+        now, patience = time.monotonic(), PAUSE if self._paused.is_set() else SILENCE
+        viewers = list(self.viewers.values())
+        if not viewers or any(here() for here in viewers):
+            self._met = now
+        return (self._stop.is_set() or now - self._seen > patience or now - self._met > GONE)
 
 
 class Jobs:
@@ -138,10 +144,15 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._watched: dict[str, str] = {}           # viewer → key
 
-    def watch(self, viewer: str, spec: RunSpec) -> Job:
+    def watch(self, viewer: str, spec: RunSpec, here: Callable[[], bool] = lambda: True) -> Job:
         """The job of a run, started if need be; what this viewer watched before is let go.
 
         A job that is over is handed out again to those who watched it, so that they see its end.
+
+        Args:
+            viewer: who watches.
+            spec: the run.
+            here: whether this viewer is still there; called from the job's thread.
         """
         key = spec.key()
         with self._lock:
@@ -150,6 +161,7 @@ class Jobs:
             if job is None or (new and job.over.is_set() and not job.complete):
                 job = self._jobs[key] = Job(spec)
             self._watched[viewer] = key
+            job.viewers = {**job.viewers, viewer: here}
             seen = set(self._watched.values())
             self._jobs = {k: j for k, j in self._jobs.items() if k in seen or not j.over.is_set()}
             return job
@@ -164,8 +176,10 @@ class Jobs:
         if key is None or key == but:
             return
         del self._watched[viewer]
-        if key in self._jobs and key not in self._watched.values():
-            self._jobs[key].stop()
+        if job := self._jobs.get(key):
+            job.viewers = {v: here for v, here in job.viewers.items() if v != viewer}
+            if not job.viewers:
+                job.stop()
 
 
 JOBS = Jobs()

@@ -17,6 +17,7 @@ from qnviz.runs.trace import Trace
 from qnviz.ui.details import details
 from qnviz.ui.live import live, waited_for
 from qnviz.ui.page import Page
+from qnviz.ui.session import session
 from qnviz.ui.settings import Settings
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
@@ -65,7 +66,7 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings],
     for words in () if known else _long(spec):
         stage.faults.info(words)
     if known is None:
-        job = waited_for(JOBS.watch(page.viewer, spec), stage)
+        job = waited_for(JOBS.watch(page.viewer, spec, session()), stage)
         if job.error:
             _refuse(job.error, stage)
             return

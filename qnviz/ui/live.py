@@ -12,19 +12,27 @@ from qnviz.ui.settings import Settings
 from qnviz.ui.stage import Stage, show
 
 PATIENCE = 1.5                                 # seconds after which a run is shown growing
+FIRST = 10.0                                   # … even if it has not made a step yet
 WORDS = 0.25                                   # … between two words about its progress
 REFRESH = 0.25                                 # … between two looks at a growing run
 TICK = 0.02
+WAITING = "Waiting for another run to end"
 
 
 def waited_for(job: Job, stage: Stage) -> Job:
-    """Give a short run the time to end, so that it is drawn once; a long one is shown growing."""
+    """Give a short run the time to end, so that it is drawn once; a long one is shown growing.
+
+    The pictures of the run before stand until there is something to put in their place.
+    """
     began = told = time.monotonic()
-    while not job.over.wait(TICK) and time.monotonic() - began < PATIENCE:
+    while not job.over.wait(TICK):
         st.session_state.get("interrupt")      # here a changed control ends the wait
+        now = job.look()
+        if time.monotonic() - began > (FIRST if now.trace is None else PATIENCE):
+            break
         if time.monotonic() - told > WORDS:
             told = time.monotonic()
-            stage.status.text(f"Computing: {job.look().fraction:.0%}")
+            stage.status.text(WAITING if now.waiting else f"Computing: {now.fraction:.0%}")
     return job
 
 
@@ -52,7 +60,7 @@ def live(page: Page, job: Job, settings: Settings) -> None:
 def _told(now: Snapshot, job: Job) -> str:
     """How far a job is, in words."""
     if now.waiting:
-        return "Waiting for another run to end"
+        return WAITING
     text = f"{now.fraction:.0%} of {job.spec.steps} steps × {len(job.spec.methods)} methods"
     if now.paused:
         return f"Paused at {text}"

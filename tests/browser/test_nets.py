@@ -13,7 +13,7 @@ import pytest
 from tests.browser.test_pages import READY, data_id, frame, opened, query, until_changed
 
 LIVE = ".st-key-live"
-LONG = "m=kbfgs,adam&steps=3000&widths=64-48-24-6-24-48-64"      # tens of seconds
+LONG = "m=kbfgs,adam&steps=3000&widths=64-200-100-6-100-200-64"      # minutes
 
 
 def told(page: Any) -> str:
@@ -77,12 +77,9 @@ def test_a_changed_control_ends_a_long_run_at_once(app_url: str, page: Any) -> N
     page.get_by_role("button", name="More").click()
     steps = page.get_by_role("spinbutton", name="steps")
     steps.fill("10")
-    began = time.monotonic()
     steps.press("Enter")
-    page.wait_for_function("document.querySelector('[data-qnviz-player] input[type=range]').max"
-                           " === '10'", timeout=20_000)
-    # ten steps of two methods, and drawing all of it anew, are in this time as well
-    assert time.monotonic() - began < 15
+    page.wait_for_function("document.querySelector('[data-qnviz-player] input[type=range]')?.max"
+                           " === '10'", timeout=60_000)       # the long one would take minutes
     page.wait_for_selector(LIVE, state="detached")
     assert query(page)["steps"] == "10"
 
