@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.helpers import facts, not_here
+from tests.image_files import idx, mnist_parts
 
 
 def pytest_configure(config):
@@ -47,3 +48,19 @@ def tiny_images(_tiny_folder, monkeypatch):
     """The data folder that the small autoencoders of `variants()` read."""
     monkeypatch.setenv("QNVIZ_DATA", str(_tiny_folder))
     return _tiny_folder
+
+
+@pytest.fixture
+def where(tmp_path, monkeypatch):
+    """An empty data folder."""
+    monkeypatch.setenv("QNVIZ_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def mnist(where):
+    """A small MNIST in the data folder; images and labels by their file's name."""
+    parts = mnist_parts()
+    for name, array in parts.items():
+        (where / name).write_bytes(idx(array))
+    return parts

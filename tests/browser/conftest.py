@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.player_page import APP, PAGE, Race
+
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--no-sandbox",
@@ -120,6 +122,27 @@ def app_url(serve: Callable[[str | Path], str]) -> str:
     return serve("app.py")
 
 
+@pytest.fixture(scope="session")
+def serve_player(
+    serve: Callable[[str | Path], str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """Start a server for the source of a page with a player; gives its address."""
+
+    def start(source: str) -> str:
+        folder = tmp_path_factory.mktemp("player")
+        (folder / "player_app.py").write_text(APP, encoding="utf-8")
+        (folder / "player_page.py").write_text(source, encoding="utf-8")
+        return serve(folder / "player_app.py")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def url(serve_player: Callable[[str], str]) -> str:
+    """Address of an app with one player."""
+    return serve_player(PAGE)
+
+
 @pytest.fixture
 def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
     """Open pages in contexts of their own; ``page.errors`` collects what the console complains."""
@@ -155,3 +178,9 @@ def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
 def page(new_page: Callable[..., Any]) -> Any:
     """One page of 1280 x 800."""
     return new_page()
+
+
+@pytest.fixture
+def race(page: Any, url: str) -> Race:
+    """The player at its first frame, not playing."""
+    return Race(page, url)

@@ -1,4 +1,4 @@
-"""A page with one player on it, for tests of what the player does."""
+"""Apps with a player: what all share, and a race for tests of what the player does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 LAST = 120  # frames of the playhead
 
+# Serves player_page.py beside it, with Plotly's bundle where a page's player looks for it.
 APP = """
 from pathlib import Path
 import plotly, streamlit as st
@@ -19,7 +20,7 @@ BUNDLE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 async def bundle(request):
     return FileResponse(BUNDLE, media_type="text/javascript")
 
-app = st.App("race_page.py", routes=[Route("/bundle/plotly.js", bundle)])
+app = st.App("player_page.py", routes=[Route("/bundle/plotly.js", bundle)])
 """
 
 PAGE = """
@@ -110,8 +111,8 @@ INK = """([panel, colour]) => {
 BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)
 
 
-class Race:
-    """The player on a page, in the words of the tests."""
+class Player:
+    """The player on a page."""
 
     def __init__(self, page: Any, url: str) -> None:
         self.page = page
@@ -124,6 +125,10 @@ class Race:
     def frame(self) -> int:
         """The playhead's frame."""
         return int(self.root.get_attribute("data-frame"))
+
+
+class Race(Player):
+    """The player of a race, in the words of the tests."""
 
     @property
     def playing(self) -> bool:

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from qnviz.ui.player import source
-from tests.browser.player_page import APP, BLUE, GREEN, LAST, ORANGE, PAGE, Race
-
-
-@pytest.fixture(scope="session")
-def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Address of an app with one player."""
-    folder = tmp_path_factory.mktemp("player")
-    (folder / "race_app.py").write_text(APP, encoding="utf-8")
-    (folder / "race_page.py").write_text(PAGE, encoding="utf-8")
-    return serve(folder / "race_app.py")
-
-
-@pytest.fixture
-def race(page: Any, url: str) -> Race:
-    """The player at its first frame, not playing."""
-    return Race(page, url)
+from tests.browser.player_page import BLUE, GREEN, LAST, ORANGE, Race
 
 
 def test_helpers(page: Any) -> None:

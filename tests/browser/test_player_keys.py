@@ -8,22 +8,7 @@ from typing import Any
 import pytest
 
 from qnviz.ui.player import source
-from tests.browser.player_page import APP, LAST, PAGE, Race
-
-
-@pytest.fixture(scope="session")
-def url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Address of an app with one player."""
-    folder = tmp_path_factory.mktemp("player")
-    (folder / "race_app.py").write_text(APP, encoding="utf-8")
-    (folder / "race_page.py").write_text(PAGE, encoding="utf-8")
-    return serve(folder / "race_app.py")
-
-
-@pytest.fixture
-def race(page: Any, url: str) -> Race:
-    """The player at its first frame, not playing."""
-    return Race(page, url)
+from tests.browser.player_page import LAST, Race
 
 
 def test_own_frame_coming_back_is_no_pin(page: Any) -> None:

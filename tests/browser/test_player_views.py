@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.views_page import APP, COLUMN, LAST, LINES, PAGE, THREE, Views
+from tests.browser.views_page import COLUMN, LAST, LINES, PAGE, THREE, Views
 
 
 @pytest.fixture(scope="session")
-def views_url(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def views_url(serve_player: Callable[[str], str]) -> str:
     """Address of an app with images, points and choices."""
-    folder = tmp_path_factory.mktemp("views")
-    (folder / "views_app.py").write_text(APP, encoding="utf-8")
-    (folder / "views_page.py").write_text(PAGE, encoding="utf-8")
-    return serve(folder / "views_app.py")
+    return serve_player(PAGE)
 
 
 @pytest.fixture

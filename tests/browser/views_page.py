@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.browser.player_page import Player
+
 LAST = 40
 SIDE = 4  # pixels of a test image across
-
-APP = """
-from pathlib import Path
-import plotly, streamlit as st
-from starlette.responses import FileResponse
-from starlette.routing import Route
-
-BUNDLE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-
-async def bundle(request):
-    return FileResponse(BUNDLE, media_type="text/javascript")
-
-app = st.App("views_page.py", routes=[Route("/bundle/plotly.js", bundle)])
-"""
 
 # Images are of one tone: inputs 255, entrant k's at look v are 5 v (2 - k). Points of look v lie
 # at code unit 1 = v for the first entrant and -v for the second.
@@ -127,23 +115,12 @@ LINES = """(panel) => document.querySelector(`[data-panel=${panel}] .qnviz-plot`
 THREE = {"light": (0xB0, 0x24, 0x6F), "dark": (0xFF, 0x8F, 0xC8)}
 
 
-class Views:
-    """The player on a page, in the words of the tests."""
-
-    def __init__(self, page: Any, url: str) -> None:
-        self.page = page
-        page.goto(url)
-        page.wait_for_selector("[data-qnviz-player][data-ready=true]", timeout=30_000)
-        self.root = page.locator("[data-qnviz-player]")
-
-    @property
-    def frame(self) -> int:
-        """The playhead's frame."""
-        return int(self.root.get_attribute("data-frame"))
+class Views(Player):
+    """The player of images, points and choices, in the words of the tests."""
 
     def go(self, frame: int) -> None:
         """Put the playhead on a frame as a reader's drag would."""
-        self.page.get_by_role("slider", name="Playhead").evaluate(
+        self.slider.evaluate(
             "(s, v) => { s.value = v; s.dispatchEvent(new Event('input')); }", str(frame))
         assert self.frame == frame
 
