@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from qnviz.runs.loop import run
+from qnviz.ui import damping, krylov
 from qnviz.ui.defaults import IMAGES, LAB, LINEAR, RACE
 
 LARGE = 1000                     # parameters of which a shipped run keeps the last alone
 
 if __name__ == "__main__":
     for name, settings in (("home", RACE), ("rosenbrock", LAB), ("linear_net", LINEAR),
-                           ("autoencoder", IMAGES)):
+                           ("autoencoder", IMAGES),
+                           ("damping", next(iter(damping.LABS.values()))),
+                           ("krylov", next(iter(krylov.LABS.values())))):
         spec = settings.spec()
         assert spec is not None
         trace = run(spec)

@@ -10,14 +10,14 @@ from tests.helpers import F64, assert_close, normal, spd
 R, N = 8, 12
 
 
-def solve(H, g, eta=1e-12, epsilon=0.0, budget=None):
+def solve(H, g, eta=1e-12, epsilon=0.0, budget=None, **more):
     """CG on H d = −g with every run at the same settings."""
     def product(v, active):
         return (H @ v[..., None])[..., 0]
 
     like = g[:, 0]
     return conjugate_gradients(product, g, torch.full_like(like, eta),
-                               torch.full_like(like, epsilon), budget or g.shape[1])
+                               torch.full_like(like, epsilon), budget or g.shape[1], **more)
 
 
 def indefinite(seed, runs=R, n=N, negative=3):
@@ -233,22 +233,92 @@ def test_every_reason_has_words():
     assert all("_" not in r.words for r in Reason)
 
 
+# --- without early ends ---------------------------------------------------------------------------
+
+def textbook(H, g, eta, budget):
+    """All iterates of conjugate gradients on one system, tested for nothing but the tolerance."""
+    d, r, p, path = torch.zeros_like(g), -g, -g, []
+    while len(path) < budget and r.norm() > eta * g.norm():
+        alpha = (r @ r) / (p @ H @ p)
+        d, r1 = d + alpha * p, r - alpha * H @ p
+        p, r = r1 + (r1 @ r1) / (r @ r) * p, r1
+        path.append(d)
+    return torch.stack(path)
+
+
+@pytest.mark.parametrize("eta", [1e-1, 1e-6])
+@pytest.mark.parametrize("negative", [0, 1, 3, 6])
+def test_without_early_ends_it_is_textbook_conjugate_gradients(negative, eta):
+    H, g = indefinite(20, negative=negative), normal(21, R, N)
+    k = solve(H, g, eta=eta, early=False, keep=True, budget=N + 3)
+    for r in range(R):
+        path = textbook(H[r], g[r], eta, N + 3)
+        assert int(k.iterations[r]) == len(path)
+        assert_close(k.path[r, :len(path)], path, 1e-5)
+        assert (k.path[r, len(path):] == k.d[r]).all()
+        residuals = (path @ H[r] + g[r]).norm(dim=1)
+        assert_close(k.residual[r, :len(path)], residuals, 1e-5)
+    assert (k.reason == Reason.CONVERGED).all()
+    assert_close((H @ k.d[..., None])[..., 0], -g, 2 * eta)
+
+
+def test_without_early_ends_it_goes_on_where_curvature_is_negative():
+    H, g = indefinite(22), normal(23, R, N)
+    early, late = solve(H, g, eta=1e-6), solve(H, g, eta=1e-6, early=False, budget=2 * N)
+    assert (early.reason == Reason.NEGATIVE_CURVATURE).all()
+    assert (late.iterations > early.iterations).all()
+    assert (late.curvature.nan_to_num(1.0) <= 0).any(1).all()
+    for r in range(R):                                        # up to there they are the same
+        n = int(early.iterations[r])
+        torch.testing.assert_close(late.curvature[r, :n], early.curvature[r, :n], rtol=0, atol=0)
+
+
+def test_without_early_ends_ritz_values_end_as_the_indefinite_spectrum():
+    H, g = indefinite(24), normal(25, R, N)
+    k = solve(H, g, eta=1e-9, early=False, budget=N)
+    for r in range(R):
+        found = ritz_values(k.alpha[r].numpy(), k.beta[r].numpy())
+        assert_close(found[-1], torch.linalg.eigvalsh(H[r]), 1e-5)
+
+
+@pytest.mark.parametrize("H", [[[0.0, 0], [0, 0]], [[1.0, 0], [0, -1.0]]])
+def test_without_early_ends_a_step_of_no_length_ends_it_as_not_finite(H):
+    k = one(H, [1.0, 1.0], early=False)                        # κ₀ = 0
+    assert outcome(k) == (Reason.NON_FINITE, 1, [-1.0, -1.0])
+
+
+def test_without_early_ends_a_stationary_point_has_converged():
+    assert outcome(one([[1.0, 0], [0, 2.0]], [0.0, 0.0], early=False)) == (
+        Reason.CONVERGED, 1, [0, 0])
+
+
+def test_it_keeps_iterates_only_when_asked():
+    H, g = spd(26, R, N, 10.0), normal(27, R, N)
+    assert solve(H, g).path.shape == (R, 0, N)
+    k = solve(H, g, eta=1e-9, keep=True)
+    assert k.path.shape == (R, k.curvature.shape[1], N)
+    assert torch.equal(k.path[:, -1], k.d)
+
+
 # --- the run axis ---------------------------------------------------------------------------------
 
-def test_runs_in_a_batch_equal_runs_alone():
+@pytest.mark.parametrize("early", [True, False])
+def test_runs_in_a_batch_equal_runs_alone(early):
     H = torch.cat([spd(15, 4, N, 20.0), indefinite(16, 4), torch.full((1, N, N), torch.nan)])
     g = normal(17, 9, N)
-    together = solve(H, g, eta=1e-6)
-    assert together.reason.unique().numel() == 3
+    together = solve(H, g, eta=1e-6, early=early, keep=True)
+    assert together.reason.unique().numel() == (3 if early else 2)
     for r in range(9):
-        alone = solve(H[r:r + 1], g[r:r + 1], eta=1e-6)
+        alone = solve(H[r:r + 1], g[r:r + 1], eta=1e-6, early=early, keep=True)
         count = alone.curvature.shape[1]
         assert int(alone.reason[0]) == int(together.reason[r])
         assert int(alone.iterations[0]) == int(together.iterations[r]) == count
-        assert_close(together.d[r], alone.d[0], 1e-12)
+        assert_close(together.d[r], alone.d[0], 1e-12 if early else 1e-8)
+        assert_close(together.path[r, :count], alone.path[0], 1e-12 if early else 1e-8)
         for name in ("curvature", "residual", "model", "alpha", "beta"):
             ours, theirs = getattr(together, name)[r], getattr(alone, name)[0]
-            torch.testing.assert_close(ours[:count], theirs, rtol=1e-9, atol=0, equal_nan=True)
+            torch.testing.assert_close(ours[:count], theirs, rtol=1e-9 if early else 1e-6, atol=0,
+                                       equal_nan=True)
             assert ours[count:].isnan().all()
 
 

@@ -150,7 +150,9 @@ def test_the_key_changes_with_every_field():
         {"methods": [{"name": "kbfgs"}]}, {"methods": [{"name": "adam"}, {"name": "kbfgs"}]},
         {"methods": [{"name": "kbfgs", "damping": "none"}, {"name": "adam"}]},
         {"methods": [{"name": "kbfgs", "lam": 0.30001}, {"name": "adam"}]},
-        {"methods": [{"name": "kbfgs", "label": "k"}, {"name": "adam"}]}]
+        {"methods": [{"name": "kbfgs", "label": "k"}, {"name": "adam"}]},
+        {"methods": [{"name": "kbfgs"}], "fork": {"method": {"name": "kbfgs"}, "step": 5}},
+        {"methods": [{"name": "kbfgs"}], "fork": {"method": {"name": "kbfgs"}, "step": 6}}]
     covered = {f for c in changed for f in c}
     assert covered == set(RunSpec.model_fields)
     keys = [parse(base | c).key() for c in [{}, *changed]]

@@ -11,12 +11,15 @@ from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
+from qnviz.ui import damping, krylov
 from qnviz.ui.controls import _decades, _step
 from qnviz.ui.defaults import IMAGES, LAB, LINEAR, RACE
 from qnviz.ui.settings import Settings, read_query, write_query
 from qnviz.ui.store import Store, shipped
 
-DEFAULTS = {"home": RACE, "rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES}
+DEFAULTS = {"home": RACE, "rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES,
+            "damping": next(iter(damping.LABS.values())),
+            "krylov": next(iter(krylov.LABS.values()))}
 
 
 @pytest.mark.parametrize("default", DEFAULTS.values(), ids=DEFAULTS)

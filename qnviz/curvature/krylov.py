@@ -8,7 +8,8 @@ From d₀ = 0, r₀ = p₀ = −g, with κ_j = p_jᵀ H p_j, the iteration ends 
     tolerance             ‖r_{j+1}‖ ≤ η ‖g‖                              → d_{j+1}, converged
     budget                j + 1 = j_max                                  → d_{j+1}
 
-At j = 0 "keep d_j" would keep 0: then d = −g, steepest descent, is used instead.
+At j = 0 "keep d_j" would keep 0: then d = −g, steepest descent, is used instead. With `early` off,
+neither curvature nor the model ends it: it goes on to tolerance or budget, as textbooks have it.
 """
 
 from collections.abc import Callable
@@ -47,12 +48,16 @@ class Krylov(NamedTuple):
     rayleigh: Tensor        # κ_j / ‖p_j‖²            (R, J)
     residual: Tensor        # ‖r_{j+1}‖               (R, J), NaN where d_{j+1} was not taken
     model: Tensor           # q(d_{j+1})              (R, J)
-    alpha: Tensor           # CG's step lengths       (R, J)
-    beta: Tensor            # CG's ‖r_{j+1}‖²/‖r_j‖²  (R, J)
+    alpha: Tensor           # CG's step lengths, or MINRES's Lanczos α_j        (R, J)
+    beta: Tensor            # CG's ‖r_{j+1}‖²/‖r_j‖², or MINRES's β_{j+1}       (R, J)
+    path: Tensor            # d_{j+1}, the last one repeated (R, J, P); (R, 0, P) if not kept
 
 
-def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, eta: Tensor,
-                        epsilon: Tensor, budget: int) -> Krylov:
+Product = Callable[[Tensor, Tensor], Tensor]       # (v, active) ↦ H v
+
+
+def conjugate_gradients(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: int,
+                        early: bool = True, keep: bool = False) -> Krylov:
     """Solve H d = −g for all runs at once.
 
     Args:
@@ -61,6 +66,8 @@ def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, 
         eta: relative tolerance on the residual (R,).
         epsilon: curvature below ε‖p‖² counts as negative (R,).
         budget: the largest number of iterations.
+        early: whether negative curvature and disturbing directions end it.
+        keep: whether to keep all iterates.
     """
     zero = torch.zeros_like(g)
     d, Hd, r, p = zero, zero, -g, -g
@@ -70,8 +77,7 @@ def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, 
     done = torch.zeros_like(rr, dtype=torch.bool)
     reason = torch.full_like(done, Reason.BUDGET, dtype=torch.int64)
     iterations = torch.zeros_like(reason)
-    seen: dict[str, list[Tensor]] = {k: [] for k in (
-        "curvature", "rayleigh", "residual", "model", "alpha", "beta")}
+    seen, path = Seen(), []
     for j in range(budget):
         active = ~done
         Hp = product(p, active)
@@ -85,12 +91,11 @@ def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, 
         rr1, gd1 = vecdot(r1, r1), vecdot(g, d1)
         q1 = gd1 + 0.5 * vecdot(d1, Hd1)
         calm = (q1 < q) & (gd1 < 0)
+        if not early:                             # a step of no finite length still ends it
+            finite, curved, calm = finite & (torch.isfinite(q1) | (rr == 0)), rr > 0, rr > 0
 
         taken = active & finite & curved & calm
-        end = torch.where(~finite, Reason.NON_FINITE,
-                          torch.where(~curved, Reason.NEGATIVE_CURVATURE,
-                                      torch.where(~calm, Reason.DISTURBING, Reason.CONVERGED)))
-        end = torch.where(finite & (rr == 0), Reason.CONVERGED, end)   # g = 0: nothing to solve
+        end = first_reason(finite, curved, calm, rr == 0)
         stop = active & (~taken | (rr1.sqrt() <= goal))
         reason = torch.where(stop, end, reason)
         iterations = iterations + active
@@ -102,16 +107,41 @@ def conjugate_gradients(product: Callable[[Tensor, Tensor], Tensor], g: Tensor, 
             d = torch.where(bare, p, d)
             Hd = torch.where(bare & finite[:, None], Hp, Hd)
         beta = rr1 / rr
-        for name, value, mask in (("curvature", kappa, active), ("rayleigh", kappa / pp, active),
-                                  ("residual", rr1.sqrt(), taken), ("model", q1, taken),
-                                  ("alpha", alpha, taken), ("beta", beta, taken)):
-            seen[name].append(torch.where(mask, value, torch.nan))
+        seen.add(active, curvature=kappa, rayleigh=kappa / pp)
+        seen.add(taken, residual=rr1.sqrt(), model=q1, alpha=alpha, beta=beta)
+        if keep:
+            path.append(d)
         done = done | stop
         if bool(done.all()):
             break
         p = torch.where(take, r + beta[:, None] * p, p)
         rr, q = torch.where(taken, rr1, rr), torch.where(taken, q1, q)
-    return Krylov(d, Hd, reason, iterations, **{k: torch.stack(v, -1) for k, v in seen.items()})
+    return Krylov(d, Hd, reason, iterations, **seen.columns(),
+                  path=torch.stack(path, 1) if keep else d[:, None][:, :0])
+
+
+def first_reason(finite: Tensor, curved: Tensor, calm: Tensor, solved: Tensor) -> Tensor:
+    """The first rule that fired (R,), in the order of the rules; `solved` where g = 0."""
+    end = torch.where(~finite, Reason.NON_FINITE,
+                      torch.where(~curved, Reason.NEGATIVE_CURVATURE,
+                                  torch.where(~calm, Reason.DISTURBING, Reason.CONVERGED)))
+    return torch.where(finite & solved, Reason.CONVERGED, end)
+
+
+class Seen:
+    """Numbers of every iteration, NaN for the runs to which they do not apply."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[Tensor]] = {}
+
+    def add(self, mask: Tensor, **values: Tensor) -> None:
+        """One iteration's numbers (R,) of the runs in the mask."""
+        for name, value in values.items():
+            self.parts.setdefault(name, []).append(torch.where(mask, value, torch.nan))
+
+    def columns(self) -> dict[str, Tensor]:
+        """All iterations (R, J) per name."""
+        return {name: torch.stack(v, -1) for name, v in self.parts.items()}
 
 
 def ritz_values(alpha: np.ndarray, beta: np.ndarray) -> list[np.ndarray]:

@@ -31,23 +31,49 @@ from qnviz.words import say
 EMPTY = ("None of these methods keeps a matrix, so there are no eigenvalues to bound. "
          "Add K-BFGS or K-BFGS(L).")
 LIMIT = 1e4                           # how far a bound may stretch the axis beyond the spectra
+SIDES, SIDE = 3, "eig-"               # how many pictures beside one another, and their ids
+FAR = 3.0                             # decades that the others may stretch the first one's axis
 ROW = 0.055                           # height of one row of ticks, as a share of the picture
 
 
-def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
-    """λ_min and λ_max of H_g, the bounds and the damping events; one picture per layer of a net."""
+def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0,
+                only: int | None = None) -> Picture:
+    """λ_min and λ_max of H_g, the bounds and the damping events; one picture per layer of a net.
+
+    `only` is the place of the one entrant to show; by default all, with the first one's bounds.
+    """
     layers = max((a.shape[2] for e in trace.entrants for n, a in trace[e.label].items()
                   if n in ("theta1", "eig_max") and a.ndim == 3), default=1)
-    pictures = [of_layer(trace, theme, axis, run, l) for l in range(layers)]
+    pictures = [of_layer(trace, theme, axis, run, l, only) for l in range(layers)]
     if layers > 1:
         for l, picture in enumerate(pictures):
             picture.label = f"layer {l + 1}"
     return chosen(pictures)
 
 
-def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int) -> Picture:
+def side_by_side(trace: Trace, theme: Theme, axis: str = "iterations",
+                 run: int = 0) -> list[Picture]:
+    """The same for each of the first three damped entrants by itself, on one vertical axis."""
+    each = [i for i, e in enumerate(trace.entrants) if _keeps_matrix(trace, e)][:SIDES]
+    pictures = [eigenvalues(trace, theme, axis, run, i) for i in each]
+    first = [p.figure["layout"]["yaxis"].get("range") for p in pictures]
+    known = [span for span in first if span]
+    # the first entrant's spectra set the scale: what explodes leaves the picture at its top
+    span = [max(min(s[0] for s in known), known[0][0] - FAR),
+            min(max(s[1] for s in known), known[0][1] + FAR)] if known else None
+    for i, picture in zip(each, pictures, strict=True):
+        picture.id = f"{SIDE}{i}"
+        for one in (picture, *picture.choices):
+            if span and "range" in one.figure["layout"]["yaxis"]:
+                one.figure["layout"]["yaxis"] |= log_axis(span)
+    return pictures
+
+
+def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
+             only: int | None = None) -> Picture:
     """λ_min and λ_max of H_g, the certified and the a-priori bounds, and the damping events."""
-    shown = [(i, e) for i, e in enumerate(trace.entrants) if _keeps_matrix(trace, e)]
+    shown = [(i, e) for i, e in enumerate(trace.entrants)
+             if _keeps_matrix(trace, e) and only in (None, i)]
     if not shown:
         return Picture("eig", "No matrix to look at", EMPTY, notice(theme, EMPTY))
     shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0

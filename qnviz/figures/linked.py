@@ -5,21 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from qnviz.figures.codes import codes
 from qnviz.figures.drift import drift
-from qnviz.figures.eigenvalues import eigenvalues
+from qnviz.figures.eigenvalues import SIDE, eigenvalues, side_by_side
 from qnviz.figures.factors import factors
 from qnviz.figures.krylov import krylov
 from qnviz.figures.loss import loss
+from qnviz.figures.raster import raster
+from qnviz.figures.ratios import ratios
+from qnviz.figures.reasons import reasons
 from qnviz.figures.reconstructions import reconstructions
 from qnviz.figures.singular_values import singular_values
 from qnviz.figures.theme import THEMES, Head, Picture, Theme
 from qnviz.figures.trajectory import trajectory
+from qnviz.figures.trials import trials
 from qnviz.figures.zeros import zeros
 from qnviz.runs.trace import Trace, at_every_step, clock
 from qnviz.words import say
@@ -36,13 +40,20 @@ PICTURES: dict[str, Callable[[Trace, Theme, str, int], Picture]] = {
     "reconstructions": lambda trace, theme, axis, run: reconstructions(trace, theme, run),
     "codes": lambda trace, theme, axis, run: codes(trace, theme),
     "factors": lambda trace, theme, axis, run: factors(trace, theme, axis),
+    "ratios": ratios,
+    "raster": raster,
+    "trials": trials,
+    "reasons": reasons,
 }
-# rows of pictures per problem; the play bar stands below the first
+# rows of pictures per problem, and per page of its own; the play bar stands below the first
 LAYOUTS: dict[str, list[list[str]]] = {
     "rosenbrock": [["path", "eig", "krylov"], ["loss", "@words"]],
     "linear_net": [["path", "eig", "singular"], ["loss", "@words"], ["zeros", "drift", "krylov"]],
     "autoencoder": [["path", "eig", "reconstructions"], ["loss", "@words"],
                     ["codes", "factors", "krylov"]],
+    "damping": [["eig-*"], ["ratios", "raster", "loss"], ["@words"]],
+    "fork": [["loss", "eig", "path"]],
+    "krylov": [["path", "krylov", "trials"], ["loss", "reasons"], ["@words"]],
 }
 MAX_FRAMES = 600
 PLAY_SECONDS = 6.0                    # how long a whole race takes at speed 1
@@ -69,7 +80,7 @@ def plain(value: Any) -> Any:
 
 def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run: int = 0,
            frame: int | None = None, autoplay: bool = True, plotly_url: str = "",
-           follow: bool | None = None) -> dict[str, Any]:
+           follow: bool | None = None, layout: str | None = None) -> dict[str, Any]:
     """The player's payload for a race: the pictures of its problem, and words.
 
     Args:
@@ -81,12 +92,18 @@ def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run:
         autoplay: whether the race plays at once.
         plotly_url: where the browser finds plotly.js.
         follow: whether the playhead keeps up with a run that grows; by default, while one does.
+        layout: a name in LAYOUTS; by default the problem's.
     """
-    rows = LAYOUTS[trace.spec["problem"]["name"]]
+    rows = LAYOUTS[layout or trace.spec["problem"]["name"]]
     if len(rows) > 2 and not any("krylov_reason" in trace[e.label] for e in trace.entrants):
         rows = [[name for name in row if name != "krylov"] for row in rows]
     pictures = [PICTURES[name](trace, THEMES[theme], axis, run)
                 for row in rows for name in row if name in PICTURES]
+    if rows[0] == [SIDE + "*"]:
+        sides = side_by_side(trace, THEMES[theme], axis, run) or [
+            eigenvalues(trace, THEMES[theme], axis, run)]
+        pictures += sides
+        rows = [[p.id for p in sides], *rows[1:]]
     frames = _frames(trace, axis, run)
     label, unit = CLOCKS[axis]
     clocks = [clock(trace[e.label], axis, run)[:int(trace[e.label]["stopped"][run]) + 1]
@@ -95,18 +112,47 @@ def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run:
     # a run that is still growing has the key that it will have at its end
     so_far = [[int(trace[e.label]["stopped"].sum()), *trace[e.label]["status"].tolist()[:1000]]
               for e in trace.entrants]
-    content = hashlib.sha256(json.dumps([trace.key, so_far, axis, run, theme]).encode())
-    ticks = {"label": label, "unit": unit, "frames": packed(frames, "f8")}
+    payload = assembled(
+        pictures, [_entrant(trace, THEMES[theme], i, clocks[i], run)
+                   for i in range(len(trace.entrants))],
+        frames, rows, [trace.key, so_far, axis, run, layout], label=label, unit=unit, theme=theme,
+        frame=frame, autoplay=autoplay and not follow, plotly_url=plotly_url)
     if follow and axis == "iterations":
-        ticks["end"] = max(len(trace[e.label]["seconds"]) - 1 for e in trace.entrants)
+        payload["clock"]["end"] = max(len(trace[e.label]["seconds"]) - 1 for e in trace.entrants)
+    return payload | {"follow": follow}
+
+
+def assembled(pictures: Sequence[Picture], entrants: Sequence[dict[str, Any]], frames: np.ndarray,
+              rows: list[list[str]], content: Any, *, label: str = "step", unit: str = "",
+              value: str = "Loss",
+              theme: str = "light", frame: int | None = None, autoplay: bool = False,
+              plotly_url: str = "") -> dict[str, Any]:
+    """The player's payload for any pictures that share a playhead.
+
+    Args:
+        pictures: what is drawn; `rows` places them by their ids, and the words as "@words".
+        entrants: label, title, color (in this theme's light), dash, marker, end, and per tick of
+            its own: clock and loss (arrays), words (sentences).
+        frames: where the playhead can stand, in the clocks' unit.
+        rows: rows of ids; the play bar stands below the first.
+        content: JSON that tells these pictures from others.
+        label: what a frame is called.
+        unit: the unit of a frame.
+        value: what the entrants' "loss" is called.
+        theme: a name in THEMES.
+        frame: where the playhead is pinned, if it is.
+        autoplay: whether it plays at once.
+        plotly_url: where the browser finds plotly.js.
+    """
+    name = hashlib.sha256(json.dumps([content, theme]).encode()).hexdigest()[:16]
+    clocks = [e["clock"] for e in entrants]
     return {
-        "id": content.hexdigest()[:16], "plotly_url": plotly_url, "theme": theme, "frame": frame,
-        "autoplay": autoplay and not follow, "follow": follow,
-        "rate": max(len(frames) / PLAY_SECONDS, 4.0), "clock": ticks,
-        "entrants": [_entrant(trace, THEMES[theme], i, clocks[i], run)
-                     for i in range(len(trace.entrants))],
-        "panels": [_panel(p, clocks) for p in pictures],
-        "rows": rows,
+        "id": name, "plotly_url": plotly_url, "theme": theme, "frame": frame, "autoplay": autoplay,
+        "follow": False, "value": value, "rate": max(len(frames) / PLAY_SECONDS, 4.0),
+        "clock": {"label": label, "unit": unit, "frames": packed(frames, "f8")},
+        "entrants": [e | {"clock": packed(e["clock"], "f8"), "loss": packed(e["loss"], "f8")}
+                     for e in entrants],
+        "panels": [_panel(p, clocks) for p in pictures], "rows": rows,
     }
 
 
@@ -128,13 +174,12 @@ def _entrant(trace: Trace, theme: Theme, i: int, ticks: np.ndarray, run: int) ->
     words += [""] * (steps - 1 - len(words))
     over = c["status"][run] != "running" and run < len(trace.ends[e.label])
     return {"label": e.label, "title": e.title, "color": theme.tint(e.color), "dash": e.dash,
-            "marker": e.marker, "clock": packed(ticks, "f8"),
-            "loss": packed(c["loss"][at_every_step(c, run), run], "f8"),
+            "marker": e.marker, "clock": ticks, "loss": c["loss"][at_every_step(c, run), run],
             "words": [f"Starts at loss {say(float(c['loss'][0, run]))}.", *words],
             "end": trace.ends[e.label][run] if over else ""}
 
 
-def _panel(p: Picture, clocks: list[np.ndarray]) -> dict[str, Any]:
+def _panel(p: Picture, clocks: Sequence[np.ndarray]) -> dict[str, Any]:
     return {"id": p.id, "title": p.title, "alt": p.alt, "span": 1, "figure": plain(p.figure),
             "trail": p.trail, "cursor": p.cursor, "click": p.click, "label": p.label,
             "strip": p.strip, "cloud": p.cloud, "choices": [_panel(c, clocks) for c in p.choices],

@@ -67,6 +67,7 @@ class Method(Frozen):
     look: ClassVar[Look]
     dense: ClassVar[bool] = False              # whether a P × P matrix is made per run
     ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
+    switchable: ClassVar[frozenset[str]] = frozenset() # choices that may change amid a run
 
     name: str = ""                             # a Literal in each method: what a spec calls it
     label: Label | None = None

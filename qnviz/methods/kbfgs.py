@@ -84,6 +84,8 @@ class KBFGS(Factored):
                             "matrices, not the step. Undamped, one bad pair is enough.")
     look: ClassVar[Look] = Look("#0072B2", "solid", "circle")
 
+    switchable: ClassVar[frozenset[str]] = frozenset({"damping"})
+
     name: Literal["kbfgs"] = "kbfgs"
     lr: float = number(0.3, r"\alpha", "Step size.", gt=0, le=10, log=True)
     lam: float = number(0.3, r"\lambda", "Damping: √λ is added to A, and is μ₂.",

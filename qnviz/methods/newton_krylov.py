@@ -1,6 +1,6 @@
 """Newton-Krylov on complex-step derivatives, ended by the first disturbing direction [Shen et al. 2020].
 
-At W with gradient g and v ↦ Hv by complex step, conjugate gradients on
+At W with gradient g and v ↦ Hv by complex step, conjugate gradients (or MINRES) on
 
     (H + λI) d = −g    until tolerance, budget, negative curvature or a disturbing direction    (1)
 
@@ -13,10 +13,10 @@ Starting from a = min(1, 2 a_prev), a is halved until (2) holds: line search and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.curvature.hessian_vector import Kind
-from qnviz.curvature.krylov import Krylov, Reason, conjugate_gradients
+from qnviz.curvature.krylov import Krylov, Product, Reason, conjugate_gradients
+from qnviz.curvature.minres import minres
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
 from qnviz.methods.base import Events, Look, Method, State, column
@@ -32,6 +33,8 @@ from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.words import say
 
 HALVINGS = 60
+SOLVERS: dict[str, Callable[..., Krylov]] = {"cg": conjugate_gradients, "minres": minres}
+SOLVER_NAMES = {"cg": "CG", "minres": "MINRES"}
 
 
 @dataclass
@@ -39,6 +42,15 @@ class NewtonKrylovState(State):
     """theta, k, and the last accepted step size."""
 
     a: Tensor                                  # (R,)
+
+
+class System(NamedTuple):
+    """One outer step's system (H + λI) d = −g, with the tolerance η to which it is solved."""
+
+    tape: Tape
+    g: Tensor                                  # (R, P)
+    product: Product                           # (v, active) ↦ (H + λI) v
+    eta: Tensor                                # (R,)
 
 
 class NewtonKrylov(Method):
@@ -79,6 +91,8 @@ class NewtonKrylov(Method):
     curvature: Literal["hessian", "gauss_newton"] = choice(
         "hessian", "Which curvature matrix the system has.", "H")
     derivative: Kind = choice("pairs", "How H v is computed.", "Hv")
+    solver: Literal["cg", "minres"] = choice(
+        "cg", "Conjugate gradients make the model smallest, MINRES the residual.", "d")
 
     def passes(self, problem: ProblemSpec) -> float:
         return 4 + self.budget * (6 if self.curvature == "hessian" else 3)
@@ -91,10 +105,27 @@ class NewtonKrylov(Method):
 
     def step(self, oracle: Oracle, state: NewtonKrylovState,
              p: SimpleNamespace) -> tuple[NewtonKrylovState, Events]:
-        tape = oracle.forward(state.theta)
-        g = oracle.gradient(tape)
+        tape, g, product, eta = self.system(oracle, state.theta, p)
+        solve = SOLVERS[self.solver]
+        krylov = solve(product, g, eta, p.epsilon, self.budget)                         # (1)
+        a, theta, trials = self._step_size(oracle, tape, g, krylov, state.a, p.tau)     # (2)
+        refused = a == 0
+        # after a refusal the next batch may well allow a long step: start over from 1 (ours)
+        a_next = torch.where(refused, torch.ones_like(a), a)
         norm = g.norm(dim=1)
-        eta = p.eta if self.forcing == "fixed" else torch.clamp_max(norm.sqrt(), 0.5)
+        events = trials | {
+            "krylov_iterations": krylov.iterations, "krylov_reason": krylov.reason,
+            "step_size": a, "grad_norm_batch": norm, "tolerance": eta * norm,
+            "curvature": krylov.curvature, "rayleigh": krylov.rayleigh,
+            "residual": krylov.residual, "model": krylov.model,
+            "krylov_alpha": krylov.alpha, "krylov_beta": krylov.beta}
+        return NewtonKrylovState(theta, state.k + 1, a_next), events
+
+    def system(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> System:
+        """The system at theta on the oracle's batch."""
+        tape = oracle.forward(theta)
+        g = oracle.gradient(tape)
+        eta = p.eta if self.forcing == "fixed" else torch.clamp_max(g.norm(dim=1).sqrt(), 0.5)
 
         def product(v: Tensor, active: Tensor) -> Tensor:
             if self.curvature == "gauss_newton":
@@ -103,18 +134,7 @@ class NewtonKrylov(Method):
                 Hv = oracle.hessian_vector(tape, v, self.derivative, active)
             return Hv + column(p.lam) * v
 
-        krylov = conjugate_gradients(product, g, eta, p.epsilon, self.budget)           # (1)
-        a, theta, trials = self._step_size(oracle, tape, g, krylov, state.a, p.tau)     # (2)
-        refused = a == 0
-        # after a refusal the next batch may well allow a long step: start over from 1 (ours)
-        a_next = torch.where(refused, torch.ones_like(a), a)
-        events = trials | {
-            "krylov_iterations": krylov.iterations, "krylov_reason": krylov.reason,
-            "step_size": a, "grad_norm_batch": norm, "tolerance": eta * norm,
-            "curvature": krylov.curvature, "rayleigh": krylov.rayleigh,
-            "residual": krylov.residual, "model": krylov.model,
-            "krylov_alpha": krylov.alpha, "krylov_beta": krylov.beta}
-        return NewtonKrylovState(theta, state.k + 1, a_next), events
+        return System(tape, g, product, eta)
 
     def _step_size(self, oracle: Oracle, tape: Tape, g: Tensor, krylov: Krylov, a_prev: Tensor,
                    tau: Tensor) -> tuple[Tensor, Tensor, Events]:
@@ -148,14 +168,15 @@ class NewtonKrylov(Method):
 
     def describe(self, e: Mapping[str, Any]) -> str:
         j, reason = int(e["krylov_iterations"]), Reason(int(e["krylov_reason"]))
+        quotient = "pᵀHp/pᵀp" if self.solver == "cg" else "rᵀHr/rᵀr"
         why = {
             Reason.CONVERGED: "the residual fell below η‖g‖",
-            Reason.NEGATIVE_CURVATURE: "it met negative curvature, pᵀHp/pᵀp = "
+            Reason.NEGATIVE_CURVATURE: f"it met negative curvature, {quotient} = "
                                        f"{say(_last(e['rayleigh']))}",
             Reason.DISTURBING: "the next direction would not have lowered the model",
             Reason.BUDGET: "the budget was used up",
             Reason.NON_FINITE: "a product was not finite"}[reason]
-        text = f"CG ended after {j} iteration{'s' * bool(j != 1)}: {why}"
+        text = f"{SOLVER_NAMES[self.solver]} ended after {j} iteration{'s' * bool(j != 1)}: {why}"
         if j == 1 and reason in (Reason.NEGATIVE_CURVATURE, Reason.DISTURBING):
             text += ", so steepest descent was used"
         if e["step_size"] == 0:

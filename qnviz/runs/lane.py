@@ -39,10 +39,13 @@ class Lane:
         self.watch_every = -(-n * n // WATCHED_MATRIX**2)           # 0: there is no matrix
         self.runs = torch.arange(R, device=problem.device)          # those still alive
         theta = problem.start(spec.seed, self.runs)
-        self.p = method.tensors(R, theta)
+        # before a fork another method acts, with settings of its own
+        self.stages = [(0, method)] if spec.fork is None else [
+            (0, spec.fork.method), (spec.fork.step, method)]
+        self.settings = [m.tensors(R, theta) for _, m in self.stages]
         began = time.perf_counter()
         oracle = Oracle(problem, problem.reference(), R, check, spec.steps)
-        self.state = method.init(oracle, theta, self.p)
+        self.state = self.stages[0][1].init(oracle, theta, self.settings[0])
         self.spent = oracle.work                                    # (alive,)
         self.record.clock.append(np.array([time.perf_counter() - began]))
         self.chunk = 4
@@ -71,9 +74,13 @@ class Lane:
         taken = min(int(self.record.stopped[0]), self.record.k)
         if taken > len(said):                          # a growing run is asked again and again
             events = self.record.events(0)
-            said += [self.method.describe({n: a[t] for n, a in events.items()})
+            said += [self.stages[self._stage(t)][1].describe({n: a[t] for n, a in events.items()})
                      for t in range(len(said), taken)]
         return said[:taken]
+
+    def _stage(self, step: int) -> int:
+        """Which of the methods takes a step."""
+        return max(i for i, (first, _) in enumerate(self.stages) if first <= step)
 
     # --- going on ---------------------------------------------------------------------------------
 
@@ -89,14 +96,17 @@ class Lane:
 
     def _advance(self) -> None:
         first = self.record.k
-        count = min(self.chunk, self.spec.steps - first)
+        stage = self._stage(first)
+        method, p = self.stages[stage][1], self.settings[stage]
+        until = next((s for s, _ in self.stages if s > first), self.spec.steps)
+        count = min(self.chunk, until - first)                  # a chunk is one method's
         alive = self.runs.cpu().numpy()
         began = time.perf_counter()
         looked, works, events, batches, shown, viewed = [], [], [], [], {}, []
         for k, batch in enumerate(self.problem.batches(first, count, self.spec.seed, self.runs),
                                   first):
             oracle, state = Oracle(self.problem, batch, len(self.runs), self.check), self.state
-            self.state, seen = self.method.step(oracle, state, self.p)
+            self.state, seen = method.step(oracle, state, p)
             self.spent = self.spent + oracle.work
             works.append(self.spent)
             if not batch.full and oracle.first is not None:
@@ -107,7 +117,7 @@ class Lane:
                     batches.append((state.theta, batch))
             events.append(seen)
             if self._watched(k):
-                shown |= {k: self.method.shown(state), k + 1: self.method.shown(self.state)}
+                shown |= {k: method.shown(state), k + 1: method.shown(self.state)}
             if self._due(k + 1, self.look_every):
                 looked.append((k + 1, self.state.theta))
             if self._due(k + 1, self.view_every) and alive[0] == 0:
@@ -116,7 +126,7 @@ class Lane:
             torch.cuda.synchronize()
         took = time.perf_counter() - began
         new = {n: _stack([e[n] for e in events]) for n in events[0]}
-        new |= {"work": torch.stack(works)} | self._watch(shown, events, first)
+        new |= {"work": torch.stack(works)} | self._watch(shown, events, first, stage)
         if batches:
             theta, seen_batches = zip(*batches, strict=True)
             new |= self._batch_curvature(torch.stack(theta), Batch.concat(list(seen_batches)))
@@ -157,7 +167,7 @@ class Lane:
         if not left.all():
             index = torch.as_tensor(np.flatnonzero(left), device=self.problem.device)
             self.runs, self.spent = self.runs[index], self.spent[index]
-            self.state, self.p = take(self.state, index), take(self.p, index)
+            self.state, self.settings = take(self.state, index), take(self.settings, index)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -189,14 +199,15 @@ class Lane:
         low, high = extremes(dense(self.problem, tape, "hessian"))
         return {"batch_hessian_min": low.view(n, R), "batch_hessian_max": high.view(n, R)}
 
-    def _watch(self, shown: dict[int, Any], events: list[Events], first: int) -> dict[str, Tensor]:
+    def _watch(self, shown: dict[int, Any], events: list[Events], first: int,
+               stage: int) -> dict[str, Tensor]:
         """Spectra around the watched steps of a chunk, all measured in one batched call."""
         order = sorted(shown)
         at = [k for k in order if self._watched(k) and k + 1 in shown]
         if not at:
             return {}
-        R = len(self.runs)
-        numbers = self.method.measure(join([shown[k] for k in order]), _tiled(self.p, len(order)))
+        R, method, p = len(self.runs), self.stages[stage][1], self.settings[stage]
+        numbers = method.measure(join([shown[k] for k in order]), _tiled(p, len(order)))
 
         def measured(shift: int) -> Events:
             rows = [order.index(k + shift) for k in at]
@@ -205,7 +216,7 @@ class Lane:
 
         seen = {name: torch.cat([events[k - first][name] for k in at]) for name in events[0]
                 if len({e[name].shape for e in events}) == 1}
-        added = self.method.watch(measured(0), measured(1), seen, _tiled(self.p, len(at)))
+        added = method.watch(measured(0), measured(1), seen, _tiled(p, len(at)))
         spread = {}
         for name, v in added.items():
             spread[name] = v.new_full((len(events), R, *v.shape[1:]), torch.nan)

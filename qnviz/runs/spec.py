@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from qnviz import __version__
 from qnviz.errors import DataError, SpecError
-from qnviz.fields import Frozen, faults
+from qnviz.fields import Frozen, faults, parameters
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
@@ -33,6 +33,16 @@ AnyMethod = Annotated[Union[tuple(METHODS.values())], Field(discriminator="name"
 TAGS = frozenset(PROBLEMS) | frozenset(METHODS)
 
 
+class Fork(Frozen):
+    """All entrants of a run follow one method up to a step, and then their own settings.
+
+    They go on from the same parameters, matrices and averages, on the same batches.
+    """
+
+    method: AnyMethod                                                    # type: ignore[valid-type]
+    step: int = Field(ge=0, le=MAX_STEPS)
+
+
 class RunSpec(Frozen):
     """Everything that determines a run's numbers."""
 
@@ -46,6 +56,7 @@ class RunSpec(Frozen):
     stop_grad: float | None = Field(None, ge=0, le=1e300)
     dtype: Literal["float64", "float32"] = "float64"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    fork: Fork | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
@@ -65,11 +76,27 @@ class RunSpec(Frozen):
                     f"methods[{i}] would hold {live / 1e9:.1f} GB at once for {self.runs:,} runs "
                     f"of {self.problem.size:,} parameters; the limit is {MAX_LIVE / 1e9:.0f} GB. "
                     "Take fewer runs")
+        if self.fork is not None:
+            self._forks(self.fork)
         if self.bytes > MAX_BYTES:
             raise ValueError(
                 f"steps × runs × methods would record {self.bytes / 1e9:.1f} GB; the limit is "
                 f"{MAX_BYTES / 1e9:.0f} GB. Take fewer runs, steps or methods")
         return self
+
+    def _forks(self, fork: Fork) -> None:
+        """Refuse what cannot go on from the state that the forked method leaves."""
+        if fork.step >= self.steps:
+            raise ValueError(f"fork.step is {fork.step}, but the run has only {self.steps} steps")
+        for i, method in enumerate(self.methods):
+            if type(method) is not type(fork.method):
+                raise ValueError(f"methods[{i}] cannot go on from the state of "
+                                 f"{fork.method.title}: only {fork.method.title} itself can")
+            for q in parameters(type(method)):
+                if getattr(method, q.name) != getattr(fork.method, q.name) and not (
+                        q.kind == "float" or q.name in method.switchable):
+                    raise ValueError(f"methods[{i}].{q.name} cannot change at a fork: it shapes "
+                                     "the state")
 
     @property
     def look_every(self) -> int:

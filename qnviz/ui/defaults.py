@@ -27,6 +27,9 @@ LINEAR = Settings(LINEAR_NET, {
     "kbfgs": {"lr": 0.1, "lam": 0.1}, "curveball": {}, "newton_krylov": {},
     "levenberg_marquardt": {}, "bfgs": {}, "adam": {"lr": 0.02}},
     tuned={"kbfgs_l": {"lr": 0.1, "lam": 0.1}, "sgd": {"lr": 0.002}})
+LINEAR_KBFGS = {"lr": 0.1, "lam": 0.1}
+LINEAR_DAMPINGS = {"kbfgs": LINEAR_KBFGS, "kbfgs~2": LINEAR_KBFGS | {"damping": "powell"},
+                   "kbfgs~3": LINEAR_KBFGS | {"damping": "none"}}
 LINEAR_EXTREMES = {"sgd": {"lr": 0.002}, "adam": {"lr": 0.02}, "newton": {},
                    "levenberg_marquardt": {}}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -22,23 +23,41 @@ from qnviz.ui.settings import Settings
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
+NOTHING: Mapping[str, Callable[[str], str | None]] = {}
 LONG = 2.0                                     # minutes from which a run is announced
 
 
-def lab(stage: Stage, default: Settings, presets: dict[str, Settings],
-        more: Callable[[str, str], None] | None = None) -> None:
+def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[str, Settings],
+        more: Callable[[str, str], None] | None = None, *, explain: str = "",
+        above: Callable[[RunSpec | None], None] | None = None,
+        after: Callable[[Trace, RunSpec, Settings], None] | None = None,
+        event: Callable[[Trace, int, int], int] | None = None,
+        own: Mapping[str, Callable[[str], str | None]] = NOTHING) -> None:
     """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL.
 
     Args:
         stage: the page's places.
-        default: the state in which it opens without anything in its URL.
+        default: the state in which it opens without anything in its URL; several, by the name of
+            their problem, where the visitor may choose one, the first being where it opens.
         presets: states to jump to, by their names.
         more: a control of the page's own; gets the keys of its data and of its complaints.
+        explain: what there is to see, in Markdown, under 120 words.
+        above: draws what the page has above everything else; gets the run, if there is one.
+        after: draws what the page has below the pictures of a run that is over.
+        event: takes a clicked event up, before the page is drawn again: gets trace, frame and
+            row, and returns the frame that was meant.
+        own: the page's own URL fields: what is wrong with a value, in a sentence, or None. Their
+            values are in `page_extra(stage.page)`.
     """
-    page = Page(stage, default)
+    labs = {default.problem["name"]: default} if isinstance(default, Settings) else default
+    page = Page(stage, labs, own)
     settings = page.remember(page.settings())
     spec, faults = _spec(settings)
     known = page.kept(spec)
+
+    if above:
+        with stage.above:
+            above(spec)
 
     def draw(trace: Trace) -> None:
         try:
@@ -48,13 +67,14 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings],
                 st.info(_listed([str(error)]))
                 if spec:
                     page.compute(spec)
-        stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame)
+        stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame,
+                   partial(page.took_event, trace, event) if event else None)
 
     if known:                                  # the answer comes before the controls are redrawn
         JOBS.leave(page.viewer)
         draw(known)
     with stage.controls:
-        page.controls(presets, more)
+        page.controls(presets, explain, more)
     if faults:
         stage.faults.warning(_listed(faults))
     for e, why in _out(settings).items():
@@ -72,7 +92,7 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings],
             return
         if not job.over.is_set():
             with stage.picture:
-                live(page, job, settings)
+                live(page, stage, job, settings)
             return
         known = page.finished(job)
         if known is None:
@@ -86,6 +106,9 @@ def lab(stage: Stage, default: Settings, presets: dict[str, Settings],
                 f"{page.hint}")
         if known.unfinished:
             st.button("Run again", on_click=page.again, type="tertiary")
+    if after:
+        with stage.after:
+            after(known, spec, settings)
     with stage.below:
         details(known, spec, page.compute)
 

@@ -36,7 +36,7 @@ def waited_for(job: Job, stage: Stage) -> Job:
     return job
 
 
-def live(page: Page, job: Job, settings: Settings) -> None:
+def live(page: Page, stage: Stage, job: Job, settings: Settings) -> None:
     """A run that goes on: its pictures grow, and it can be paused and stopped."""
     @st.fragment(run_every=REFRESH)
     def growing() -> None:
@@ -44,7 +44,7 @@ def live(page: Page, job: Job, settings: Settings) -> None:
         if job.over.is_set():
             st.rerun()                         # what was computed is drawn as a whole
         if now.trace is not None:
-            show(page.name, now.trace, settings.axis, settings.frame, page.took_start,
+            show(stage, now.trace, settings.axis, settings.frame, page.took_start,
                  page.took_frame, growing=True)
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
             st.progress(now.fraction, _told(now, job))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -10,40 +11,87 @@ from uuid import uuid4
 import streamlit as st
 
 from qnviz.fields import Parameter, parameters
+from qnviz.figures.linked import LAYOUTS
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.background import JOBS, Job
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.controls import control
-from qnviz.ui.settings import AXES, LIMITS, Settings, as_text, base, read_query, write_query
+from qnviz.ui.session import went_back
+from qnviz.ui.settings import (
+    AXES,
+    LIMITS,
+    LONGEST_VALUE,
+    Settings,
+    as_text,
+    base,
+    read_query,
+    write_query,
+)
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
 NARROW = 300                                   # pixels of a popover: the picture stays in sight
+STALE = 10.0                                   # seconds for which a replaced address may come in
+WIDE = 440                                     # … of one that is read
 
 
 class Page:
     """One visitor's lab page: the URL, the widgets' values, and how each follows the other."""
 
-    def __init__(self, stage: Stage, default: Settings):
-        self.name, self.default = stage.page, default
-        self.memory = f"{self.name}/query"
-        asked = st.query_params.to_dict()
-        known = st.session_state.get(self.memory)
+    def __init__(self, stage: Stage, labs: Mapping[str, Settings],
+                 own: Mapping[str, Callable[[str], str | None]]):
+        self.name, self.labs, self.layout = stage.page, labs, stage.layout
+        self.memory, self.on_key = f"{self.name}/query", f"{self.name}/on"
+        state, first = st.session_state, next(iter(labs))
+        asked, known = st.query_params.to_dict(), state.get(self.memory)
         if not asked and known:                # back from another page: nothing is lost
             asked = known
-        self.seeded = asked != known or self.key("seed") not in st.session_state
+        if known is not None and self._stale(asked):
+            asked = known
+        moved, notes = asked != known, []
+        if moved or self.on_key not in state:
+            on = asked.get("on", first)
+            if on not in labs:
+                notes.append(f"on is {on!r}, but must be one of {', '.join(labs)}.")
+            state[self.on_key] = on if on in labs else first
+        self.seeded = moved or self.key("seed") not in state
         if self.seeded:
-            self.seed(read_query(asked, default))
-        st.session_state.pop(f"{self.name}/moved", None)       # this run takes it up
-        self.viewer = st.session_state.setdefault("viewer", uuid4().hex)
+            # another problem was chosen: how it was left, or its own opening state
+            query = asked if moved or asked.get("on", first) == self.on else state.get(
+                f"{self.memory}/{self.on}", {})
+            query = {n: value for n, value in query.items() if n != "on"}
+            notes += take_own(page_extra(self.name), query, own)
+            s = read_query({n: v for n, v in query.items() if n not in own}, self.default)
+            self.seed(replace(s, faults=(*notes, *s.faults)))
+        state.pop(f"{self.name}/moved", None)                  # this run takes it up
+        self.viewer = state.setdefault("viewer", uuid4().hex)
+
+    def _stale(self, asked: dict[str, str]) -> bool:
+        """Whether a query is one that we have just replaced: the browser had not heard of it yet.
+
+        What a visitor does while a page is being drawn is sent with the address of before.
+        """
+        left, now = st.session_state.get(f"{self.memory}/left", ()), time.monotonic()
+        return not went_back() and any(q == asked and now - at < STALE for q, at in left)
+
+    @property
+    def on(self) -> str:
+        """The problem that is chosen."""
+        return st.session_state[self.on_key]
+
+    @property
+    def default(self) -> Settings:
+        """The state in which the page opens on this problem."""
+        return self.labs[self.on]
 
     @property
     def hint(self) -> str:
         """What can be done with the pictures."""
-        click = ("Click the surface to start from there; " if PROBLEMS[
-            self.default.problem["name"]].plane else "")
+        rows = LAYOUTS[self.layout or self.on]
+        click = "Click the surface to start from there; " if PROBLEMS[self.on].plane and any(
+            "path" in row for row in rows) else ""
         return f"{click}{'s' if click else 'S'}pace plays, ← → step."
 
     def kept(self, spec: RunSpec | None) -> Trace | None:
@@ -80,11 +128,18 @@ class Page:
 
     def key(self, name: str) -> str:
         """The widget key of a field."""
-        return f"{self.name}:{name}"
+        scope = f"{self.name}/{self.on}" if len(self.labs) > 1 else self.name
+        return f"{scope}:{name}"
+
+    def jump(self, s: Settings) -> None:
+        """Go to a preset, which may be on another problem."""
+        page_extra(self.name).clear()
+        self.seed(s)
 
     def seed(self, s: Settings) -> None:
         """Put settings into the widgets' values, before any widget is drawn."""
         state = st.session_state
+        state[self.on_key] = s.problem["name"]
         for name, value in self._problem(s).items():
             state[self.key(name)] = value
         for name in ("steps", "seed", "stop_loss", "axis"):
@@ -121,11 +176,14 @@ class Page:
         """Where an entrant's hyper-parameter stands when it enters."""
         return self.default.usual(e).get(q.name, q.default)
 
-    def controls(self, presets: dict[str, Settings],
+    def controls(self, presets: dict[str, Settings], explain: str,
                  more: Callable[[str, str], None] | None) -> None:
         """Draw all controls."""
         model = PROBLEMS[self.default.problem["name"]]
         with st.container(horizontal=True, vertical_alignment="bottom", key="problem"):
+            if len(self.labs) > 1:
+                st.selectbox("problem", list(self.labs), key=self.on_key, width=140,
+                             format_func=lambda n: n.replace("_", " "))
             aside = [q for q in parameters(model) if q.name in model.rare]
             for q in parameters(model):
                 if q not in aside:
@@ -155,6 +213,9 @@ class Page:
                 if not model.plane:
                     self._plane()
         with st.container(horizontal=True, key="entrants"):
+            if explain:
+                with st.popover("Explain"), st.container(width=WIDE):
+                    st.markdown(explain)
             self._presets(presets)
             self._choose()
             for e in st.session_state[self.key("m")]:
@@ -182,7 +243,7 @@ class Page:
     def _presets(self, presets: dict[str, Settings]) -> None:
         with st.popover("Presets"), st.container(width=NARROW):
             for title, preset in presets.items():
-                st.button(title, on_click=self.seed, args=(preset,), width="stretch",
+                st.button(title, on_click=self.jump, args=(preset,), width="stretch",
                           type="tertiary")
 
     def _choose(self) -> None:
@@ -241,10 +302,17 @@ class Page:
 
         What was wrong with the link stays on the page until the first change after it.
         """
-        query = write_query(s, self.default)
+        own = write_query(s, self.default) | page_extra(self.name)
+        query = ({} if self.on == next(iter(self.labs)) else {"on": self.on}) | own
         if not self.seeded and query != st.session_state.get(self.memory):
             st.session_state[self.key("faults")] = ()
-        st.session_state[self.memory] = query
+        state, now = st.session_state, time.monotonic()
+        if (before := state.get(self.memory)) not in (None, query):
+            left = [(q, at) for q, at in state.get(f"{self.memory}/left", ())
+                    if now - at < STALE and q != query]
+            state[f"{self.memory}/left"] = [*left, (before, now)]
+        state[self.memory] = query
+        state[f"{self.memory}/{self.on}"] = own
         if st.query_params.to_dict() != query:
             st.query_params.from_dict(query)
         return replace(s, faults=st.session_state[self.key("faults")])
@@ -255,8 +323,34 @@ class Page:
         st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = x, y
         st.session_state[f"{self.name}/moved"] = True
 
+    def took_event(self, trace: Trace, taken: Callable[[Trace, int, int], int]) -> None:
+        """The visitor clicked an event."""
+        frame, row = st.session_state[f"{self.name}/player"]["event"]
+        st.session_state[self.key("frame")] = taken(trace, int(frame), int(row))
+        st.session_state[f"{self.name}/moved"] = True
+
     def took_frame(self) -> None:
         """The playhead came to rest."""
         frame = st.session_state[f"{self.name}/player"]["frame"]
         st.session_state[self.key("frame")] = None if frame is None else int(frame)
         st.session_state[f"{self.name}/moved"] = True
+
+
+def page_extra(page: str) -> dict[str, str]:
+    """What a page keeps in its URL beside a lab's settings, as text by field; may be changed."""
+    return st.session_state.setdefault(f"{page}/own", {})
+
+
+def take_own(held: dict[str, str], query: Mapping[str, str],
+             own: Mapping[str, Callable[[str], str | None]]) -> list[str]:
+    """Take a page's own fields from a query; says what is wrong with those that are left out."""
+    held.clear()
+    notes = []
+    for name, complaint in own.items():
+        if name not in query:
+            continue
+        if why := complaint(query[name][:LONGEST_VALUE]):
+            notes.append(why)
+        else:
+            held[name] = query[name]
+    return notes

@@ -1,4 +1,4 @@
-"""Whether a visitor is still connected."""
+"""What Streamlit knows of a visitor beside the widgets: still connected, gone back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Callable
 
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+
+def went_back() -> bool:
+    """Whether this script run follows the browser's back or forward button."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def session() -> Callable[[], bool]:

@@ -21,4 +21,7 @@ st.navigation([
     page("rosenbrock", "Rosenbrock"),
     page("linear_net", "Linear net"),
     page("autoencoder", "Autoencoder"),
+    page("damping", "Double damping"),
+    page("krylov", "Krylov"),
+    page("complex_step", "Complex step"),
 ], position="top").run()

@@ -19,51 +19,57 @@ from qnviz.ui.store import shipped
 class Stage:
     """The places of a lab page, in the order in which they are seen."""
 
-    def __init__(self, page: str):
-        self.page = page
+    def __init__(self, page: str, layout: str | None = None):
+        self.page, self.layout = page, layout
+        self.above = st.container(key="above", gap="small")
         self.controls = st.container(key="controls", gap="small")
         self.faults = st.container(key="faults")
         self.picture = st.container()
+        self.after = st.container()
         self.status = st.container(key="status").empty()
         self.below = st.container()
 
     def draw(self, trace: Trace, axis: str = "iterations", frame: int | None = None,
              on_start: Callable[[], None] | None = None,
-             on_frame: Callable[[], None] | None = None) -> None:
+             on_frame: Callable[[], None] | None = None,
+             on_event: Callable[[], None] | None = None) -> None:
         """Put a trace's pictures under one playhead."""
         with self.picture:                     # in a fragment, as a growing run is: no remount
-            st.fragment(show)(self.page, trace, axis, frame, on_start, on_frame)
+            st.fragment(show)(self, trace, axis, frame, on_start, on_frame, on_event)
 
 
-def show(page: str, trace: Trace, axis: str, frame: int | None,
+def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
          on_start: Callable[[], None] | None, on_frame: Callable[[], None] | None,
-         growing: bool = False) -> None:
+         on_event: Callable[[], None] | None = None, growing: bool = False) -> None:
     """The player of a page, here; it stays the same element wherever a trace comes from.
 
     It stands in a fragment, so what a visitor does in it reruns that fragment alone: where the
     whole page has to follow, it is told to.
     """
-    if st.session_state.pop(f"{page}/moved", False):
+    if st.session_state.pop(f"{stage.page}/moved", False):
         st.rerun()
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    player(payload(trace, theme, axis, growing) | {"frame": frame}, key=f"{page}/player",
-           on_start=on_start, on_frame=on_frame)
+    player(payload(trace, theme, axis, stage.layout, growing) | {"frame": frame},
+           key=f"{stage.page}/player", on_start=on_start, on_frame=on_frame, on_event=on_event)
 
 
 @lru_cache(maxsize=32)
-def payload(trace: Trace, theme: str, axis: str, growing: bool = False) -> dict[str, Any]:
+def payload(trace: Trace, theme: str, axis: str, layout: str | None,
+            growing: bool = False) -> dict[str, Any]:
     """The player's data for a trace; scrubbing and returning viewers reuse it."""
-    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing)
+    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing,
+                  layout=layout)
 
 
-def opened(page: str, first: str) -> Stage:
+def opened(page: str, first: str, layout: str | None = None) -> Stage:
     """Lay out a lab. On a server that has not imported torch yet, show a shipped run meanwhile.
 
     Args:
         page: the page's name, for keys.
         first: the shipped run that equals the page's default state.
+        layout: which pictures, by a name in `figures.linked.LAYOUTS`; by default the problem's.
     """
-    stage = Stage(page)
+    stage = Stage(page, layout)
     trace = shipped(first)                     # also answers the default state without a run
     if not ready():
         shown = not st.query_params

@@ -14,6 +14,8 @@ import pytest
 
 READY = "[data-qnviz-player][data-ready='true']"
 PAGES = sorted(p.stem for p in (Path(__file__).parents[2] / "pages").glob("*.py"))
+LABS = [name for name in PAGES if name != "complex_step"]
+FEW = {"damping": 3, "krylov": 1}          # entrants of pages that are not about many
 
 
 def opened(page: Any, url: str) -> Any:
@@ -41,7 +43,7 @@ def until_changed(page: Any, old: str) -> None:
         timeout=30_000)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", LABS)
 def test_deep_link_is_a_fresh_servers_first_request(
         name: str, serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
     """Neither the page without its frame nor "Page not found": the state of the link, at once."""
@@ -53,14 +55,14 @@ def test_deep_link_is_a_fresh_servers_first_request(
     assert page.errors == []
 
 
-@pytest.mark.parametrize("name", ["", *PAGES])
+@pytest.mark.parametrize("name", ["", *LABS])
 def test_opens_alive(name: str, app_url: str, page: Any) -> None:
     """A finished race is there, playing, without an error, and nothing scrolls sideways."""
     opened(page, f"{app_url}/{name}")
     first = frame(page)
     page.wait_for_function(
         f"+document.querySelector('[data-qnviz-player]').dataset.frame > {first}")
-    assert page.locator(".qnviz-chip").count() >= 5
+    assert page.locator(".qnviz-chip").count() >= FEW.get(name, 5)
     assert page.locator("[role=img][aria-label]").count() >= 4
     wide = page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
                          " return m.scrollWidth - m.clientWidth }")

@@ -36,6 +36,7 @@ def player(
     key: str,
     on_start: Callable[[], None] | None = None,
     on_frame: Callable[[], None] | None = None,
+    on_event: Callable[[], None] | None = None,
 ) -> Any:
     """Show figures that move with one playhead.
 
@@ -50,10 +51,12 @@ def player(
         key: Widget key, fixed for as long as the picture should stay the same element.
         on_start: Called before the rerun after a click in a panel with ``"click": "start"``.
         on_frame: Called before the rerun after the playhead came to rest.
+        on_event: Called before the rerun after a click in a panel with ``"click": "event"``.
 
     Returns:
         Streamlit's component result: ``.start`` is ``[x, y]`` in the run after a click and None
-        otherwise, ``.frame`` the frame at which the reader last stopped, or None.
+        otherwise, ``.frame`` the frame at which the reader last stopped, or None, ``.event``
+        ``[frame, y]`` in the run after a click on an event.
     """
     return _component(
         data=_encoded(payload),
@@ -61,6 +64,7 @@ def player(
         height="content",
         on_start_change=on_start or _nothing,
         on_frame_change=on_frame or _nothing,
+        on_event_change=on_event or _nothing,
     )
 
 

@@ -286,7 +286,10 @@ class Panel {
       });
     }
     if (event.type === "pointerup" || event.type === "pointercancel") this.pointer = null;
-    if (event.type === "pointerup") this.player.chooseStart(this.spec.click, this.start);
+    if (event.type === "pointerup" && this.spec.click === "event") {
+      this.player.chooseEvent(this.start);
+      this.start = null;
+    } else if (event.type === "pointerup") this.player.chooseStart(this.spec.click, this.start);
     this.draw();
   }
 

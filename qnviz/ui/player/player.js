@@ -175,7 +175,7 @@ class Player {
     this.layout = layout;
     const names = JSON.stringify(model.entrants.map((e) => [e.label, e.title, e.color, e.dash, e.marker]));
     const steady = names === this.names;
-    if (!steady) this.name(model.entrants);
+    if (!steady) this.name(model.entrants, model.value);
     this.names = names;
     return steady;
   }
@@ -205,7 +205,7 @@ class Player {
 
   // -- legend ------------------------------------------------------------------------
 
-  name(entrants) {
+  name(entrants, value) {
     this.chips = entrants.map((entrant) => {
       const title = "Click to hide or show, double-click to show alone";
       const chip = element("button", "qnviz-chip", null, { type: "button", title });
@@ -215,7 +215,7 @@ class Player {
       return chip;
     });
     this.legend.replaceChildren(...this.chips);
-    this.words.list(entrants);
+    this.words.list(entrants, value);
     this.markHidden(entrants);
   }
 
@@ -346,6 +346,19 @@ class Player {
     this.choosing = setTimeout(() => this.callbacks.onStart?.(point, name), 150);
   }
 
+  /** An event was clicked: the playhead goes to its tick, and the page is told which it was. */
+  chooseEvent([x, y]) {
+    const { frames } = this.model;
+    let nearest = 0;
+    frames.forEach((value, k) => { if (Math.abs(value - x) < Math.abs(frames[nearest] - x)) nearest = k; });
+    this.pause(false);
+    this.goTo(nearest);
+    clearTimeout(this.settling);
+    this.sent = nearest;
+    this.echoes.set(nearest, Date.now());
+    this.callbacks.onEvent?.([nearest, Math.round(y)]);
+  }
+
   // -- keys ------------------------------------------------------------------------------------
 
   key(event) {
@@ -386,7 +399,7 @@ class Player {
 
 const prefersStillness = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** Show `payload` in `root`; callbacks are `onFrame(frame)` and `onStart([x, y], name)`. */
+/** Show `payload` in `root`; callbacks: `onFrame(frame)`, `onStart([x, y], name)`, `onEvent([frame, row])`. */
 export function mountPlayer(root, payload, callbacks = {}) {
   const player = new Player(root, callbacks);
   player.setPlaying(false);

@@ -16,6 +16,7 @@ export default function (component) {
     mount.player = mountPlayer(mount.root, data, {
       onFrame: (frame) => mount.component.setStateValue("frame", frame),
       onStart: (point, name) => mount.component.setTriggerValue(name, point),
+      onEvent: (event) => mount.component.setTriggerValue("event", event),
     });
     mounts.set(parentElement, mount);
   }

@@ -66,7 +66,7 @@ function readModel(payload) {
       }
     }
   }
-  return { ...payload.clock, frames, entrants, panels, rows: payload.rows };
+  return { ...payload.clock, frames, entrants, panels, rows: payload.rows, value: payload.value ?? "Loss" };
 }
 
 function readEntrant(entrant, frames) {

@@ -9,10 +9,10 @@ class Words {
   }
 
   /** Rows for these entrants; their text comes with `speak`. */
-  list(entrants) {
+  list(entrants, value) {
     this.table.replaceChildren();
     const top = element("tr", "", element("thead", "", this.table));
-    for (const text of ["Method", "Loss", "What happened"]) {
+    for (const text of ["Method", value, "What happened"]) {
       element("th", "", top, { scope: "col" }).textContent = text;
     }
     const lines = element("tbody", "", this.table);

@@ -1,0 +1,7 @@
+from qnviz.ui.form import started
+
+started()
+
+from qnviz.ui.complex_step import complex_step  # noqa: E402  torch comes with it
+
+complex_step()

@@ -1,0 +1,89 @@
+"""What pictures of one Newton system share: a signed scale, marks at rules, how solvers look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import marks, note
+from qnviz.figures.theme import Theme, power_of_ten
+
+LOOKS = {"cg": ("#009E73", "solid", "circle"), "minres": ("#CC79A7", "dash", "diamond")}
+DECADES = 6                           # that a signed axis resolves below its largest number
+
+
+# A NewtonSystem of qnviz.runs and its Solves, which drawing does not import: torch comes with them.
+System = Any
+Solve = Any
+
+
+class Signed:
+    """A signed log axis: sign(x) log₁₀(1 + |x|/s), resolving a few decades on both sides of 0."""
+
+    def __init__(self, *values: np.ndarray):
+        every = np.concatenate([np.ravel(v) for v in values])
+        every = every[np.isfinite(every)]
+        self.largest = float(np.abs(every).max(initial=0)) or 1.0
+        self.low, self.high = float(every.min(initial=0)), float(every.max(initial=0))
+        self.power = int(np.floor(np.log10(self.largest))) - DECADES
+        self.unit = 10.0**self.power
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Where a number stands on the axis."""
+        return np.sign(x) * np.log10(1 + np.abs(x) / self.unit)
+
+    def axis(self) -> dict[str, Any]:
+        """Ticks at powers of ten, and a line at 0."""
+        powers = list(range(self.power + 1, self.power + DECADES + 2, 2))
+        values = [-(10.0**k) for k in powers[::-1]] + [0.0] + [10.0**k for k in powers]
+        names = ["−" + power_of_ten(k) for k in powers[::-1]] + ["0"] + [
+            power_of_ten(k) for k in powers]
+        span = self(np.array([self.low, self.high]))
+        air = 0.07 * max(float(span[1] - span[0]), 1.0)
+        return dict(tickvals=self(np.array(values)).tolist(), ticktext=names,
+                    range=[float(span[0]) - air, float(span[1]) + air])
+
+
+def steps_axis(system: System) -> dict[str, Any]:
+    """The range and ticks that hold all iterations."""
+    last = max(s.iterations for s in system.solves)
+    air = 0.04 * max(last, 1)
+    return dict(range=[-air, last + air], tickformat="d",
+                dtick=next(n for n in (1, 2, 5, 10, 20, 50, 100) if 8 * n >= last))
+
+
+def fired(theme: Theme, solve: Solve, i: int, height: float, log: bool = False) -> tuple[
+        dict[str, Any], dict[str, Any]]:
+    """A mark where a solver's rule fired, and the rule in words beside it."""
+    color, _ = theme.reasons[solve.reason]
+    at = np.array([solve.iterations]), np.array([height])
+    mark = marks(*at, meta={"entrant": i}, hoverinfo="skip", marker=dict(
+        symbol="x" if solve.reason != "converged" else "star", size=12, color=color,
+        line=dict(width=1, color=theme.ink)))
+    y = float(np.log10(max(height, 1e-300))) if log else height
+    words = note(f"{solve.title}: {rule(solve)}", solve.iterations, y, xanchor="right",
+                 yanchor="bottom" if i else "top", xshift=-4, yshift=7 if i else -7,
+                 bgcolor=theme.paper, opacity=0.9, borderpad=1,
+                 font=dict(size=12, color=theme.legible(theme.tint(LOOKS[solve.solver][0]))))
+    return mark, words
+
+
+def rule(solve: Solve) -> str:
+    """Why a solver ended, in two words."""
+    reason: str = solve.reason
+    return {"converged": "tolerance", "disturbing": "disturbing direction",
+            "non finite": "not finite"}.get(reason, reason)
+
+
+def stroke(theme: Theme, solve: Solve, width: float = 2.2) -> dict[str, Any]:
+    """How a solver's line is drawn."""
+    color, dash, _ = LOOKS[solve.solver]
+    return dict(color=theme.tint(color), dash=dash, width=width)
+
+
+def ended(system: System) -> str:
+    """How both solvers ended, for a title or an alternative text."""
+    if len({(rule(s), s.iterations) for s in system.solves}) == 1:
+        return f"Both end: {rule(system.solves[0])}, at {system.solves[0].iterations}"
+    return "; ".join(f"{s.title} {rule(s)} at {s.iterations}" for s in system.solves)

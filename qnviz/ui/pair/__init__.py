@@ -1,0 +1,75 @@
+"""One update in the plane, to be dragged: H, s, y, what damping makes of them, and H⁺."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from streamlit.components import v2
+
+_HERE = Path(__file__).parent
+
+SOURCES = ("damping.js", "words.js", "shapes.js", "view.js", "readout.js", "mount.js",
+           "streamlit.js")
+"""The parts of the one ES module that the browser loads, in order, after the player's tools."""
+
+
+def source() -> str:
+    """Return the view's ES module: the formulas, ``mountPair``, Streamlit's default export."""
+    files = (_HERE.parent / "player" / "tools.js", *(_HERE / name for name in SOURCES))
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+_component = v2.component(
+    "qnviz_pair",
+    js=source(),
+    css=(_HERE / "pair.css").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def pair(
+    payload: dict[str, Any], *, key: str, on_pair: Callable[[], None] | None = None
+) -> Any:
+    """Show one update in the plane; handles and sliders change it within the browser.
+
+    What the reader does lives in the browser. A payload with the same ``key`` is drawn in place,
+    and its values are taken over only where they differ from those before and from what the view
+    reported itself, compared with 6 significant digits.
+
+    Args:
+        payload: ``H`` as [h11, h12, h22], ``s`` and ``y`` as [x, y], ``mu1`` and ``mu2`` in (0, 1),
+            ``theme`` "light" or "dark"; ``presets``, a list of {"title", …} with any of the fields
+            before (others stay as they are); ``note``, a sentence on where the update comes from.
+        key: Widget key, fixed for as long as the view should stay the same element.
+        on_pair: Called before the rerun 250 ms after the reader let go of a handle or a key.
+
+    Returns:
+        Streamlit's component result: ``.pair`` is {"H", "s", "y", "mu1", "mu2"} as the reader left
+        them, or None.
+    """
+    return _component(
+        data=_encoded(payload), key=key, height="content", on_pair_change=on_pair or _nothing
+    )
+
+
+def _nothing() -> None:
+    """Stand in for a callback: Streamlit keeps only values that have one."""
+
+
+def _encoded(payload: dict[str, Any]) -> bytes:
+    """Write the payload as JSON bytes; what JSON cannot say becomes null, and the view says so."""
+    return json.dumps(_finite(payload), allow_nan=False, ensure_ascii=False).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,118 @@
+"""The double-damping page in a real browser: drag, click an event, fork, and find it all again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.raster import raster_rows
+from qnviz.runs.loop import run
+from qnviz.ui.damping import LABS
+from tests.browser.test_pages import data_id, frame, opened, query
+
+RASTER = "[data-panel=raster]"
+
+
+def click_cell(page: Any, row: int, rows: int, step: int) -> None:
+    """Click the raster where a row and a step cross."""
+    page.locator(RASTER).scroll_into_view_if_needed()
+    x, y = page.evaluate("""([row, step]) => {
+        const plot = document.querySelector('[data-panel=raster] .js-plotly-plot');
+        const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
+        return [box.x + xaxis._offset + xaxis.d2p(step), box.y + yaxis._offset + yaxis.d2p(row)];
+    }""", [row, step])
+    page.mouse.click(x, y)
+
+
+def test_a_click_on_an_event_opens_that_update(app_url: str, page: Any) -> None:
+    spec = LABS["rosenbrock"].spec()
+    assert spec is not None
+    trace = run(spec)
+    rows = raster_rows(trace)
+    j = next(j for j, r in enumerate(rows) if r.theta == 2)
+    label = rows[j].label
+    theta2 = trace[label]["theta2"][:, 0, 0]
+    step = 1 + int(np.flatnonzero(theta2 < 1)[0])
+    opened(page, f"{app_url}/damping?step=0")
+    shown = data_id(page)
+    click_cell(page, j, len(rows), step)
+    page.wait_for_function("location.search.includes('of=')")
+    assert query(page)["of"] == f"{rows[j].entrant + 1},1,{step}"
+    page.wait_for_function(f"location.search.includes('step={step}')")
+    page.wait_for_function(f"+document.querySelector('[data-qnviz-player]').dataset.frame"
+                           f" === {step}")
+    assert data_id(page) == shown                            # nothing was computed or drawn anew
+    page.get_by_text(f"Layer 1 at step {step}").wait_for()
+    # the plane says what the run recorded
+    readout = page.locator("[data-qnviz-pair]").inner_text()
+    assert f"θ₂ = {theta2[step - 1]:.3g}" in readout
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_a_dragged_pair_is_in_the_address(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/damping?of=1,1,20&step=20")
+    page.get_by_text("Layer 1 at step 20").wait_for()
+    page.get_by_role("button", name="Huge y").click()
+    page.wait_for_function("location.search.includes('y=')")
+    assert "of" not in query(page)
+    assert query(page)["y"] == "2.6,2.2"
+    again = page.context.new_page()
+    opened(again, page.url)
+    again.locator("[data-qnviz-pair]").wait_for()
+    tables = [p.locator("[data-qnviz-pair] table").all_inner_texts() for p in (page, again)]
+    assert tables[0] == tables[1] != []
+
+
+def test_a_fork_draws_two_futures_and_can_be_closed(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/damping?step=40")
+    page.get_by_role("button", name="Fork at step 40").click()
+    page.get_by_role("button", name="Fork", exact=True).click()
+    page.wait_for_function("location.search.includes('fork=')")
+    assert query(page)["fork"] == "1,40,none,0.1,0.3,0.2"
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.querySelectorAll(\"[data-qnviz-player][data-ready='true']\")"
+                           ".length === 2", timeout=60_000)
+    page.get_by_text("Two futures from step 40").wait_for()
+    second = page.locator("[data-qnviz-player]").nth(1)
+    assert second.locator(".qnviz-chip").all_inner_texts() == ["double, as before",
+                                                               "from 40: none"]
+    assert second.get_attribute("data-frame") == "40"
+    assert frame(page) == 40
+    page.get_by_role("button", name="Close the fork").click()
+    page.wait_for_function("!location.search.includes('fork=')")
+    page.wait_for_function("document.querySelectorAll('[data-qnviz-player]').length === 1")
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_the_problem_can_be_changed_and_is_kept(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/damping?seed=4&step=3")
+    old = data_id(page)
+    page.get_by_role("combobox", name="problem").click()
+    page.get_by_role("option", name="linear net").click()
+    page.wait_for_function("location.search.includes('on=linear_net')")
+    page.wait_for_function("old => { const p = document.querySelector('[data-qnviz-player]');"
+                           " return p?.dataset.ready === 'true' && p.dataset.id !== old }",
+                           arg=old, timeout=60_000)
+    assert "seed" not in query(page)
+    page.get_by_role("combobox", name="problem").click()
+    page.get_by_role("option", name="rosenbrock").click()
+    page.wait_for_function("location.search.includes('seed=4')")       # as it was left
+    assert "on" not in query(page)
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_what_a_link_gets_wrong_is_said(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/damping?on=banana&H=1,2&of=x&fork=1,2&mu2=1&noise=99")
+    for sentence in ("on is 'banana'", "H is '1,2'", "of is 'x'", "fork is '1,2'", "mu2 is '1'",
+                     "noise is '99'"):
+        page.locator(".stAlert", has_text=sentence).wait_for()
+    assert page.locator("[data-testid=stException]").count() == 0
+
+
+def test_singular_and_empty_pairs_say_so(app_url: str, page: Any) -> None:
+    for link in ("H=1,1,1", "s=0,0", "y=0,0", "mu2=0.999999", "of=1,1,999", "of=7,1,5"):
+        opened(page, f"{app_url}/damping?{link}&step=1")
+        page.locator("[data-qnviz-pair]").wait_for()
+        assert len(page.locator("[data-qnviz-pair]").inner_text()) > 100, link
+        assert page.locator("[data-testid=stException]").count() == 0, link
