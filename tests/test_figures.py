@@ -9,7 +9,7 @@ import pytest
 from qnviz.figures.colors import oklab, parts
 from qnviz.figures.draw import curve
 from qnviz.figures.eigenvalues import eigenvalues
-from qnviz.figures.krylov import REASONS, krylov, signed_log
+from qnviz.figures.krylov import REASONS, krylov
 from qnviz.figures.linked import PICTURES, linked, packed
 from qnviz.figures.loss import loss
 from qnviz.figures.theme import DARK, LIGHT, THEMES, log_axis, log_range, power_of_ten, round_up
@@ -112,10 +112,14 @@ def test_rayleigh_quotients_lie_within_the_drawn_band(noise):
     data = krylov(trace, LIGHT).plotly().data
     low, high = (t for t in data if t.type == "scatter" and not t.meta)
     c, stop = trace["newton_krylov"], trace["newton_krylov"]["stopped"][0]
-    quotients = signed_log(c["rayleigh"][:stop, 0])
-    # signed_log compresses, so rounding of 1e-9 in it is rounding of the quotients
-    assert np.nanmin(quotients - np.asarray(low.y)[:, None]) >= -1e-9
-    assert np.nanmax(quotients - np.asarray(high.y)[:, None]) <= 1e-9
+    quotients = c["rayleigh"][:stop, 0]
+    rounding = 1e-9 * np.nanmax(np.abs(quotients))
+    for line, sign in ((low, 1), (high, -1)):
+        beyond = sign * (quotients - np.asarray(line.customdata)[:, None])
+        assert np.nanmin(beyond) >= -rounding
+        drawn = [t for t in data if t.type == "scatter" and t.meta][0]        # as drawn, too
+        at = np.searchsorted(np.arange(1, stop + 1), np.asarray(drawn.x))
+        assert np.min(sign * (np.asarray(drawn.y) - np.asarray(line.y)[at])) >= -1e-9
 
 
 @pytest.mark.parametrize("name", METHODS)

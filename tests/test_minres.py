@@ -1,5 +1,7 @@
 """MINRES: against SciPy, dense least squares over Krylov spaces, and what is known of its rules."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -20,17 +22,9 @@ from tests.helpers import (
     plain_loss,
     spd,
 )
-from tests.test_krylov import N, R, indefinite, lanczos
+from tests.test_krylov import N, R, indefinite, lanczos, solve_by
 
-
-def solve(H, g, eta=1e-12, epsilon=0.0, budget=None, solver=minres, **more):
-    """Every run at the same settings."""
-    def product(v, active):
-        return (H @ v[..., None])[..., 0]
-
-    like = g[:, 0]
-    return solver(product, g, torch.full_like(like, eta), torch.full_like(like, epsilon),
-                  budget or g.shape[1], **more)
+solve = partial(solve_by, minres)
 
 
 def singular(seed, runs=R, n=N, rank=8):
@@ -193,38 +187,6 @@ def test_budget_takes_the_last_direction():
     assert int(k.iterations[0]) == 3
     assert not torch.isnan(k.residual).any()
 
-
-@pytest.mark.parametrize("early", [True, False])
-def test_runs_in_a_batch_equal_runs_alone(early):
-    H = torch.cat([spd(29, 4, N, 20.0), indefinite(30, 4), torch.full((1, N, N), torch.nan)])
-    g = normal(31, 9, N)
-    together = solve(H, g, eta=1e-6, early=early, keep=True)
-    assert together.reason.unique().numel() == (3 if early else 2)
-    for r in range(9):
-        alone = solve(H[r:r + 1], g[r:r + 1], eta=1e-6, early=early, keep=True)
-        count = alone.curvature.shape[1]
-        assert int(alone.reason[0]) == int(together.reason[r])
-        assert int(alone.iterations[0]) == int(together.iterations[r]) == count
-        assert_close(together.d[r], alone.d[0], 1e-11)
-        assert_close(together.path[r, :count], alone.path[0], 1e-11)
-        for name in ("curvature", "residual", "model", "alpha", "beta"):
-            ours, theirs = getattr(together, name)[r], getattr(alone, name)[0]
-            torch.testing.assert_close(ours[:count], theirs, rtol=1e-8, atol=1e-13, equal_nan=True)
-            assert ours[count:].isnan().all()
-
-
-def test_only_runs_still_iterating_are_charged():
-    H = torch.stack([torch.eye(N, dtype=F64), spd(32, 1, N, 1e2)[0]])
-    asked = torch.zeros(2)
-
-    def product(v, active):
-        asked.add_(active)
-        return (H @ v[..., None])[..., 0]
-
-    g, ones = normal(33, 2, N), torch.ones(2, dtype=F64)
-    k = minres(product, g, 1e-8 * ones, 0 * ones, N)
-    assert asked.tolist() == k.iterations.tolist()
-    assert asked[0] == 1 < asked[1]
 
 # --- as Newton-Krylov uses them -------------------------------------------------------------------
 

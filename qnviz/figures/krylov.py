@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
+from qnviz.figures.krylov_views import Signed
 from qnviz.figures.loss import AXES
 from qnviz.figures.theme import (
     UNSTARTED,
@@ -29,11 +30,6 @@ EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov
          "one, and why it ended.")
 REASONS = ("converged", "negative curvature", "disturbing", "budget", "non finite")
 SPLIT = 0.40                          # the lower part's share of the height
-
-
-def signed_log(x: np.ndarray) -> np.ndarray:
-    """sign(x) log₁₀(1 + |x|): a log axis that also holds negative numbers and 0."""
-    return np.sign(x) * np.log10(1 + np.abs(x))
 
 
 def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
@@ -54,14 +50,16 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
     data: list[dict[str, Any]] = []
     # CG sees the batch: under noise the band is the batch's Hessian, not the one at ε = 1
     whose = "batch_hessian" if "batch_hessian_min" in c else "hessian"
-    if f"{whose}_min" in c:
-        data += _band(theme, x, *(c[f"{whose}_{m}"][:steps, run] for m in ("min", "max")))
+    ends = [c[f"{whose}_{m}"][:steps, run] for m in ("min", "max") if f"{whose}_{m}" in c]
     rayleigh = c["rayleigh"][:steps, run]
+    signed = Signed(rayleigh, *ends)
+    if ends:
+        data += _band(theme, x, signed, *ends)
     at = np.repeat(x[:, None], rayleigh.shape[1], 1)
     for mask, symbol, color, size in ((rayleigh > 0, "circle", theme.tint(e.color), 6),
                                       (rayleigh <= 0, "x", theme.alarm, 9)):
         data.append(marks(
-            at[mask], signed_log(rayleigh[mask]), meta={"entrant": i},
+            at[mask], signed(rayleigh[mask]), meta={"entrant": i},
             marker=dict(symbol=symbol, size=size, color=color), customdata=rayleigh[mask],
             hovertemplate="pᵀHp/pᵀp = %{customdata:.3~g}<extra></extra>"))
     width = np.diff(np.concatenate([[0.0], x]))
@@ -78,14 +76,9 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
                     color=color, line=dict(width=0), pattern=dict(
                         shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
                 hovertemplate=f"%{{y}} iterations: {words}<extra></extra>"))
-    reach = float(np.nanmax(np.abs(rayleigh), initial=1.0))
-    values = [v for v in (-1e6, -1e4, -1e3, -100, -10, 0, 10, 100, 1e3, 1e4, 1e6)
-              if abs(v) <= 3 * reach]
     layout |= dict(barmode="overlay", bargap=0)
     layout["yaxis"] |= dict(
-        domain=[SPLIT + 0.04, 1], tickvals=signed_log(np.array(values)).tolist(),
-        ticktext=[f"{v:,.0f}".replace("-", "−") for v in values], zeroline=True,
-        zerolinecolor=theme.muted)
+        domain=[SPLIT + 0.04, 1], zeroline=True, zerolinecolor=theme.muted, **signed.axis())
     layout["yaxis2"] = theme.axis("iterations") | dict(
         domain=[0, SPLIT - 0.04], rangemode="tozero", tickformat="d",
         dtick=max(1, -(-int(counts.max()) // 4)))
@@ -97,14 +90,15 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
            f"{int(counts.sum())} iterations in all. Ended by "
            + ", ".join(f"{w} {n} times" for w, n in early.items()) + ". Curvature along its "
            f"directions lay between {np.nanmin(rayleigh):.3g} and {np.nanmax(rayleigh):.3g}.")
-    head = np.concatenate([[np.nan], signed_log(_last_finite(rayleigh))])
+    head = np.concatenate([[np.nan], signed(_last_finite(rayleigh))])
     return Picture("krylov", title, alt, {"data": data, "layout": layout},
                    [Head(i, clock(c, axis, run)[:steps + 1], head)], cursor=axis == "iterations")
 
 
-def _band(theme: Theme, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[dict[str, Any]]:
+def _band(theme: Theme, x: np.ndarray, signed: Signed, low: np.ndarray,
+          high: np.ndarray) -> list[dict[str, Any]]:
     """Between the exact Hessian's extreme eigenvalues, where all quotients must lie."""
-    return [curve(x, signed_log(values), line=dict(color=theme.muted, width=1), customdata=values,
+    return [curve(x, signed(values), line=dict(color=theme.muted, width=1), customdata=values,
                   hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>", **fill)
             for values, fill in ((low, {}), (high, dict(fill="tonexty", fillcolor=theme.band)))]
 

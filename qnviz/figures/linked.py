@@ -53,7 +53,7 @@ LAYOUTS: dict[str, list[list[str]]] = {
                     ["codes", "factors", "krylov"]],
     "damping": [["eig-*"], ["ratios", "raster", "loss"], ["@words"]],
     "fork": [["loss", "eig", "path"]],
-    "krylov": [["path", "krylov", "trials"], ["loss", "reasons"], ["@words"]],
+    "krylov": [["path", "krylov", "trials"], ["loss", "reasons", "@words"]],
 }
 MAX_FRAMES = 600
 PLAY_SECONDS = 6.0                    # how long a whole race takes at speed 1

@@ -35,5 +35,5 @@ def newton_player(system: System, *, content: Any, theme: str = "light", frame: 
             "marker": marker, "clock": np.arange(s.iterations + 1, dtype=float),
             "loss": s.residual[at], "words": list(s.words), "end": s.end})
     return assembled(pictures(system, light), entrants, np.arange(last + 1), ROWS,
-                     [content, system.step], label="iteration", value="‖r‖", theme=theme, frame=frame,
-                     plotly_url=plotly_url)
+                     [content, system.step], label="iteration", value="‖r‖", theme=theme,
+                     frame=frame, plotly_url=plotly_url)

@@ -56,7 +56,7 @@ class Page:
             if on not in labs:
                 notes.append(f"on is {on!r}, but must be one of {', '.join(labs)}.")
             state[self.on_key] = on if on in labs else first
-        self.seeded = moved or self.key("seed") not in state
+        self.seeded = moved or not self._held()
         if self.seeded:
             # another problem was chosen: how it was left, or its own opening state
             query = asked if moved or asked.get("on", first) == self.on else state.get(
@@ -67,6 +67,14 @@ class Page:
             self.seed(replace(s, faults=(*notes, *s.faults)))
         state.pop(f"{self.name}/moved", None)                  # this run takes it up
         self.viewer = state.setdefault("viewer", uuid4().hex)
+
+    def _held(self) -> bool:
+        """Whether the widgets' values are there: Streamlit forgets those that are not drawn.
+
+        All of them are looked for, as a run that is interrupted leaves some.
+        """
+        names = [*self._problem(self.default), "steps", "seed", "stop_loss", "axis", "m"]
+        return all(self.key(name) in st.session_state for name in names)
 
     def _stale(self, asked: dict[str, str]) -> bool:
         """Whether a query is one that we have just replaced: the browser had not heard of it yet.

@@ -13,7 +13,8 @@ import pytest
 from tests.browser.test_pages import READY, data_id, frame, opened, query, until_changed
 
 LIVE = ".st-key-live"
-LONG = "m=kbfgs,adam&steps=3000&widths=64-200-100-6-100-200-64"      # minutes
+LONG = "m=kbfgs,adam&steps=3000&widths=64-48-24-6-24-48-64"          # tens of seconds
+LONGER = "m=kbfgs,adam&steps=3000&widths=64-200-100-6-100-200-64"    # minutes
 
 
 def told(page: Any) -> str:
@@ -29,8 +30,8 @@ def same_player(page: Any) -> bool:
     return page.evaluate("document.querySelector('[data-qnviz-player]').mark === 1")
 
 
-def growing(page: Any, app_url: str) -> Any:
-    page.goto(f"{app_url}/autoencoder?{LONG}&seed={time.time_ns() % 10**6}")
+def growing(page: Any, app_url: str, run: str = LONG) -> Any:
+    page.goto(f"{app_url}/autoencoder?{run}&seed={time.time_ns() % 10**6}")
     page.wait_for_selector(LIVE, timeout=60_000)
     page.wait_for_selector(READY, timeout=60_000)
     return page
@@ -73,7 +74,7 @@ def test_pause_and_stop_keep_what_was_computed(app_url: str, page: Any) -> None:
 
 
 def test_a_changed_control_ends_a_long_run_at_once(app_url: str, page: Any) -> None:
-    growing(page, app_url)
+    growing(page, app_url, LONGER)
     page.get_by_role("button", name="More").click()
     steps = page.get_by_role("spinbutton", name="steps")
     steps.fill("10")

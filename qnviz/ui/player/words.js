@@ -11,6 +11,7 @@ class Words {
   /** Rows for these entrants; their text comes with `speak`. */
   list(entrants, value) {
     this.table.replaceChildren();
+    this.table.classList.toggle("qnviz-roomy", entrants.length <= 2);
     const top = element("tr", "", element("thead", "", this.table));
     for (const text of ["Method", value, "What happened"]) {
       element("th", "", top, { scope: "col" }).textContent = text;
