@@ -114,7 +114,7 @@ def test_residuals_never_rise():
 
 def test_on_a_positive_definite_system_its_residual_is_below_that_of_conjugate_gradients():
     H, g = spd(19, R, N, 1e3), normal(20, R, N)
-    ours, theirs = (solve(H, g, eta=1e-14, budget=9, solver=s)
+    ours, theirs = (solve_by(s, H, g, eta=1e-14, budget=9)
                     for s in (minres, conjugate_gradients))
     assert (ours.residual <= theirs.residual * (1 + 1e-9)).all()
     assert (ours.residual < 0.9 * theirs.residual).any()
@@ -135,7 +135,7 @@ def test_its_lanczos_numbers_are_those_of_gram_schmidt():
 @pytest.mark.parametrize("negative", [1, 3, 6])
 def test_it_meets_negative_curvature_when_conjugate_gradients_do(negative):
     H, g = indefinite(23, negative=negative), normal(24, R, N)
-    ours, theirs = (solve(H, g, solver=s) for s in (minres, conjugate_gradients))
+    ours, theirs = (solve_by(s, H, g) for s in (minres, conjugate_gradients))
     assert (ours.reason == Reason.NEGATIVE_CURVATURE).all()
     assert torch.equal(ours.iterations, theirs.iterations)
     assert ours.iterations.unique().numel() > 1
