@@ -148,8 +148,8 @@ def plane(spec: RunSpec | None) -> None:
             values = _floats(own[name])
             shown[name] = values if count > 1 else values[0]
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    pair(shown | {"theme": theme, "note": note, "presets": PAIRS}, key=f"{PAGE}/pair",
-         on_pair=_dragged)
+    pair(shown | {"theme": theme, "note": note, "presets": PAIRS, "shows": own.get("of")},
+         key=f"{PAGE}/pair", on_pair=_dragged)
 
 
 def _dragged() -> None:
@@ -180,6 +180,8 @@ def clicked(trace: Trace, frame: int, row: int) -> int:
         return frame
     at = nearest_event(trace, rows[row], frame)
     _open(rows[row].entrant + 1, rows[row].layer + 1, at)
+    state = st.session_state                   # the words below are about the same update
+    state[f"{PAGE}/entrant"], state[f"{PAGE}/layer"] = rows[row].label, rows[row].layer + 1
     return at
 
 
@@ -197,12 +199,14 @@ def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
     damped = {m.entrant: i for i, m in enumerate(spec.methods, 1) if isinstance(m, KBFGS)}
     if not damped:
         return
-    chosen = page_extra(PAGE).get("of", "")
+    _start_at_opened(spec, list(damped))
     with st.container(horizontal=True, vertical_alignment="bottom", key="fork"):
         label = st.selectbox("Update of", list(damped), key=f"{PAGE}/entrant", width=210)
         layers = trace[label]["theta1"].shape[2] if "theta1" in trace[label] else 0
         last = int(trace[label]["stopped"][0])
-        frame = min(settings.frame or (_whole(chosen, 3) or [0, 0, last])[2], last)
+        frame = last if settings.frame is None else min(settings.frame, last)
+        if st.session_state.get(f"{PAGE}/layer", 1) > max(layers, 1):
+            del st.session_state[f"{PAGE}/layer"]
         layer = 1 if layers <= 1 else int(st.selectbox(
             "layer", range(1, layers + 1), key=f"{PAGE}/layer", width=90))
         if frame >= 1 and layers:
@@ -213,6 +217,19 @@ def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
         st.markdown(f"**{label}, layer {layer}, step {frame}.** "
                     + _explained(trace, spec, label, frame - 1, layer - 1))
     _futures(spec)
+
+
+def _start_at_opened(spec: RunSpec, damped: list[str]) -> None:
+    """On a link to an update, the words below are about it."""
+    if st.session_state.get(f"{PAGE}/entrant") not in (None, *damped):
+        del st.session_state[f"{PAGE}/entrant"]                # it has left the race
+    entrant, layer, _ = _whole(page_extra(PAGE).get("of", ""), 3) or [0, 1, 0]
+    if f"{PAGE}/entrant" in st.session_state or not 1 <= entrant <= len(spec.methods):
+        return
+    if (label := spec.methods[entrant - 1].entrant) in damped:
+        st.session_state[f"{PAGE}/entrant"] = label
+        if 1 <= layer <= len(spec.problem.layers):
+            st.session_state[f"{PAGE}/layer"] = layer
 
 
 def _explained(trace: Trace, spec: RunSpec, label: str, step: int, layer: int) -> str:

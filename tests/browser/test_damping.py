@@ -30,10 +30,9 @@ def test_a_click_on_an_event_opens_that_update(app_url: str, page: Any) -> None:
     assert spec is not None
     trace = run(spec)
     rows = raster_rows(trace)
-    j = next(j for j, r in enumerate(rows) if r.theta == 2)
-    label = rows[j].label
-    theta2 = trace[label]["theta2"][:, 0, 0]
-    step = 1 + int(np.flatnonzero(theta2 < 1)[0])
+    j = next(j for j, r in enumerate(rows) if r.label == "K-BFGS (powell)")
+    theta1 = trace[rows[j].label]["theta1"][:, 0, 0]
+    step = 1 + int(np.flatnonzero(theta1 < 1)[-1])
     opened(page, f"{app_url}/damping?step=0")
     shown = data_id(page)
     click_cell(page, j, len(rows), step)
@@ -46,7 +45,11 @@ def test_a_click_on_an_event_opens_that_update(app_url: str, page: Any) -> None:
     page.get_by_text(f"Layer 1 at step {step}").wait_for()
     # the plane says what the run recorded
     readout = page.locator("[data-qnviz-pair]").inner_text()
-    assert f"θ₂ = {theta2[step - 1]:.3g}" in readout
+    assert f"θ₁ = {theta1[step - 1]:.3g}" in readout
+    page.get_by_text(f"K-BFGS (powell), layer 1, step {step}.").wait_for()
+    page.wait_for_function("""() => {
+        const box = document.querySelector('[data-qnviz-pair]').getBoundingClientRect();
+        return box.top >= 0 && box.bottom <= innerHeight }""")       # it came into sight
     assert page.locator("[data-testid=stException]").count() == 0
 
 

@@ -43,7 +43,9 @@ def pair(
     Args:
         payload: ``H`` as [h11, h12, h22], ``s`` and ``y`` as [x, y], ``mu1`` and ``mu2`` in (0, 1),
             ``theme`` "light" or "dark"; ``presets``, a list of {"title", …} with any of the fields
-            before (others stay as they are); ``note``, a sentence on where the update comes from.
+            before (others stay as they are); ``note``, a sentence on where the update comes from;
+            ``shows``, a name of the update, None for the reader's own: with a new name the view
+            scrolls into sight.
         key: Widget key, fixed for as long as the view should stay the same element.
         on_pair: Called before the rerun 250 ms after the reader let go of a handle or a key.
 

@@ -94,6 +94,16 @@ class Pair {
       this.readout.announce(this.sentence);
     }
     this.taken = key;
+    this.cameInto(payload.shows ?? null);
+  }
+
+  /** An update was opened elsewhere on the page: come into sight. */
+  cameInto(shows) {
+    if (shows && this.shows !== undefined && shows !== this.shows) {
+      const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      this.root.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
+    }
+    this.shows = shows;
   }
 
   /** A state that we reported comes back in a later payload; the reader may have moved on. */
