@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,10 @@ from starlette.routing import Route
 
 from qnviz.ui.ready import load
 
+# A computing thread gives the interpreter's lock away at every torch call, and then waits this long
+# for a busy thread to return it: at the usual 5 ms a run beside one is 260 times slower than alone,
+# so 6 times (benchmarks/RESULTS.md).
+TURN = 0.0001                                  # seconds
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 PLOTLY_URL = f"/qnviz/plotly-{plotly.__version__}.min.js"
 
@@ -39,5 +44,6 @@ ROUTES = [Route(PLOTLY_URL, _plotly), Route("/race", _race)]
 @asynccontextmanager
 async def warm(app: object) -> AsyncIterator[None]:
     """Import the numeric core beside the server's start, so that no visitor waits for it."""
+    sys.setswitchinterval(TURN)
     threading.Thread(target=load, daemon=True).start()
     yield

@@ -10,7 +10,7 @@ import streamlit as st
 
 from qnviz.figures.linked import linked
 from qnviz.runs.trace import Trace
-from qnviz.ui.player import player
+from qnviz.ui.player import encoded, player
 from qnviz.ui.ready import load, ready
 from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.store import shipped
@@ -49,7 +49,7 @@ def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
     if st.session_state.pop(f"{stage.page}/moved", False):
         st.rerun()
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    player(payload(trace, theme, axis, stage.layout, growing) | {"frame": frame},
+    player(written(trace, theme, axis, stage.layout, growing, frame),
            key=f"{stage.page}/player", on_start=on_start, on_frame=on_frame, on_event=on_event)
 
 
@@ -59,6 +59,13 @@ def payload(trace: Trace, theme: str, axis: str, layout: str | None,
     """The player's data for a trace; scrubbing and returning viewers reuse it."""
     return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing,
                   layout=layout)
+
+
+@lru_cache(maxsize=8)
+def written(trace: Trace, theme: str, axis: str, layout: str | None, growing: bool,
+            frame: int | None) -> bytes:
+    """The same as bytes: a growing run is shown again and again while it computes the next step."""
+    return encoded(payload(trace, theme, axis, layout, growing) | {"frame": frame})
 
 
 def opened(page: str, first: str, layout: str | None = None) -> Stage:

@@ -31,7 +31,7 @@ _component = v2.component(
 
 
 def player(
-    payload: dict[str, Any],
+    payload: dict[str, Any] | bytes,
     *,
     key: str,
     on_start: Callable[[], None] | None = None,
@@ -47,7 +47,8 @@ def player(
     Args:
         payload: ``id``, ``plotly_url``, ``theme``, ``frame``, ``autoplay``, ``rate``, ``clock``,
             ``entrants``, ``panels`` and ``rows``; figures as plain dicts. With ``follow`` the run
-            still grows: the playhead keeps up with it and tells Python nothing.
+            still grows: the playhead keeps up with it and tells Python nothing. Bytes are what
+            `encoded` made of one.
         key: Widget key, fixed for as long as the picture should stay the same element.
         on_start: Called before the rerun after a click in a panel with ``"click": "start"``.
         on_frame: Called before the rerun after the playhead came to rest.
@@ -59,7 +60,7 @@ def player(
         ``[frame, y]`` in the run after a click on an event.
     """
     return _component(
-        data=_encoded(payload),
+        data=payload if isinstance(payload, bytes) else encoded(payload),
         key=key,
         height="content",
         on_start_change=on_start or _nothing,
@@ -72,7 +73,7 @@ def _nothing() -> None:
     """Stand in for a callback: Streamlit keeps only values that have one."""
 
 
-def _encoded(payload: dict[str, Any]) -> bytes:
+def encoded(payload: dict[str, Any]) -> bytes:
     """Write the payload as JSON bytes, NaN and infinities as null: a browser's JSON knows neither.
 
     Bytes, as Streamlit would write a dict three times over: to send it, to hash it, to compare it.
