@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from streamlit.components import v2
+
+from qnviz.ui.player import encoded, nothing
 
 _HERE = Path(__file__).parent
 
@@ -19,7 +19,8 @@ SOURCES = ("damping.js", "words.js", "shapes.js", "view.js", "readout.js", "moun
 
 def source() -> str:
     """Return the view's ES module: the formulas, ``mountPair``, Streamlit's default export."""
-    files = (_HERE.parent / "player" / "tools.js", *(_HERE / name for name in SOURCES))
+    shared = (_HERE.parent / "player" / name for name in ("tools.js", "component.js"))
+    files = (*shared, *(_HERE / name for name in SOURCES))
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
@@ -54,24 +55,5 @@ def pair(
         them, or None.
     """
     return _component(
-        data=_encoded(payload), key=key, height="content", on_pair_change=on_pair or _nothing
+        data=encoded(payload), key=key, height="content", on_pair_change=on_pair or nothing
     )
-
-
-def _nothing() -> None:
-    """Stand in for a callback: Streamlit keeps only values that have one."""
-
-
-def _encoded(payload: dict[str, Any]) -> bytes:
-    """Write the payload as JSON bytes; what JSON cannot say becomes null, and the view says so."""
-    return json.dumps(_finite(payload), allow_nan=False, ensure_ascii=False).encode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -12,7 +12,8 @@ from streamlit.components import v2
 
 _HERE = Path(__file__).parent
 
-SOURCES = ("tools.js", "views.js", "panel.js", "words.js", "keys.js", "player.js", "streamlit.js")
+SOURCES = ("tools.js", "views.js", "panel.js", "words.js", "keys.js", "player.js",
+           "component.js", "streamlit.js")
 """The parts of the one ES module that the browser loads, in order."""
 
 
@@ -63,13 +64,13 @@ def player(
         data=payload if isinstance(payload, bytes) else encoded(payload),
         key=key,
         height="content",
-        on_start_change=on_start or _nothing,
-        on_frame_change=on_frame or _nothing,
-        on_event_change=on_event or _nothing,
+        on_start_change=on_start or nothing,
+        on_frame_change=on_frame or nothing,
+        on_event_change=on_event or nothing,
     )
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Stand in for a callback: Streamlit keeps only values that have one."""
 
 
