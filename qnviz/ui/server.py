@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -45,5 +46,16 @@ ROUTES = [Route(PLOTLY_URL, _plotly), Route("/race", _race)]
 async def warm(app: object) -> AsyncIterator[None]:
     """Import the numeric core beside the server's start, so that no visitor waits for it."""
     sys.setswitchinterval(TURN)
-    threading.Thread(target=load, daemon=True).start()
+    threading.Thread(target=_settle, daemon=True).start()
     yield
+
+
+def _settle() -> None:
+    """Import the core, then take what is loaded for good out of the collector's sight.
+
+    A full collection looks at every object of torch, pandas and plotly, 0.3 s long, and holds the
+    interpreter's lock meanwhile.
+    """
+    load()
+    gc.collect()
+    gc.freeze()

@@ -13,8 +13,8 @@ import pytest
 from tests.browser.test_pages import READY, data_id, frame, opened, query, until_changed
 
 LIVE = ".st-key-live"
-LONG = "m=kbfgs,adam&steps=3000&widths=64-48-24-6-24-48-64"          # tens of seconds
-LONGER = LONG.replace("adam", "kbfgs_l,kfac,curveball,adam,sgd")      # minutes
+LONG = "m=kbfgs,kbfgs_l,kfac&steps=3000&widths=64-48-24-6-24-48-64"          # tens of seconds
+LONGER = LONG.replace("kfac", "kfac,curveball,adam,sgd")      # minutes
 
 
 def told(page: Any) -> str:
@@ -46,7 +46,7 @@ def test_a_long_run_grows_in_place(app_url: str, page: Any) -> None:
         seen.append(data_id(page))
     assert len(set(seen)) == 4
     assert same_player(page)
-    assert "3000 steps × 2 methods" in told(page)
+    assert "3000 steps × 3 methods" in told(page)
     assert page.locator("[data-testid=stException]").count() == 0
     assert page.errors == []
 
