@@ -8,10 +8,10 @@ hyper-parameters as (R,) tensors, so every run may have its own.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import SimpleNamespace
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import StringConstraints
@@ -55,6 +55,35 @@ class Look(NamedTuple):
     marker: str = "circle"
 
 
+class Summary(NamedTuple):
+    """One number per run over all its steps, such as the largest eigenvalue ever met: for maps."""
+
+    name: str
+    title: str                                 # for people
+    how: Literal["max", "mean", "sum"]
+    needs: tuple[str, ...]                     # events, or names that `measure` gives
+    value: Callable[[Events], Tensor]          # of these, (T, R, …) each → (T, R)
+    log: bool = False                          # whether a colour scale should be logarithmic
+
+    @property
+    def neutral(self) -> float:
+        """The value before the first step."""
+        return -torch.inf if self.how == "max" else 0.0
+
+    def fold(self, old: Tensor, value: Tensor, inside: Tensor) -> Tensor:
+        """`old` (R,) with the steps of `value` (T, R) that are `inside` and no NaN."""
+        counts = inside & ~torch.isnan(value)
+        if self.how == "max":
+            return torch.maximum(old, torch.where(counts, value, -torch.inf).amax(0))
+        return old + torch.where(counts, value, 0).sum(0)
+
+    def total(self, folded: Tensor, steps: Tensor) -> Tensor:
+        """The summary (R,) of runs that took so many steps; NaN where there was none."""
+        if self.how == "mean":
+            return folded / steps
+        return torch.where(steps > 0, folded, torch.nan)
+
+
 class Method(Frozen):
     """Base of all methods."""
 
@@ -68,6 +97,7 @@ class Method(Frozen):
     dense: ClassVar[bool] = False              # whether a P × P matrix is made per run
     ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
     switchable: ClassVar[frozenset[str]] = frozenset() # choices that may change amid a run
+    summaries: ClassVar[tuple[Summary, ...]] = ()      # what a map of many runs can show
 
     name: str = ""                             # a Literal in each method: what a spec calls it
     label: Label | None = None

@@ -24,7 +24,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice
-from qnviz.methods.base import Events, Look, Method, State
+from qnviz.methods.base import Events, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
@@ -56,6 +56,12 @@ class BFGS(Method):
                             "different batches contradict each other; memory is P².")
     look: ClassVar[Look] = Look("#7f7f7f", "solid", "star")
     dense: ClassVar[bool] = True
+
+    summaries: ClassVar[tuple[Summary, ...]] = (
+        Summary("eig_max", "largest eigenvalue of H", "max", ("eig_max",),
+                lambda e: e["eig_max"], log=True),
+        Summary("trials", "points tried per line search", "mean", ("trials",),
+                lambda e: e["trials"]))
 
     name: Literal["bfgs"] = "bfgs"
     scaling: Literal["pair", "none"] = choice(

@@ -27,7 +27,7 @@ from torch.linalg import vecdot
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import pseudo_solve
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Look, Method, State, Summary, column
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
@@ -63,6 +63,9 @@ class CurveBall(Method):
     fails: ClassVar[str] = ("λ moves by half a percent every five steps: a λ₀ far off stays far "
                             "off, too large is slow and too small can fail on degenerate problems.")
     look: ClassVar[Look] = Look("#D55E00", "solid", "diamond")
+
+    summaries: ClassVar[tuple[Summary, ...]] = (
+        Summary("momentum", "mean of ρ", "mean", ("rho",), lambda e: e["rho"]),)
 
     name: Literal["curveball"] = "curveball"
     lam: float = number(1.0, r"\lambda_0", "Damping added to the curvature at the start.",

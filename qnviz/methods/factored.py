@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from qnviz.curvature.spectrum import extremes
-from qnviz.methods.base import Events, Method
+from qnviz.methods.base import Events, Method, Summary
 from qnviz.problems.base import ProblemSpec
+
+LARGEST = Summary("eig_max", "largest eigenvalue of H_g", "max", ("eig_max",),
+                  lambda e: e["eig_max"].amax(-1), log=True)
 
 
 class Factored(Method):
     """Base of the methods whose state holds H_g and H_a, iterable over layers."""
+
+    summaries: ClassVar[tuple[Summary, ...]] = (LARGEST,)
 
     def held(self, problem: ProblemSpec) -> int:
         shapes = (layer.shape for layer in problem.layers)

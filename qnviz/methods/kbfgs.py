@@ -42,9 +42,9 @@ from qnviz.curvature.kronecker import (
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, State, column
+from qnviz.methods.base import Events, Look, State, Summary, column
 from qnviz.methods.damping_words import damping_in_words
-from qnviz.methods.factored import Factored
+from qnviz.methods.factored import LARGEST, Factored
 from qnviz.problems.base import ProblemSpec
 
 
@@ -85,6 +85,11 @@ class KBFGS(Factored):
     look: ClassVar[Look] = Look("#0072B2", "solid", "circle")
 
     switchable: ClassVar[frozenset[str]] = frozenset({"damping"})
+
+    summaries: ClassVar[tuple[Summary, ...]] = (
+        LARGEST,
+        Summary("damped", "share of damped updates", "mean", ("theta1", "theta2"),
+                lambda e: ((e["theta1"] < 1) | (e["theta2"] < 1)).double().mean(-1)))
 
     name: Literal["kbfgs"] = "kbfgs"
     lr: float = number(0.3, r"\alpha", "Step size.", gt=0, le=10, log=True)

@@ -20,7 +20,7 @@ from torch.linalg import vecdot
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Look, Method, State, Summary, column
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
@@ -53,6 +53,10 @@ class LevenbergMarquardt(Method):
                             "the Hessian; and the dense solve limits it to small problems.")
     look: ClassVar[Look] = Look("#767676", "longdash", "cross")
     dense: ClassVar[bool] = True
+
+    summaries: ClassVar[tuple[Summary, ...]] = (
+        Summary("refused", "share of steps taken back", "mean", ("accepted",),
+                lambda e: (~e["accepted"]).double()),)
 
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "

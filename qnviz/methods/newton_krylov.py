@@ -28,7 +28,7 @@ from qnviz.curvature.krylov import Krylov, Product, Reason, conjugate_gradients
 from qnviz.curvature.minres import minres
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Look, Method, State, Summary, column
 from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.words import say
 
@@ -77,6 +77,13 @@ class NewtonKrylov(Method):
     ragged: ClassVar[frozenset[str]] = frozenset({
         "curvature", "rayleigh", "residual", "model", "krylov_alpha", "krylov_beta",
         "trial_step", "trial_loss", "trial_model", "trial_error"})
+
+    summaries: ClassVar[tuple[Summary, ...]] = (
+        Summary("krylov", "Krylov iterations in all", "sum", ("krylov_iterations",),
+                lambda e: e["krylov_iterations"], log=True),
+        Summary("negative", "share of solves that met negative curvature", "mean",
+                ("krylov_reason",),
+                lambda e: (e["krylov_reason"] == Reason.NEGATIVE_CURVATURE).double()))
 
     name: Literal["newton_krylov"] = "newton_krylov"
     eta: float = number(0.1, r"\eta", "Krylov tolerance: stop at ‖r‖ ≤ η‖g‖.", gt=0, lt=1, log=True)

@@ -322,7 +322,8 @@ class Problem(ABC):
 
         def draw(source: Callable[..., Tensor]) -> Tensor:
             numbers = source(b.seed, philox.TARGETS, b.runs, steps, shape[1] * shape[2])[0]
-            return numbers.view(shape).to(self.dtype)
+            # runs that share their draws are given as one
+            return numbers.view(-1, *shape[1:]).expand(shape).to(self.dtype)
 
         w = self.loss.sampled_gradient(tape.u, partial(draw, philox.uniform),
                                        partial(draw, philox.normal))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -31,6 +31,7 @@ AnyProblem = (Annotated[Union[tuple(PROBLEMS.values())], Field(discriminator="na
 AnyMethod = Annotated[Union[tuple(METHODS.values())], Field(discriminator="name")]     # noqa: UP007
 
 TAGS = frozenset(PROBLEMS) | frozenset(METHODS)
+S = TypeVar("S", bound="RunSpec")
 
 
 class Fork(Frozen):
@@ -165,6 +166,17 @@ def parse(data: Any) -> RunSpec:
     Raises:
         SpecError: with one sentence per wrong field.
     """
+    if isinstance(data, dict) and "sweep" in data:
+        raise SpecError(["This describes a sweep; `python -m qnviz sweep` computes it."])
+    return parsed(data, RunSpec)
+
+
+def parsed(data: Any, model: type[S]) -> S:
+    """The same for any kind of run.
+
+    Raises:
+        SpecError: with one sentence per wrong field.
+    """
     if not isinstance(data, dict):
         raise SpecError([f"A run is described by a JSON object, not by {type(data).__name__}."])
     data = dict(data)
@@ -174,7 +186,7 @@ def parse(data: Any) -> RunSpec:
             raise SpecError([f"problem.name is {name!r}, but must be one of "
                              f"{', '.join(map(repr, PROBLEMS))}."])
     try:
-        return RunSpec.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         raise SpecError(faults(error, TAGS)) from None
     except DataError as error:                       # widths that only the data's file would tell
@@ -187,6 +199,15 @@ def read(path: str | Path) -> RunSpec:
     Raises:
         SpecError: it cannot be read, is no JSON, or describes no valid run.
     """
+    return parse(load_json(path))
+
+
+def load_json(path: str | Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        SpecError: it cannot be read, or is no JSON.
+    """
     name = Path(path).name
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -194,7 +215,7 @@ def read(path: str | Path) -> RunSpec:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SpecError([f"The spec file {name} cannot be read: {why}."]) from None
     try:
-        return parse(json.loads(text))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise SpecError([f"The spec file {name} is not valid JSON: {error.msg} in line "
                          f"{error.lineno}, column {error.colno}."]) from None

@@ -1,0 +1,121 @@
+"""Sweeps: one run per cell of a grid and seed, as batches of runs; what maps are made of.
+
+A sweep's grid is cut into tiles: some cells, one seed. A tile is a function of the spec alone, so
+whoever computes it, and in whatever order, gets the same numbers; a sweep that was interrupted goes
+on from the tiles it has. Coarse grids come first.
+
+All cells of a tile share their noise and batches: neighbours differ by what is swept, not by luck.
+A cell with seed number s is the run that a lab shows for the spec's seed + s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from qnviz.problems.base import Problem, ProblemSpec
+from qnviz.runs.device import DTYPES, resolve, set_threads
+from qnviz.runs.sweep_spec import START, SweepSpec
+from qnviz.runs.tally import CONVERGED, Fleet, Rows, tally
+
+TILE_RUNS = 1024                     # at most; more gain little and make a map wait
+TILE_NUMBERS = 20_000_000            # that a tile's state may hold
+TILE_WORK = 3e9                      # multiplications of a tile: about a second
+COARSEST = 8                         # points per axis of the first, coarse map, if there are more
+
+
+class Tile(NamedTuple):
+    """Some cells (indices into the flattened grid (ny, nx)) of one seed."""
+
+    number: int
+    seed: int
+    cells: np.ndarray
+
+
+def tiles(spec: SweepSpec) -> tuple[Tile, ...]:
+    """All tiles in the order in which they should be computed: coarse grids first."""
+    return _tiles(spec)                        # type: ignore[arg-type]  frozen models hash
+
+
+@lru_cache(maxsize=64)
+def _tiles(spec: SweepSpec) -> tuple[Tile, ...]:
+    ny, nx, seeds = spec.shape
+    most = tile_runs(spec)
+    level = np.minimum(_levels(ny)[:, None], _levels(nx)).ravel()
+    group = np.zeros(ny * nx)                  # cells that differ in a whole number part ways
+    for name, values in spec.values.items():
+        if spec.whole(spec.axes[name].field):
+            grid = np.broadcast_to(values if name == "x" else values[:, None], (ny, nx)).ravel()
+            group = group * 1e6 + grid
+    found: list[Tile] = []
+    for here in np.unique(level)[::-1]:
+        for g in np.unique(group):
+            cells = np.flatnonzero((level == here) & (group == g))
+            for part in np.array_split(cells, -(-len(cells) // most)) if len(cells) else []:
+                found += [Tile(0, s, part) for s in range(seeds)]
+    return tuple(t._replace(number=i) for i, t in enumerate(found))
+
+
+def tile_runs(spec: SweepSpec) -> int:
+    """How many runs a tile holds: few enough to fit memory and to end soon."""
+    held = max(1, spec.swept.held(spec.problem))
+    work = spec.steps * spec.swept.passes(spec.problem) * spec.problem.step_samples
+    return int(np.clip(min(TILE_NUMBERS // held, TILE_WORK // (work * spec.problem.size)),
+                       1, TILE_RUNS))
+
+
+def _levels(n: int) -> np.ndarray:
+    """Per index the largest power of two that divides it, as an exponent; bounded (n,)."""
+    top = max(0, int(np.log2(n / COARSEST))) if n >= COARSEST else 0
+    i = np.arange(n)
+    level = np.zeros(n, dtype=np.int64)
+    for k in range(1, top + 1):
+        level[i % 2**k == 0] = k
+    if n < COARSEST:                           # a short axis is all there from the beginning
+        level[:] = 64
+    return level
+
+
+@lru_cache(maxsize=4)                        # tiles of a sweep share the data on the device
+def _problem(spec: ProblemSpec, dtype: str, device: str) -> Problem:
+    return spec.build(DTYPES[dtype], resolve(device, dtype)[0])
+
+
+def compute(spec: SweepSpec, tile: Tile, check: Callable[[], None] = lambda: None) -> Rows:
+    """Run the cells of a tile.
+
+    Returns:
+        What `tally` does, (cells,) each, and steps_to_target (NaN where it was not reached).
+
+    Raises:
+        DeviceError: the device asked for is not there.
+        DataError: the problem's data are missing or damaged.
+    """
+    problem = _problem(spec.problem, spec.dtype, spec.device)
+    method = spec.swept
+    set_threads(1)
+    ny, nx, _ = spec.shape
+    where = {"x": tile.cells % nx, "y": tile.cells // nx}
+    run = torch.zeros(1, dtype=torch.int64, device=problem.device)
+    theta = problem.start(spec.seed + tile.seed, run).repeat(len(tile.cells), 1)
+    swept: dict[str, torch.Tensor] = {}
+    for name, values in spec.values.items():
+        field = spec.axes[name].field
+        here = torch.as_tensor(values[where[name]], dtype=theta.dtype, device=theta.device)
+        if field.startswith(START):
+            place = int(field.removeprefix(START))
+            theta[:, place] += here - spec.problem.start[place]
+        elif spec.whole(field):
+            method = method.model_copy(update={field: int(values[where[name][0]])})
+        else:
+            swept[field] = here
+    p = method.tensors(len(theta), theta)
+    for field, here in swept.items():
+        setattr(p, field, here)
+    rows = tally(spec, method, problem, Fleet(theta, p, spec.seed + tile.seed, run), check)
+    rows["steps_to_target"] = np.where(rows["status"] == CONVERGED, rows["stopped"], np.nan)
+    return rows

@@ -1,0 +1,219 @@
+"""Many runs without their records: how each ended, and totals over its steps.
+
+The loop of maps and tables. A step is the method's own, as in `qnviz.runs.lane`; what differs is
+what is kept: a few numbers per run instead of columns. Within a chunk nothing is read back from
+the device; at its end all its iterates are looked at in one call, and runs that have ended leave.
+Chunks have a fixed length, so the numbers of a batch of runs depend on nothing but its runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qnviz.curvature.oracle import ROOM, Oracle
+from qnviz.methods.base import Method, join, take
+from qnviz.problems.base import Problem
+from qnviz.runs.lane import WATCHED_MATRIX
+from qnviz.runs.spec import RunSpec
+
+CHUNK = 8                            # steps between two looks at who has ended
+RUNNING, CONVERGED, BUDGET, DIVERGED = range(4)
+STATUS = np.array(["running", "converged", "budget", "diverged"])
+BLOWN = 1e6                          # times the loss at the start: a run that ends there diverged
+
+Rows = dict[str, np.ndarray]
+
+
+@dataclass
+class Fleet:
+    """R runs of one method, each with its own start and settings.
+
+    `runs` (R,) are the run numbers by which noise and batches are drawn, or one number (1,) that
+    all share: then all see the same noise.
+    """
+
+    theta: Tensor                    # (R, P)
+    p: SimpleNamespace               # the method's real hyper-parameters, (R,) each
+    seed: int
+    runs: Tensor
+
+
+@torch.inference_mode()
+def tally(spec: RunSpec, method: Method, problem: Problem, fleet: Fleet,
+          check: Callable[[], None] = lambda: None) -> Rows:
+    """Run all to their ends.
+
+    Args:
+        spec: steps, `stop_loss` and `stop_grad`; what else it says is in the other arguments.
+        method: the method.
+        problem: the problem on its device.
+        fleet: the runs.
+        check: called before every pass through the net; may raise to end all.
+
+    Returns:
+        Per run (R,): status (a code of STATUS; a run that is not finite, or that ends above BLOWN
+        times its first loss, diverged), stopped (its number of steps), final_loss at the last
+        iterate (NaN where diverged), work in units, seconds (its share of the time in which
+        the batch took its steps), end (R, P) where the problem's theta is a point of the plane, and
+        the method's own summaries.
+    """
+    return _Tally(spec, method, problem, fleet, check).run()
+
+
+class _Tally:
+    def __init__(self, spec: RunSpec, method: Method, problem: Problem, fleet: Fleet,
+                 check: Callable[[], None]):
+        self.spec, self.method, self.problem, self.check = spec, method, problem, check
+        R, theta = len(fleet.theta), fleet.theta
+        self.seed, self.p, self.draws = fleet.seed, fleet.p, fleet.runs
+        self.alive = torch.arange(R, device=theta.device)
+
+        def per_run(value: float, dtype: torch.dtype) -> Tensor:
+            return torch.full((R,), value, dtype=dtype, device=theta.device)
+
+        self.status = per_run(RUNNING, torch.int64)
+        self.stopped = per_run(spec.steps, torch.int64)
+        self.loss, self.first_loss = (per_run(torch.nan, theta.dtype) for _ in range(2))
+        self.seconds = per_run(0, torch.float64)
+        self.work = per_run(0, torch.float64)
+        self.end = theta.clone()
+        n = method.matrix(spec.problem)
+        self.watch_every = max(1, -(-n * n // WATCHED_MATRIX**2))
+        self.sums: dict[str, Tensor] = {}
+        self.counts = per_run(0, torch.int64)
+
+    def run(self) -> Rows:
+        spec, theta = self.spec, self.end
+        began = time.perf_counter()
+        oracle = Oracle(self.problem, self.problem.reference(), len(theta), self.check, spec.steps)
+        self.state = self.method.init(oracle, theta, self.p)
+        self.spent = oracle.work
+        self.seconds += (time.perf_counter() - began) / len(theta)
+        self._settle([(0, theta)], [self.spent], 0)
+        k, every = 0, spec.look_every
+        chunk = every * -(-CHUNK // every)
+        while k < spec.steps and len(self.alive):
+            k = self._chunk(k, min(chunk, spec.steps - k))
+        return self._rows()
+
+    def _chunk(self, first: int, count: int) -> int:
+        looked, works, events, shown = [], [], [], []
+        began = time.perf_counter()
+        for k, batch in enumerate(self.problem.batches(first, count, self.seed, self.draws), first):
+            oracle = Oracle(self.problem, batch, len(self.alive), self.check)
+            self.state, seen = self.method.step(oracle, self.state, self.p)
+            self.spent = self.spent + oracle.work
+            works.append(self.spent)
+            if (k + 1) % self.spec.look_every == 0 or k + 1 == self.spec.steps:
+                looked.append((k + 1, self.state.theta))
+            if self.method.summaries:
+                events.append(seen)
+                if (k + 1) % self.watch_every == 0 or k + 1 == first + count:
+                    shown.append((k - first, self.method.shown(self.state)))
+        if self.spent.is_cuda:
+            torch.cuda.synchronize()
+        self.seconds[self.alive] += (time.perf_counter() - began) / len(self.alive)
+        self._settle(looked, works, first, events, shown)
+        return first + count
+
+    def _settle(self, looked: list[tuple[int, Tensor]], works: list[Tensor], first: int,
+                events: list | None = None, shown: list | None = None) -> None:
+        """Decide which runs ended at the iterates looked at, and add up what their steps showed."""
+        steps = torch.tensor([k for k, _ in looked], device=self.alive.device)
+        thetas = torch.stack([theta for _, theta in looked])                       # (n, R, P)
+        loss, grad = self._look(thetas)
+        finite = torch.isfinite(loss) & torch.isfinite(thetas).all(-1)
+        good = torch.zeros_like(finite)
+        if self.spec.stop_loss is not None:
+            good |= finite & (loss <= self.spec.stop_loss)
+        if grad is not None:
+            good |= finite & (grad <= (self.spec.stop_grad or 0))
+        over = good | ~finite
+        ended = over.any(0)
+        # the row at which a run ended, or the last one
+        row = torch.where(ended, over.to(torch.uint8).argmax(0), len(steps) - 1)
+        each = torch.arange(len(self.alive), device=row.device)
+        stopped = torch.where(ended, steps[row], self.spec.steps)
+        if events:
+            counted = torch.where(ended, steps[row], first + len(works)) - first
+            self._summarise(events, shown or [], counted)
+        at = self.alive
+        self.end[at], self.loss[at] = thetas[row, each], loss[row, each]
+        spent = torch.stack(works)
+        self.work[at] = spent[torch.where(ended, (steps[row] - first - 1).clamp_min(0),
+                                          len(works) - 1), each]
+        code = torch.where(good[row, each], CONVERGED, torch.where(ended, DIVERGED, RUNNING))
+        if not looked[-1][0]:
+            self.first_loss[at] = self.loss[at]
+        if looked[-1][0] == self.spec.steps:           # until here it might have come back
+            blown = self.loss[at] > BLOWN * self.first_loss[at]
+            code = torch.where(code == RUNNING, torch.where(blown, DIVERGED, BUDGET), code)
+        self.status[at], self.stopped[at] = code, stopped
+        left = torch.nonzero(code == RUNNING)[:, 0]
+        if len(left) < len(at):
+            self.alive, self.spent = at[left], self.spent[left]
+            self.state, self.p = take(self.state, left), take(self.p, left)
+            if len(self.draws) > 1:
+                self.draws = self.draws[left]
+
+    def _look(self, thetas: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Loss and, if it may end a run, ‖∇f‖ (n, R) on the reference batch, in slices."""
+        n, R, P = thetas.shape
+        batch = self.problem.reference()
+        room = max(1, ROOM // (3 * batch.x.shape[1] * self.problem.units))
+        losses, grads = [], []
+        for theta in thetas.reshape(n * R, P).split(room):
+            self.check()
+            tape = self.problem.forward(theta, batch)
+            losses.append(tape.f)
+            if self.spec.stop_grad is not None:
+                grads.append(self.problem.join(self.problem.gradient(tape)).norm(dim=1))
+        return (torch.cat(losses).view(n, R), torch.cat(grads).view(n, R) if grads else None)
+
+    def _summarise(self, events: list, shown: list, counted: Tensor) -> None:
+        """Add a chunk's steps to the summaries; `counted` (R,) of them belong to each run."""
+        T, R = len(events), len(self.alive)
+        names = {name for s in self.method.summaries for name in s.needs}
+        seen = {name: torch.stack([_narrow(e[name], events, name) for e in events])
+                for name in names if name in events[0]}
+        if any(name not in seen for name in names):
+            rows, states = zip(*shown, strict=True)
+            tiled = SimpleNamespace(**{n: v.repeat(len(rows)) for n, v in vars(self.p).items()})
+            for name, v in self.method.measure(join(list(states)), tiled).items():
+                seen[name] = v.new_full((T, R, *v.shape[1:]), torch.nan)
+                seen[name][list(rows)] = v.view(len(rows), R, *v.shape[1:])
+        inside = torch.arange(T, device=counted.device)[:, None] < counted          # (T, R)
+        before = self.counts[self.alive]
+        for s in self.method.summaries:
+            value = s.value(seen).double()                                          # (T, R)
+            if s.name not in self.sums:
+                self.sums[s.name] = torch.full_like(self.seconds, s.neutral)
+            old = self.sums[s.name][self.alive]
+            self.sums[s.name][self.alive] = s.fold(old, value, inside)
+        self.counts[self.alive] = before + counted
+
+    def _rows(self) -> Rows:
+        loss = torch.where(self.status == DIVERGED, torch.nan, self.loss)
+        rows = {"status": self.status, "stopped": self.stopped, "final_loss": loss,
+                "work": self.work, "seconds": self.seconds}
+        if self.spec.problem.plane:
+            rows["end"] = self.end
+        for s in self.method.summaries:
+            total = self.sums.get(s.name, torch.full_like(self.seconds, s.neutral))
+            rows[s.name] = s.total(total, self.counts)
+        return {name: v.cpu().numpy() for name, v in rows.items()}
+
+
+def _narrow(x: Tensor, events: list, name: str) -> Tensor:
+    """A step's event, padded with NaN where its last axis is as long as each step needs."""
+    widest = max(e[name].shape[-1] for e in events)
+    if x.ndim < 2 or x.shape[-1] == widest:
+        return x
+    return torch.nn.functional.pad(x, (0, widest - x.shape[-1]), value=torch.nan)
