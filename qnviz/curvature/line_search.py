@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.linalg import vecdot
 
 from qnviz.curvature.oracle import Oracle
+from qnviz.problems.base import dot
 
 C1, C2 = 1e-4, 0.9
 TRIALS = 30
@@ -34,21 +34,21 @@ class LineSearch(NamedTuple):
 def cubic_minimiser(a: Tensor, fa: Tensor, da: Tensor, b: Tensor, fb: Tensor, db: Tensor) -> Tensor:
     """Minimiser of the cubic through (a, φ, φ′) and (b, φ, φ′) [NW06, eq. 3.59], kept inside.
 
-    Where the cubic has none, or it lies within a tenth of an end of the interval, the interval's
-    nearest tenth is taken, so every trial shrinks the bracket.
+    It is kept a tenth of the interval away from both ends, so every trial shrinks the bracket;
+    where the cubic has none, it is the middle.
     """
-    d1 = da + db - 3 * (fa - fb) / (a - b)
-    root = torch.sign(b - a) * torch.sqrt(torch.clamp_min(d1 * d1 - da * db, 0))
-    c = b - (b - a) * (db + root - d1) / (db - da + 2 * root)
-    low, high = torch.minimum(a, b), torch.maximum(a, b)
-    tenth = 0.1 * (high - low)
-    middle = 0.5 * (low + high)
-    return torch.clamp(torch.where(torch.isfinite(c), c, middle), low + tenth, high - tenth)
+    w = b - a
+    d1 = (da + db).add_((fa - fb) / w, alpha=3)
+    root = torch.copysign((d1 * d1 - da * db).clamp_min_(0).sqrt_(), w)
+    t = 1 - (db - d1 + root) / (db - da).add_(root, alpha=2)
+    return a + w * t.nan_to_num_(0.5, 0.5, 0.5).clamp_(0.1, 0.9)
 
 
 def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
                  first: Tensor) -> LineSearch:
     """Find step lengths that satisfy the strong Wolfe conditions.
+
+    Runs that have found theirs leave the search: most take the first trial, and few need many.
 
     Args:
         oracle: the function, on one batch.
@@ -58,54 +58,64 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
         d: descent directions (R, P).
         first: first trial step lengths (R,).
     """
-    slope0 = vecdot(g, d)
-    a = first
-    zero = torch.zeros_like(f)
-    lo, f_lo, d_lo = zero, f, slope0                 # best point so far, one end of the bracket
-    hi, f_hi, d_hi = zero, f, slope0                 # the other end, once there is one
-    zoom = torch.zeros_like(f, dtype=torch.bool)
-    best_theta, best_g = theta, g
-    done = ~(slope0 < 0)                             # also true for NaN: nothing to search there
-    found = torch.zeros_like(done)
-    trials = torch.zeros_like(f)
-    for _ in range(TRIALS):
-        active = ~done
-        trials = trials + active
-        there = theta + a[:, None] * d
-        tape = oracle.forward(there, active)
-        g_a = oracle.gradient(tape, active)
-        f_a, slope = tape.f, vecdot(g_a, d)
+    slope0, zero = dot(g, d), torch.zeros_like(f)
+    search = slope0 < 0                              # not where NaN: there is nothing to search
+    at = torch.nonzero(search)[:, 0]
+    found, trials = torch.zeros_like(search), zero.clone()
+    # (a, φ, φ′) at the best point so far, one end of the bracket, and at the other end, if any
+    lo = hi = torch.stack([zero, f, slope0])
+    end, g_end = lo.clone(), g.clone()
+    line, points, zoom, a = torch.stack([f, slope0]), torch.stack([theta, d, g]), found, first
+    if len(at) < len(f):
+        line, points, lo, hi, zoom, a = _only(at, line, points, lo, hi, zoom, a)
+    for trial in range(1, TRIALS + 1):
+        if not len(at):
+            break
+        (f_0, slope_0), (theta_0, d_0, g_lo) = line, points
+        here = oracle.of(at)
+        tape = here.forward(theta_0 + a[:, None] * d_0)
+        g_a = here.gradient(tape)
+        new = torch.stack([a, tape.f, dot(g_a, d_0)])
 
         # NaN and infinity count as "too high", so a step into overflow is zoomed back from
-        low_enough = (f_a <= f + C1 * a * slope0) & torch.isfinite(slope)
-        better = low_enough & ((f_a < f_lo) | ~zoom & (lo == 0))
-        flat = slope.abs() <= C2 * slope0.abs()
-        accept = active & better & flat
-        to_hi = active & ~accept & ~better
-        to_lo = active & ~accept & better
-        turn = to_lo & torch.where(zoom, slope * (hi - lo) >= 0, slope >= 0)
+        low_enough = (new[1] <= f_0 + C1 * a * slope_0) & (new[2].abs() < torch.inf)
+        better = low_enough & ((new[1] < lo[1]) | ~zoom & (lo[0] == 0))
+        accept = better & (new[2].abs() <= C2 * slope_0.abs())
+        uphill = torch.where(zoom, new[2] * (hi[0] - lo[0]) >= 0, new[2] >= 0)
+        turn = better & uphill                       # the minimum lies between new and lo
+        hi = torch.where(turn, lo, torch.where(better, hi, new))
+        zoom = zoom | turn | ~better
+        lo = torch.where(better, new, lo)
+        points[2] = torch.where(better[:, None], g_a, g_lo)
 
-        hi, f_hi, d_hi = (torch.where(turn, x, torch.where(to_hi, y, z)) for x, y, z in (
-            (lo, a, hi), (f_lo, f_a, f_hi), (d_lo, slope, d_hi)))
-        zoom = zoom | to_hi | turn
-        move = accept | to_lo
-        lo, f_lo, d_lo = (torch.where(move, x, y) for x, y in (
-            (a, lo), (f_a, f_lo), (slope, d_lo)))
-        best_theta = torch.where(move[:, None], there, best_theta)
-        best_g = torch.where(move[:, None], g_a, best_g)
-        found, done = found | accept, done | accept
-        if bool(done.all()):
-            break
-        inside = torch.where(torch.isfinite(f_hi) & torch.isfinite(d_hi),
-                             cubic_minimiser(lo, f_lo, d_lo, hi, f_hi, d_hi), 0.5 * (lo + hi))
-        a = torch.where(done, a, torch.where(zoom, inside, 2 * lo))
-    return LineSearch(lo, best_theta, f_lo, best_g, found, trials)
+        stay = torch.nonzero(~accept)[:, 0] if trial < TRIALS else at[:0]
+        if len(stay) < len(at):
+            gone = torch.nonzero(accept)[:, 0] if trial < TRIALS else torch.arange(
+                len(at), device=at.device)
+            there = at[gone]
+            end.index_copy_(1, there, lo[:, gone])
+            g_end.index_copy_(0, there, points[2][gone])
+            found.index_copy_(0, there, accept[gone])
+            trials.index_fill_(0, there, trial)
+            at = at[stay]
+            line, points, lo, hi, zoom = _only(stay, line, points, lo, hi, zoom)
+        inside = torch.where((hi[1] + hi[2]).abs() < torch.inf, cubic_minimiser(*lo, *hi),
+                             0.5 * (lo[0] + hi[0]))
+        a = torch.where(zoom, inside, 2 * lo[0])
+    moved = torch.where((end[0] > 0)[:, None], theta + end[0][:, None] * d, theta)
+    return LineSearch(end[0], moved, end[1], g_end, found, trials)
+
+
+def _only(index: Tensor, line: Tensor, points: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
+    """The chosen runs of tensors with the axis R second, or as the only one."""
+    return (line.index_select(1, index), points.index_select(1, index),
+            *(x.index_select(x.ndim - 1, index) for x in more))
 
 
 def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
                  halvings: int = 40) -> LineSearch:
     """Halve a from 1 until φ(a) ≤ φ(0) + c₁ a φ′(0) (Armijo); a = 0 where that never happens."""
-    slope0 = vecdot(g, d)
+    slope0 = dot(g, d)
     a = torch.ones_like(f)
     done = ~(slope0 < 0)
     found = torch.zeros_like(done)

@@ -31,6 +31,7 @@ class Oracle:
         self.check = check                     # called before every pass: may raise to end a step
         self._common = 0.0
         self._masked: Tensor | None = None
+        self._parts: list[tuple[Tensor, Oracle]] = []
         self.first: Tape | None = None         # of a step's first pass: the batch's own loss
 
     def charge(self, units: float, active: Tensor | None = None) -> None:
@@ -45,10 +46,19 @@ class Oracle:
     @property
     def work(self) -> Tensor:
         """Units of work per run so far, (R,) float64."""
-        if self._masked is None:
-            return torch.full((self.runs,), self._common, dtype=torch.float64,
-                              device=self.problem.device)
-        return self._common + self._masked.double()
+        work = torch.full((self.runs,), self._common, dtype=torch.float64,
+                          device=self.problem.device)
+        if self._masked is not None:
+            work += self._masked
+        for index, part in self._parts:
+            work.index_add_(0, index, part.work)
+        return work
+
+    def of(self, index: Tensor) -> Oracle:
+        """The same function for some of the runs: they alone are computed and charged."""
+        part = Oracle(self.problem, self.batch.take(index), len(index), self.check, self.horizon)
+        self._parts.append((index, part))
+        return part
 
     def forward(self, theta: Tensor, active: Tensor | None = None) -> Tape:
         """One forward pass; the loss is on the tape as f (R,)."""

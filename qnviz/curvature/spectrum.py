@@ -28,9 +28,25 @@ def eigen(H: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def extremes(H: Tensor) -> tuple[Tensor, Tensor]:
-    """λ_min and λ_max (…,) of H (…, n, n)."""
+    """λ_min and λ_max (…,) of H (…, n, n); NaN where H is not finite."""
+    if H.shape[-1] == 2:
+        return _of_two(H)
     values = eigenvalues(H)
     return values[..., 0], values[..., -1]
+
+
+def _of_two(H: Tensor) -> tuple[Tensor, Tensor]:
+    """Both eigenvalues of 2×2 matrices: m ± r, in which the smaller in size is det H / the other.
+
+    LAPACK takes a hundred times as long for a batch of them.
+    """
+    a, b, d = H[..., 0, 0], H[..., 1, 0], H[..., 1, 1]
+    m, r = 0.5 * (a + d), torch.hypot(0.5 * (a - d), b)
+    large = m + torch.copysign(r, m)
+    small = torch.where(large == 0, 0, (a / large) * d - (b / large) * b)
+    finite = torch.isfinite(a) & torch.isfinite(b) & torch.isfinite(d)
+    low, high = torch.minimum(small, large), torch.maximum(small, large)
+    return torch.where(finite, low, torch.nan), torch.where(finite, high, torch.nan)
 
 
 def pseudo_solve(M: Tensor, b: Tensor) -> Tensor:

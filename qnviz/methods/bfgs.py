@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.linalg import vecdot
 
 from qnviz.curvature.line_search import strong_wolfe
 from qnviz.curvature.oracle import Oracle
@@ -26,7 +25,7 @@ from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice
 from qnviz.methods.base import Events, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
-from qnviz.problems.base import ProblemSpec
+from qnviz.problems.base import ProblemSpec, dot
 from qnviz.words import say
 
 
@@ -93,8 +92,8 @@ class BFGS(Method):
         first = torch.where(state.fresh, torch.clamp_max(1 / g.norm(dim=1), 1), 1.0)
         search = strong_wolfe(oracle, theta, f, g, d, first)
         s, y = search.theta - theta, search.g - g                                       # (2)
-        sy = vecdot(s, y)
-        keep = skip(sy, vecdot(s, s), torch.zeros_like(sy), search.a > 0)
+        sy = dot(s, y)
+        keep = skip(sy, dot(s, s), torch.zeros_like(sy), search.a > 0)
         rescale = state.fresh & ~keep & (self.scaling == "pair")
         H = self.update(state.H, s, y, keep, rescale)                                   # (3)
         # where no step was found H has gone bad: forget it
@@ -118,11 +117,11 @@ class BFGS(Method):
 
     def update(self, H: Any, s: Tensor, y: Tensor, keep: Tensor, rescale: Tensor) -> Any:
         """H after the pair; where `rescale`, from (sᵀy / yᵀy) I instead of I."""
-        sy = vecdot(s, y)
-        gamma = torch.where(rescale, sy / vecdot(y, y), 1.0)
+        sy = dot(s, y)
+        gamma = torch.where(rescale, sy / dot(y, y), 1.0)
         H = gamma[:, None, None] * H
         Hy = (H @ y[..., None])[..., 0]
-        return bfgs_update(H, s, Hy, sy, vecdot(y, Hy), keep)[0]
+        return bfgs_update(H, s, Hy, sy, dot(y, Hy), keep)[0]
 
     def reset(self, H: Any, lost: Tensor) -> Any:
         """H = I again in the runs of `lost`."""

@@ -60,7 +60,8 @@ class Batch:
         """The batch of the chosen runs; what all runs share stays shared."""
         pick = {name: t if t.shape[0] == 1 else t[index]
                 for name, t in (("x", self.x), ("target", self.target), ("xi", self.xi))}
-        return replace(self, runs=self.runs[index], **pick)
+        runs = self.runs if len(self.runs) == 1 else self.runs[index]
+        return replace(self, runs=runs, **pick)
 
     @staticmethod
     def concat(batches: list[Batch]) -> Batch:
@@ -143,8 +144,18 @@ def product(x: Tensor, y: Tensor, onto: Tensor | None = None) -> Tensor:
     return torch.bmm(x, y) if onto is None else onto.baddbmm_(x, y)
 
 
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """Σ x y over the last axis of (R, P), without conjugation: (R,).
+
+    As a product, since `sum` over an axis of two takes three times as long.
+    """
+    return torch.bmm(x[:, None], y[..., None])[:, 0, 0]
+
+
 def mean_outer(g: Tensor, a: Tensor) -> Tensor:
     """E[g āᵀ] over samples: (R, N, out), (R, N, in+1) → (R, out, in+1)."""
+    if g.shape[1] == 1:
+        return g.mT * a
     g, a = shared(g, a)
     nothing = g.new_empty(1, 1, 1)                    # beta = 0: it is not read
     return torch.baddbmm(nothing, g.mT, a, beta=0, alpha=1 / g.shape[1])
@@ -223,7 +234,8 @@ class Problem(ABC):
         return Tape(batch, theta, W, a, h, out, u, self._value, self.loss.hessian)
 
     def _value(self, tape: Tape) -> Tensor:
-        f = self.loss.value(tape.u, tape.batch.target).mean(-1)
+        f = self.loss.value(tape.u, tape.batch.target)
+        f = f[:, 0] if f.shape[1] == 1 else f.mean(-1)      # nothing to average
         if self.tau:
             f = f + 0.5 * self.tau * (tape.theta * tape.theta).sum(-1)
         return f

@@ -50,7 +50,9 @@ class Squares:
 
     def value(self, u: Tensor, t: Tensor) -> Tensor:
         r = u - t
-        return self.squares * (r * r).sum(-1)
+        # one sample: as a product, since a sum over few outputs takes three times as long
+        square = torch.bmm(r, r.mT)[:, 0] if r.shape[1] == 1 else (r * r).sum(-1)
+        return square if self.squares == 1 else self.squares * square
 
     def gradient(self, u: Tensor, t: Tensor) -> Tensor:
         return 2 * self.squares * (u - t)

@@ -46,6 +46,8 @@ def _tiles(spec: SweepSpec) -> tuple[Tile, ...]:
     ny, nx, seeds = spec.shape
     most = tile_runs(spec)
     level = np.minimum(_levels(ny)[:, None], _levels(nx)).ravel()
+    if ny * nx <= most:                        # there at once: a coarse map would only delay it
+        level[:] = 0
     group = np.zeros(ny * nx)                  # cells that differ in a whole number part ways
     for name, values in spec.values.items():
         if spec.whole(spec.axes[name].field):
