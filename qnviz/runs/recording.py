@@ -9,6 +9,7 @@ from qnviz.runs.trace import is_event
 from qnviz.words import say
 
 Rows = dict[str, np.ndarray]
+BLOWN = 1e6                          # times the loss at the start: a run that ends there diverged
 
 
 class Recording:
@@ -66,8 +67,13 @@ class Recording:
             else:
                 self.status[r], self.held[r] = "diverged", max(0, first + i - 1)
                 self.stopped[r] = self._first_bad(int(r), looked[i], first + i)
-        if self.k == self.spec.steps:
-            self.status[self.status == "running"] = "budget"
+        if self.k == self.spec.steps:              # until here it might have come back
+            left = self.status == "running"
+            self.status[left] = np.where(self._blown()[left], "diverged", "budget")
+
+    def _blown(self) -> np.ndarray:
+        """Which runs stand far above their start."""
+        return self.parts["loss"][-1][-1] > BLOWN * self.parts["loss"][0][0]
 
     def _first_bad(self, r: int, looked: int, row: int) -> int:
         """The first iterate that is not finite: steps on batches tell it between two looks."""
@@ -134,6 +140,10 @@ class Recording:
         loss, grad = (float(self.at(n, row, run)) for n in ("loss", "grad_norm"))
         if status == "converged":
             return f"Converged at step {t}: {self.why[run]}."
+        if status == "diverged" and np.isfinite(loss) and self.step[row] == self.spec.steps:
+            return (f"Diverged: after all {t} steps the loss is {say(loss)}, "
+                    f"{say(loss / float(self.at('loss', 0, run)))} times that at the start. Try a "
+                    "smaller step size or more damping.")
         if status == "diverged":
             at = self.step[row]
             when = "one step earlier" if t - at == 1 else f"at step {at}"

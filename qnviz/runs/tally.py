@@ -21,14 +21,12 @@ from qnviz.curvature.oracle import ROOM, Oracle
 from qnviz.methods.base import Method, join, take
 from qnviz.problems.base import Problem
 from qnviz.runs.lane import WATCHED_MATRIX
+from qnviz.runs.recording import BLOWN, Rows
 from qnviz.runs.spec import RunSpec
 
 CHUNK = 8                            # steps between two looks at who has ended
 RUNNING, CONVERGED, BUDGET, DIVERGED = range(4)
 STATUS = np.array(["running", "converged", "budget", "diverged"])
-BLOWN = 1e6                          # times the loss at the start: a run that ends there diverged
-
-Rows = dict[str, np.ndarray]
 
 
 @dataclass
