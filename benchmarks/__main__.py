@@ -5,10 +5,10 @@ import platform
 
 import torch
 
-from benchmarks import autoencoder, core, lab, nets
+from benchmarks import autoencoder, core, lab, nets, sweeps
 from qnviz import __version__
 
-PARTS = {"core": core, "nets": nets, "autoencoder": autoencoder, "lab": lab}
+PARTS = {"core": core, "nets": nets, "autoencoder": autoencoder, "lab": lab, "sweeps": sweeps}
 
 
 def main() -> None:

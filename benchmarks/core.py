@@ -1,9 +1,8 @@
-"""The numeric core: the six-method race, interruption, and multi-start BFGS against SciPy."""
+"""The numeric core: the six-method race, its interruption, and what a step costs."""
 
 import time
 
 import numpy as np
-from scipy.optimize import minimize, rosen, rosen_der
 
 from benchmarks.timing import interleaved, shown
 from qnviz.figures.linked import linked
@@ -13,14 +12,12 @@ from qnviz.runs.spec import parse
 RACE = {"problem": {"name": "rosenbrock"}, "steps": 300, "methods": [
     {"name": "kbfgs", "lr": 0.05}, {"name": "kbfgs_l", "lr": 0.05}, {"name": "curveball"},
     {"name": "newton_krylov"}, {"name": "adam"}, {"name": "sgd"}]}
-STARTS = 1000
 
 
 def main() -> None:
     """Print the table."""
     race()
     per_step()
-    multistart()
 
 
 def race() -> None:
@@ -57,24 +54,3 @@ def per_step() -> None:
     for n in names:
         print(f"  {n:24}R = 1: {cost[1][n] / unit:5.1f}   per run of 64: {cost[64][n] / unit:5.2f}")
     print()
-
-
-def multistart() -> None:
-    """BFGS from many starts, to ‖∇f‖ ≤ 1e-5 each, against a loop over scipy.optimize.minimize."""
-    spec = parse({"problem": {"name": "rosenbrock", "start": [0, 0], "start_noise": 1.0},
-                  "methods": [{"name": "bfgs"}], "runs": STARTS, "steps": 300, "stop_grad": 1e-5})
-    solved = run(spec)["bfgs"]
-    starts = solved["theta"][0]
-
-    def peer() -> list:
-        return [minimize(rosen, x, jac=rosen_der, method="BFGS", options={"gtol": 1e-5})
-                for x in starts]
-
-    ours = (solved["status"] == "converged").mean()
-    theirs = np.mean([np.linalg.norm(r.jac) <= 1.5e-5 for r in peer()])
-    times = interleaved({"qnviz": lambda: run(spec), "scipy": peer}, 3)
-    ratio = np.median(times["scipy"]) / np.median(times["qnviz"])
-    print(f"BFGS from {STARTS} starts N(0, I) on Rosenbrock, float64")
-    print(f"  qnviz, one batch        {shown(times['qnviz'])}   solved {ours:.3f}")
-    print(f"  SciPy, one by one       {shown(times['scipy'])}   solved {theirs:.3f}")
-    print(f"  ratio                   {ratio:9.0f} ×\n")

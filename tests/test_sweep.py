@@ -1,9 +1,11 @@
 """Sweeps: a cell of a map is the run that a lab shows, whoever computes it and in which tile."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from qnviz.curvature.krylov import Reason
 from qnviz.errors import SpecError, TraceError
@@ -111,8 +113,8 @@ def test_whole_numbers_part_the_tiles():
     assert result["final_loss"][1, 2, 0] == pytest.approx(c["loss"][-1, 0], rel=1e-9)
 
 
-@pytest.mark.parametrize(("points", "seeds"), [((1, 1), 1), ((7, 1), 3), ((64, 64), 1), ((65, 33), 2),
-                                           ((1000, 1), 1)])
+@pytest.mark.parametrize(("points", "seeds"), [
+    ((1, 1), 1), ((7, 1), 3), ((64, 64), 1), ((65, 33), 2), ((1000, 1), 1)])
 def test_tiles_cover_every_run_once_and_coarse_ones_first(points, seeds):
     spec = sweep(LAM | {"points": points[0]}, LR | {"points": points[1]}, seeds=seeds)
     seen = np.zeros((points[0] * points[1], seeds), dtype=int)
@@ -127,6 +129,21 @@ def test_tiles_cover_every_run_once_and_coarse_ones_first(points, seeds):
         assert len(found[0].cells) == 64
         assert (rows % 8 == 0).all()
         assert (columns % 8 == 0).all()
+
+
+def test_tiles_fit_the_memory_of_a_gpu(monkeypatch):
+    """No GPU is needed to plan for one."""
+    spec = sweep(LAM | {"points": 300}, LR | {"points": 300}, seeds=1,
+                 problem={"name": "autoencoder"}, stop_loss=None)
+    assert tile_runs(spec) <= TILE_RUNS
+    seen = []
+    for gigabytes in (2, 16):
+        card = SimpleNamespace(total_memory=gigabytes * 2**30)
+        monkeypatch.setattr("qnviz.runs.sweep.resolve", lambda *a: (torch.device("cuda"), ""))
+        monkeypatch.setattr("torch.cuda.get_device_properties", lambda device, c=card: c)
+        seen.append(tile_runs(spec))
+        assert seen[-1] * spec.swept.held(spec.problem) * 8 <= 0.25 * card.total_memory
+    assert 1 < seen[0] < seen[1]
 
 
 def test_a_run_has_the_same_numbers_in_any_tile(monkeypatch):

@@ -58,29 +58,49 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
         d: descent directions (R, P).
         first: first trial step lengths (R,).
     """
-    slope0, zero = dot(g, d), torch.zeros_like(f)
+    slope0 = dot(g, d)
     search = slope0 < 0                              # not where NaN: there is nothing to search
-    at = torch.nonzero(search)[:, 0]
-    found, trials = torch.zeros_like(search), zero.clone()
-    # (a, φ, φ′) at the best point so far, one end of the bracket, and at the other end, if any
-    lo = hi = torch.stack([zero, f, slope0])
-    end, g_end = lo.clone(), g.clone()
-    line, points, zoom, a = torch.stack([f, slope0]), torch.stack([theta, d, g]), found, first
-    if len(at) < len(f):
-        line, points, lo, hi, zoom, a = _only(at, line, points, lo, hi, zoom, a)
-    for trial in range(1, TRIALS + 1):
-        if not len(at):
-            break
-        (f_0, slope_0), (theta_0, d_0, g_lo) = line, points
-        here = oracle.of(at)
-        tape = here.forward(theta_0 + a[:, None] * d_0)
-        g_a = here.gradient(tape)
-        new = torch.stack([a, tape.f, dot(g_a, d_0)])
+    there = theta + first[:, None] * d
+    tape = oracle.forward(there, search)
+    g_a = oracle.gradient(tape, search)
+    new = torch.stack([first, tape.f, dot(g_a, d)])
+    found = (search & (new[1] <= f + C1 * first * slope0)
+             & (new[2].abs() <= C2 * slope0.abs()))
+    start = torch.stack([torch.zeros_like(f), f, slope0])
+    end, g_end = torch.where(found, new, start), torch.where(found[:, None], g_a, g)
+    trials = search.to(f.dtype)
+    if len(at := torch.nonzero(search & ~found)[:, 0]):
+        _bracket(oracle, at, _only(at, start, new, torch.stack([theta, d, g, g_a])),
+                 (end, g_end, found, trials))
+    moved = torch.where((end[0] > 0)[:, None], theta + end[0][:, None] * d, theta)
+    return LineSearch(end[0], moved, end[1], g_end, found, trials)
 
+
+def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
+             out: tuple[Tensor, ...]) -> None:
+    """Go on searching for the runs `at`, whose first trial was not accepted.
+
+    The best point so far is one end of a bracket, `lo`; `hi` is the other, once there is one
+    (`zoom`). Both are (a, φ, φ′).
+
+    Args:
+        oracle: the function for all R runs.
+        at: (k,) the runs that search.
+        known: their (a, φ, φ′) at a = 0 and at the first trial, (3, k) each, and their θ, d, and
+            gradients at both, (4, k, P).
+        out: where to write what was found, for all runs: (a, φ, φ′) (3, R), gradients (R, P),
+            whether the conditions hold, and how many trials it took.
+    """
+    start, new, points = known
+    end, g_end, found, trials = out
+    lo = hi = start
+    zoom = torch.zeros_like(start[0], dtype=torch.bool)
+    for trial in range(1, TRIALS + 1):
+        theta, d, g_lo, g_a = points
         # NaN and infinity count as "too high", so a step into overflow is zoomed back from
-        low_enough = (new[1] <= f_0 + C1 * a * slope_0) & (new[2].abs() < torch.inf)
+        low_enough = (new[1] <= start[1] + C1 * new[0] * start[2]) & (new[2].abs() < torch.inf)
         better = low_enough & ((new[1] < lo[1]) | ~zoom & (lo[0] == 0))
-        accept = better & (new[2].abs() <= C2 * slope_0.abs())
+        accept = better & (new[2].abs() <= C2 * start[2].abs())
         uphill = torch.where(zoom, new[2] * (hi[0] - lo[0]) >= 0, new[2] >= 0)
         turn = better & uphill                       # the minimum lies between new and lo
         hi = torch.where(turn, lo, torch.where(better, hi, new))
@@ -90,26 +110,29 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
 
         stay = torch.nonzero(~accept)[:, 0] if trial < TRIALS else at[:0]
         if len(stay) < len(at):
-            gone = torch.nonzero(accept)[:, 0] if trial < TRIALS else torch.arange(
-                len(at), device=at.device)
-            there = at[gone]
-            end.index_copy_(1, there, lo[:, gone])
-            g_end.index_copy_(0, there, points[2][gone])
-            found.index_copy_(0, there, accept[gone])
-            trials.index_fill_(0, there, trial)
+            gone = torch.nonzero(accept | (trial == TRIALS))[:, 0]
+            home = at[gone]
+            end.index_copy_(1, home, lo[:, gone])
+            g_end.index_copy_(0, home, points[2][gone])
+            found.index_copy_(0, home, accept[gone])
+            trials.index_fill_(0, home, trial)
+            if not len(stay):
+                return
             at = at[stay]
-            line, points, lo, hi, zoom = _only(stay, line, points, lo, hi, zoom)
+            start, lo, hi, points, zoom = _only(stay, start, lo, hi, points, zoom)
+            theta, d, _, _ = points
         inside = torch.where((hi[1] + hi[2]).abs() < torch.inf, cubic_minimiser(*lo, *hi),
                              0.5 * (lo[0] + hi[0]))
         a = torch.where(zoom, inside, 2 * lo[0])
-    moved = torch.where((end[0] > 0)[:, None], theta + end[0][:, None] * d, theta)
-    return LineSearch(end[0], moved, end[1], g_end, found, trials)
+        here = oracle.of(at)
+        tape = here.forward(theta + a[:, None] * d)
+        points[3] = here.gradient(tape)
+        new = torch.stack([a, tape.f, dot(points[3], d)])
 
 
-def _only(index: Tensor, line: Tensor, points: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
-    """The chosen runs of tensors with the axis R second, or as the only one."""
-    return (line.index_select(1, index), points.index_select(1, index),
-            *(x.index_select(x.ndim - 1, index) for x in more))
+def _only(index: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    """The chosen runs of tensors (R,), (n, R) and (n, R, P)."""
+    return tuple(x.index_select(min(1, x.ndim - 1), index) for x in states)
 
 
 def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,

@@ -22,9 +22,13 @@ from qnviz.runs.device import DTYPES, resolve, set_threads
 from qnviz.runs.sweep_spec import START, SweepSpec
 from qnviz.runs.tally import CONVERGED, Fleet, Rows, tally
 
-TILE_RUNS = 1024                     # at most; more gain little and make a map wait
-TILE_NUMBERS = 20_000_000            # that a tile's state may hold
-TILE_WORK = 3e9                      # multiplications of a tile: about a second
+TILE_RUNS = 1024                     # of a map that somebody waits for: small tiles come soon
+MANY_TILES = 16                      # beyond so many they grow, as larger ones take less per run
+LARGEST_TILE = 8192
+TILE_NUMBERS = 20_000_000            # that a tile may hold at once
+TILE_WORK = 2e10                     # multiplications of a tile: about a second
+GPU_RUNS = 65_536                    # on a GPU, where small tiles leave it idle
+GPU_SHARE = 0.25                     # of its memory that a tile may take
 COARSEST = 8                         # points per axis of the first, coarse map, if there are more
 
 
@@ -63,11 +67,17 @@ def _tiles(spec: SweepSpec) -> tuple[Tile, ...]:
 
 
 def tile_runs(spec: SweepSpec) -> int:
-    """How many runs a tile holds: few enough to fit memory and to end soon."""
-    held = max(1, spec.swept.held(spec.problem))
-    work = spec.steps * spec.swept.passes(spec.problem) * spec.problem.step_samples
-    return int(np.clip(min(TILE_NUMBERS // held, TILE_WORK // (work * spec.problem.size)),
-                       1, TILE_RUNS))
+    """How many runs a tile holds: few enough to fit memory and, on a processor, to end soon."""
+    problem = spec.problem
+    units = sum(layer.fan_out for layer in problem.layers)
+    held = spec.swept.held(problem) + 6 * problem.step_samples * units     # state, and two tapes
+    device = resolve(spec.device, spec.dtype)[0]
+    if device.type == "cuda":
+        memory = GPU_SHARE * torch.cuda.get_device_properties(device).total_memory
+        return int(np.clip(memory / spec.itemsize // held, 1, GPU_RUNS))
+    work = spec.steps * spec.swept.passes(problem) * problem.step_samples * problem.size
+    most = np.clip(spec.size // MANY_TILES, TILE_RUNS, LARGEST_TILE)
+    return int(np.clip(min(TILE_NUMBERS // held, TILE_WORK // work), 1, most))
 
 
 def _levels(n: int) -> np.ndarray:
