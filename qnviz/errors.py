@@ -25,5 +25,9 @@ class TraceError(QnvizError):
     """A saved run could not be read."""
 
 
+class WorkerError(QnvizError):
+    """Workers are described wrongly, or could not carry out what they were given."""
+
+
 class Interrupted(Exception):
     """Somebody stopped a run; raised between two passes and caught by the loop."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
-from qnviz.problems.base import dot
+from qnviz.problems.products import dot
 
 C1, C2 = 1e-4, 0.9
 TRIALS = 30

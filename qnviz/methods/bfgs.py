@@ -25,7 +25,8 @@ from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice
 from qnviz.methods.base import Events, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
-from qnviz.problems.base import ProblemSpec, dot
+from qnviz.problems.base import ProblemSpec
+from qnviz.problems.products import dot
 from qnviz.words import say
 
 

@@ -59,9 +59,10 @@ def _tiles(spec: SweepSpec) -> tuple[Tile, ...]:
             group = group * 1e6 + grid
     found: list[Tile] = []
     for here in np.unique(level)[::-1]:
-        for g in np.unique(group):
-            cells = np.flatnonzero((level == here) & (group == g))
-            for part in np.array_split(cells, -(-len(cells) // most)) if len(cells) else []:
+        cells = np.flatnonzero(level == here)
+        cells = cells[np.argsort(group[cells], kind="stable")]
+        for alike in np.split(cells, np.flatnonzero(np.diff(group[cells])) + 1):
+            for part in np.array_split(alike, -(-len(alike) // most)):
                 found += [Tile(0, s, part) for s in range(seeds)]
     return tuple(t._replace(number=i) for i, t in enumerate(found))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -100,14 +99,13 @@ class SweepResult:
             np.savez_compressed(file, allow_pickle=False, **arrays)
             return
         path = Path(file)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with os.fdopen(handle, "wb") as sink:
+            with part.open("wb") as sink:
                 np.savez_compressed(sink, allow_pickle=False, **arrays)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @staticmethod
     def load(file: str | Path | IO[bytes], name: str | None = None) -> SweepResult:
@@ -128,9 +126,9 @@ class SweepResult:
                     if held.shape != a.shape or held.dtype.kind != a.dtype.kind:
                         raise ValueError(column)
                     a[...] = held
-                if data["tiles"].shape != result.have.shape:
-                    raise ValueError("tiles")
-                result.have[...] = data["tiles"]
+                # not as saved: on another device the same sweep has other tiles
+                status = result["status"].reshape(-1, spec.shape[2])
+                result.have[...] = [(status[t.cells, t.seed] != NOTHING).all() for t in tiles(spec)]
                 result.seconds = float(data["seconds"])
                 return result
         except OSError as error:
