@@ -248,4 +248,7 @@ def as_text(value: Any) -> str:
         return ("-" if len(value) > 2 else ",").join(as_text(v) for v in value)
     if value is None:
         return ALL
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):               # short where that is the very same number
+        short = f"{value:.6g}"
+        return short if float(short) == value else repr(value)
+    return str(value)

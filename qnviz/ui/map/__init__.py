@@ -1,0 +1,54 @@
+"""Maps side by side: Plotly's heatmaps below, one canvas each above, a legend for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from streamlit.components import v2
+
+from qnviz.ui.player import encoded, nothing
+
+_HERE = Path(__file__).parent
+
+SOURCES = ("cells.js", "panel.js", "mount.js", "streamlit.js")
+"""The parts of the one ES module that the browser loads, in order, after the player's tools."""
+
+
+def source() -> str:
+    """Return the maps' ES module: ``mountMaps``, its helpers, Streamlit's default export."""
+    shared = (_HERE.parent / "player" / name for name in ("tools.js", "component.js"))
+    files = (*shared, *(_HERE / name for name in SOURCES))
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+# Plotly's own style rules do not reach into a shadow root, hence `isolate_styles=False`.
+_component = v2.component(
+    "qnviz_map",
+    js=source(),
+    css=(_HERE / "map.css").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def maps(
+    payload: dict[str, Any] | bytes, *, key: str, on_open: Callable[[], None] | None = None
+) -> Any:
+    """Show maps side by side; a cell under the pointer or the keyboard's cursor tells its numbers.
+
+    A payload with the same ``key`` is drawn in place: the cursor stays where it is.
+
+    Args:
+        payload: ``plotly_url``, ``theme``, ``headline``, ``maps`` (each made by
+            `qnviz.figures.maps.panel`) and ``legend`` (a `Scale.legend`), or that encoded.
+        key: Widget key, fixed for as long as the maps should stay the same element.
+        on_open: Called before the rerun after a click, or Enter, on a cell.
+
+    Returns:
+        Streamlit's component result: ``.open`` is [map, row, column] in the run after a cell was
+        chosen, and None otherwise.
+    """
+    return _component(
+        data=payload if isinstance(payload, bytes) else encoded(payload), key=key,
+        height="content", on_open_change=on_open or nothing)

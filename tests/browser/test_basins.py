@@ -1,0 +1,97 @@
+"""The basins in a real browser: a click on a start is that start, the right way up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.test_atlas import LAB, complete, last_step, opened, query, whole
+
+LEFT, RIGHT, TOP, BOTTOM = 56, 8, 4, 40        # the figure's margins
+
+
+def place(page: Any, i: int, x: float, y: float, window: tuple[float, float, float, float],
+          points: int) -> tuple[float, float]:
+    """The pixel of a point of the plane in a map, from its axes alone."""
+    box = page.locator(f"[data-map='{i}']").bounding_box()
+    x0, x1, y0, y1 = window
+    half = [(b - a) / (points - 1) / 2 for a, b in ((x0, x1), (y0, y1))]
+    across = (x - x0 + half[0]) / (x1 - x0 + 2 * half[0])
+    up = (y - y0 + half[1]) / (y1 - y0 + 2 * half[1])
+    return (box["x"] + LEFT + across * (box["width"] - LEFT - RIGHT),
+            box["y"] + TOP + (1 - up) * (box["height"] - TOP - BOTTOM))
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_opens_complete_on_one_screen(size: tuple[int, int], app_url: str,
+                                      new_page: Callable[..., Any]) -> None:
+    page = opened(new_page(viewport={"width": size[0], "height": size[1]}), f"{app_url}/basins")
+    assert page.locator(".st-key-live").count() == 0
+    for name in (".qnviz-map-figure", ".qnviz-map-words", ".qnviz-map-legend"):
+        for box in (e.bounding_box() for e in page.locator(name).all()):
+            assert box["y"] > 0
+            assert box["y"] + box["height"] <= size[1]
+    for text in ("within 0.05 of (1, 1)", "elsewhere after 500 steps", "diverged"):
+        assert text in page.locator(".qnviz-map-legend").inner_text()
+    assert "BFGS reaches the minimum from" in page.locator(".qnviz-map-headline").inner_text()
+    assert query(page) == {}
+    whole(page)
+
+
+@pytest.mark.parametrize(("i", "start"), [(0, (-1.5, 2.5)), (1, (1.25, -0.75))])
+def test_a_click_opens_the_start_that_was_clicked(i: int, start: tuple[float, float],
+                                                  app_url: str, page: Any) -> None:
+    """A map that is flipped, or turned about its diagonal, would open another start."""
+    opened(page, f"{app_url}/basins?points=17&steps=60&b=levenberg_marquardt&seed=2&noise=1")
+    complete(page)
+    at = place(page, i, *start, (-2, 2, -1, 3), 17)
+    page.mouse.move(*at)
+    told = page.locator(".qnviz-map-tip").nth(i)
+    told.wait_for()
+    lines = told.inner_text().splitlines()
+    assert lines[0].replace("−", "-") == f"x₁ = {start[0]:.3g}, x₂ = {start[1]:.3g}"
+    steps = next((int(line.split(": ")[1]) for line in lines if line.startswith("steps: ")), 60)
+    page.mouse.click(*at)
+    page.wait_for_url("**/rosenbrock?**")
+    page.wait_for_selector(LAB, timeout=60_000)
+    asked = query(page)
+    assert tuple(map(float, asked["start"].split(","))) == start
+    assert asked["m"] == ["bfgs", "levenberg_marquardt"][i]
+    assert asked["seed"] == "2"
+    assert last_step(page) == steps
+    whole(page)
+
+
+def test_the_picture_is_the_right_way_up(app_url: str, page: Any) -> None:
+    """SGD with this step diverges from far below the valley and not from within it."""
+    opened(page, f"{app_url}/basins")
+    for (x, y), text in (((-1.9, -0.9), "diverged"), ((1.0, 0.9), "within 0.05")):
+        page.mouse.move(*place(page, 1, x, y, (-2, 2, -1, 3), 128))
+        tip = page.locator(".qnviz-map-tip").nth(1)
+        tip.wait_for()
+        assert text in tip.inner_text()
+    whole(page)
+
+
+def test_the_keyboard_walks_upwards_with_the_up_arrow(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/basins?points=9&steps=30")
+    complete(page)
+    page.locator("[data-map='0']").focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.locator(".qnviz-map-tip").first.inner_text().startswith("x₁ = 0.5, x₂ = 2")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/rosenbrock?**")
+    page.wait_for_selector(LAB, timeout=60_000)
+    assert query(page)["start"] == "0.5,2"
+
+
+@pytest.mark.parametrize("asked", [
+    "points=1", "x_from=2&x_to=-2&points=5&steps=9", "x_from=1&x_to=1&points=5&steps=9",
+    "x_from=-10&x_to=-9&a=sgd&points=5", "points=0&a=nobody&target=7"])
+def test_degenerate_links_do_something_sensible(asked: str, app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/basins?{asked}")
+    complete(page)
+    whole(page)
