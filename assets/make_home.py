@@ -3,7 +3,10 @@
 from pathlib import Path
 
 from qnviz.runs.loop import run
-from qnviz.ui import damping, krylov
+from qnviz.runs.scoreboard import board
+from qnviz.runs.sweeping import sweep
+from qnviz.ui import atlas, basins, damping, krylov
+from qnviz.ui.atlas_view import shipped
 from qnviz.ui.defaults import IMAGES, LAB, LINEAR, RACE
 
 LARGE = 1000                     # parameters of which a shipped run keeps the last alone
@@ -18,3 +21,8 @@ if __name__ == "__main__":
         trace = run(spec)
         large = spec.problem.size > LARGE
         (trace.light() if large else trace).save(Path(__file__).with_name(f"{name}.npz"))
+    for name, (plans, _) in (("atlas", atlas.plans(atlas.AtlasQuestion())),
+                             ("basins", basins.plans(basins.BasinQuestion()))):
+        for plan, path in zip(plans, shipped(name), strict=True):
+            sweep(plan.spec).save(path)
+    board().save(Path(__file__).with_name("scoreboard.json"))

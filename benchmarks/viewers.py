@@ -1,6 +1,6 @@
 """Ten visitors at once, each in a browser context of its own: equal maps, then different ones.
 
-    python -m benchmarks.viewers        # needs Chromium; starts the app on a free port
+`python -m benchmarks.viewers` starts the app on a free port; it needs Linux and Chromium.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _measure(browser: Browser, url: str, server: int) -> None:
     pages = [browser.new_context().new_page() for _ in range(VIEWERS)]
-    _all(pages, [url + "/atlas?noise=0.5"] * VIEWERS)                         # connections and workers
+    _all(pages, [url + "/atlas?noise=0.5"] * VIEWERS)    # connections, workers
     alone = []
     for seed in (101, 102):
         before = _workers(server)
@@ -76,7 +76,8 @@ def _measure(browser: Browser, url: str, server: int) -> None:
               f"   ({min(seconds):.2f} … {max(seconds):.2f})")
     for page in pages:
         page.wait_for_function(DONE, timeout=300_000)
-    print(f"  errors on the pages: {sum(p.locator('[data-testid=stException]').count() for p in pages)}")
+    errors = sum(page.locator("[data-testid=stException]").count() for page in pages)
+    print(f"  errors on the pages: {errors}")
 
 
 def _all(pages: list[Page], urls: list[str]) -> float:

@@ -1,6 +1,8 @@
 """Headless qnviz: `python -m qnviz run SPEC.json --out run.npz`, `python -m qnviz list [--json]`.
 
-Exit status: 0 done, 1 could not be carried out, 2 the request was wrong.
+`python -m qnviz sweep SPEC.json --out map.npz` computes a map, and goes on from an unfinished one.
+
+Exit status: 0 done, 1 could not be carried out, 2 the request was wrong, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from qnviz import __version__
+from qnviz import __version__, command_scoreboard
 from qnviz.errors import QnvizError, SpecError
 
 
@@ -24,10 +26,25 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("spec", type=Path, help="JSON file that describes the run")
     run.add_argument("--out", type=Path, required=True, help="where to save the trace (.npz)")
     run.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    sweep = commands.add_parser("sweep", help="compute a sweep, or go on with an unfinished one")
+    sweep.add_argument("spec", type=Path, help="JSON file that describes the sweep")
+    sweep.add_argument("--out", type=Path, required=True, help="where to save its numbers (.npz)")
+    sweep.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
+    sweep.add_argument("--fresh", action="store_true", help="begin anew, whatever --out holds")
+    command_scoreboard.options(commands.add_parser(
+        "scoreboard", help="measure all methods on all problems: a table"))
     listing = commands.add_parser("list", help="list problems and methods")
     listing.add_argument("--json", action="store_true", help="as JSON")
     args = parser.parse_args(argv)
     try:
+        if args.command == "sweep":
+            from qnviz.command_sweep import sweep_command
+
+            return sweep_command(args)
+        if args.command == "scoreboard":
+            if text := command_scoreboard.scoreboard_command(args):
+                print(text)
+            return 0
         return _run(args) if args.command == "run" else _list(args)
     except SpecError as error:
         for fault in error.faults:

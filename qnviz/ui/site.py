@@ -24,4 +24,7 @@ st.navigation([
     page("damping", "Double damping"),
     page("krylov", "Krylov"),
     page("complex_step", "Complex step"),
+    page("atlas", "Atlas"),
+    page("basins", "Basins"),
+    page("scoreboard", "Scoreboard"),
 ], position="top").run()

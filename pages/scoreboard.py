@@ -1,0 +1,3 @@
+from qnviz.ui.scoreboard import scoreboard
+
+scoreboard()

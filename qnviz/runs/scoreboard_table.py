@@ -1,0 +1,94 @@
+"""What the scoreboard compares: methods (rows), problems (columns), and how methods are tuned.
+
+Nothing here computes, and nothing imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+TARGET = 1e-4                        # a run succeeds once the loss, without noise, is this low
+PER_SET = 2                          # starts on each of the linear net's data sets
+FEWER = 5                            # a net is repeated so many times less often than a function
+FEWEST, MOST = 10, 500               # repeats that may be asked for
+TUNING_SEED = 1000                   # added to the seed: no run is tuned on what it is judged by
+
+# One grid for every method that has the field. Memories last 1, 2, 5, … steps.
+MEMORY = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98)
+GRID: dict[str, tuple[float, ...]] = {
+    "lr": tuple(float(f"{m}e{e}") for e in range(-5, 0) for m in (1, 2, 5)) + (1.0,),
+    "momentum": MEMORY,
+    "beta1": MEMORY,
+    "beta2": (0.9, 0.99, 0.999),
+    "beta": (0.9, 0.99, 0.999),
+    "lam": (0.01, 0.1, 0.5)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method with its declared settings, and the fields that are tuned for each problem."""
+
+    key: str
+    title: str
+    name: str                        # in the registry of methods
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tuned: tuple[str, ...] = ()
+    extra: bool = False              # whether it is shown only when asked for
+
+
+@dataclass(frozen=True)
+class Column:
+    """A problem; `sets` says that each data set has a seed of its own."""
+
+    key: str
+    title: str
+    short: str                       # in sentences
+    problem: Mapping[str, Any]
+    steps: int                       # more is a failure
+    sets: bool = False
+
+    def repeats(self, asked: int) -> int:
+        """How many runs there are where so many are asked for."""
+        return PER_SET * max(1, asked // FEWER // PER_SET) if self.sets else asked
+
+
+def _rosenbrock(noise: float) -> dict[str, Any]:
+    return {"name": "rosenbrock", "noise": noise, "start": (-0.25, -0.25), "start_noise": 0.1}
+
+
+ROWS = {row.key: row for row in (
+    Row("sgd", "SGD + momentum", "sgd", tuned=("lr", "momentum")),
+    Row("adam", "Adam", "adam", tuned=("lr", "beta1", "beta2")),
+    Row("lm", "Levenberg-Marquardt", "levenberg_marquardt"),
+    Row("bfgs", "BFGS", "bfgs"),
+    Row("newton", "Newton + λI", "newton"),
+    Row("newton_krylov", "Newton-Krylov", "newton_krylov"),
+    Row("curveball_10", "CurveBall, λ₀ = 10", "curveball", {"lam": 10.0}),
+    Row("curveball_1", "CurveBall, λ₀ = 1", "curveball", {"lam": 1.0}),
+    Row("curveball_0.1", "CurveBall, λ₀ = 0.1", "curveball", {"lam": 0.1}),
+    Row("kbfgs", "K-BFGS", "kbfgs", tuned=("lr", "momentum", "lam")),
+    Row("adam_lr", "Adam, only α tuned", "adam", tuned=("lr",), extra=True),
+    Row("nesterov", "Nesterov", "nesterov", tuned=("lr", "momentum"), extra=True),
+    Row("rmsprop", "RMSprop", "rmsprop", tuned=("lr", "beta"), extra=True),
+    Row("lm_1", "LM from λ₀ = 1", "levenberg_marquardt", {"lam": 1.0}, extra=True),
+    Row("bfgs_identity", "BFGS from H₀ = I", "bfgs", {"scaling": "none"}, extra=True),
+    Row("lbfgs", "L-BFGS", "lbfgs", extra=True))}
+COLUMNS = {column.key: column for column in (
+    Column("rosenbrock", "Rosenbrock, ε = 1", "ε = 1", _rosenbrock(0.0), 10_000),
+    Column("noise_1", "Rosenbrock, ε ~ U[0, 1]", "U[0, 1]", _rosenbrock(1.0), 10_000),
+    Column("noise_3", "Rosenbrock, ε ~ U[0, 3]", "U[0, 3]", _rosenbrock(3.0), 10_000),
+    Column("net_6", "Linear net, w = 6, randn", "net w = 6",
+           {"name": "linear_net", "width": 6}, 3000, True),
+    Column("net_10", "Linear net, w = 10, scaled", "net w = 10",
+           {"name": "linear_net", "width": 10, "init": "scaled"}, 3000, True))}
+MAIN = tuple(key for key, row in ROWS.items() if not row.extra)
+
+
+def settings(row: Row) -> list[dict[str, float]]:
+    """All combinations of the grid's values for the fields that are tuned; one if none is."""
+    found: list[dict[str, float]] = [{}]
+    for name in row.tuned:
+        found = [chosen | {name: value} for chosen in found for value in GRID[name]]
+    return found
