@@ -97,11 +97,12 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
     zoom = torch.zeros_like(start[0], dtype=torch.bool)
     for trial in range(1, TRIALS + 1):
         theta, d, g_lo, g_a = points
+        (_, f_0, slope_0), (a, f_a, slope), (a_lo, f_lo, _) = start, new, lo
         # NaN and infinity count as "too high", so a step into overflow is zoomed back from
-        low_enough = (new[1] <= start[1] + C1 * new[0] * start[2]) & (new[2].abs() < torch.inf)
-        better = low_enough & ((new[1] < lo[1]) | ~zoom & (lo[0] == 0))
-        accept = better & (new[2].abs() <= C2 * start[2].abs())
-        uphill = torch.where(zoom, new[2] * (hi[0] - lo[0]) >= 0, new[2] >= 0)
+        low_enough = (f_a <= f_0 + C1 * a * slope_0) & (slope.abs() < torch.inf)
+        better = low_enough & ((f_a < f_lo) | ~zoom & (a_lo == 0))
+        accept = better & (slope.abs() <= C2 * slope_0.abs())
+        uphill = slope * torch.where(zoom, hi[0] - a_lo, 1) >= 0
         turn = better & uphill                       # the minimum lies between new and lo
         hi = torch.where(turn, lo, torch.where(better, hi, new))
         zoom = zoom | turn | ~better
@@ -121,9 +122,10 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
             at = at[stay]
             start, lo, hi, points, zoom = _only(stay, start, lo, hi, points, zoom)
             theta, d, _, _ = points
-        inside = torch.where((hi[1] + hi[2]).abs() < torch.inf, cubic_minimiser(*lo, *hi),
-                             0.5 * (lo[0] + hi[0]))
-        a = torch.where(zoom, inside, 2 * lo[0])
+        ends = (*lo, *hi)
+        inside = torch.where((ends[4] + ends[5]).abs() < torch.inf, cubic_minimiser(*ends),
+                             0.5 * (ends[0] + ends[3]))
+        a = torch.where(zoom, inside, 2 * ends[0])
         here = oracle.of(at)
         tape = here.forward(theta + a[:, None] * d)
         points[3] = here.gradient(tape)

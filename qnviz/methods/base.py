@@ -137,6 +137,10 @@ class Method(Frozen):
     def step(self, oracle: Oracle, state: Any, p: SimpleNamespace) -> tuple[Any, Events]:
         """One step on one batch; its first forward pass, if it needs any, is at state.theta."""
 
+    def known(self, state: Any) -> tuple[Tensor, Tensor] | None:
+        """Loss (R,) and gradient (R, P) at state.theta, where a step on a fixed batch leaves them."""
+        return None
+
     # --- what there is to see in a step, looked at by the loop and not charged to the method ------
 
     def matrix(self, problem: ProblemSpec) -> int:

@@ -105,6 +105,9 @@ class BFGS(Method):
         return QuasiNewtonState(search.theta, state.k + 1, H, search.f, search.g,
                                 (state.fresh & keep) | lost), events
 
+    def known(self, state: QuasiNewtonState) -> tuple[Tensor, Tensor]:
+        return state.f, state.g
+
     # --- what L-BFGS does differently ---------------------------------------------------------
 
     def identity(self, theta: Tensor) -> Any:

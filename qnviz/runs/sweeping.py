@@ -96,6 +96,11 @@ class Sweeping:
                 self._stir()
             return mine
 
+    @property
+    def busy(self) -> int:
+        """How many sweeps are computed or wait."""
+        return len(self._jobs)
+
     def leave(self, viewer: str, slot: str = "") -> None:
         """This viewer watches nothing in this slot any more."""
         with self._wake:

@@ -102,7 +102,7 @@ class _Tally:
         return self._rows()
 
     def _chunk(self, first: int, count: int) -> int:
-        looked, works, events, shown = [], [], [], []
+        looked, works, events, shown, known = [], [], [], [], []
         began = time.perf_counter()
         for k, batch in enumerate(self.problem.batches(first, count, self.seed, self.draws), first):
             oracle = Oracle(self.problem, batch, len(self.alive), self.check)
@@ -111,6 +111,8 @@ class _Tally:
             works.append(self.spent)
             if (k + 1) % self.spec.look_every == 0 or k + 1 == self.spec.steps:
                 looked.append((k + 1, self.state.theta))
+                if batch.full and batch.x is self.problem.reference().x:
+                    known.append(self.method.known(self.state))
             if self.method.summaries:
                 events.append(seen)
                 if (k + 1) % self.watch_every == 0 or k + 1 == first + count:
@@ -118,21 +120,26 @@ class _Tally:
         if self.spent.is_cuda:
             torch.cuda.synchronize()
         self.seconds[self.alive] += (time.perf_counter() - began) / len(self.alive)
-        self._settle(looked, works, first, events, shown)
+        self._settle(looked, works, first, events, shown, known)
         return first + count
 
     def _settle(self, looked: list[tuple[int, Tensor]], works: list[Tensor], first: int,
-                events: list | None = None, shown: list | None = None) -> None:
+                events: list | None = None, shown: list | None = None,
+                known: list | None = None) -> None:
         """Decide which runs ended at the iterates looked at, and add up what their steps showed."""
         steps = torch.tensor([k for k, _ in looked], device=self.alive.device)
         thetas = torch.stack([theta for _, theta in looked])                       # (n, R, P)
-        loss, grad = self._look(thetas)
+        if known and None not in known:                        # nothing to compute again
+            loss = torch.stack([f for f, _ in known])
+            grad = torch.stack([g for _, g in known]).norm(dim=-1)
+        else:
+            loss, grad = self._look(thetas)
         finite = torch.isfinite(loss) & torch.isfinite(thetas).all(-1)
         good = torch.zeros_like(finite)
         if self.spec.stop_loss is not None:
             good |= finite & (loss <= self.spec.stop_loss)
-        if grad is not None:
-            good |= finite & (grad <= (self.spec.stop_grad or 0))
+        if grad is not None and self.spec.stop_grad is not None:
+            good |= finite & (grad <= self.spec.stop_grad)
         over = good | ~finite
         ended = over.any(0)
         # the row at which a run ended, or the last one

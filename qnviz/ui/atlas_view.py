@@ -26,6 +26,8 @@ from qnviz.ui.session import session
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 REFRESH = 0.25                                 # seconds between two looks at growing maps
+CROWD = 4                                      # sweeps beyond which looks are rarer
+RAREST = 1.5
 PATIENCE = 0.4                                 # … for which a first tile is waited for
 TICK = 0.02
 
@@ -98,7 +100,9 @@ class Maps:
         """The maps stand in a fragment always, so that they stay the same element."""
         growing = any(not job.over.is_set() for job in jobs)
 
-        @st.fragment(run_every=REFRESH if growing else None)
+        every = min(RAREST, REFRESH * max(1.0, SWEEPS.busy / CROWD))
+
+        @st.fragment(run_every=every if growing else None)
         def shown() -> None:
             looks = [job.look() for job in jobs]
             if growing and all(job.over.is_set() for job in jobs):
