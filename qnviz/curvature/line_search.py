@@ -67,7 +67,8 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
     found = (search & (new[1] <= f + C1 * first * slope0)
              & (new[2].abs() <= C2 * slope0.abs()))
     start = torch.stack([torch.zeros_like(f), f, slope0])
-    end, g_end = torch.where(found, new, start), torch.where(found[:, None], g_a, g)
+    wide = found[:, None].expand_as(g).contiguous()   # `where` is slower if it has to broadcast
+    end, g_end = torch.where(found, new, start), torch.where(wide, g_a, g)
     trials = search.to(f.dtype)
     if len(at := torch.nonzero(search & ~found)[:, 0]):
         _bracket(oracle, at, _only(at, start, new, torch.stack([theta, d, g, g_a])),

@@ -37,7 +37,7 @@ def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor,
     w = rho * (0.5 * (1 + rho * yHy[..., None]) * s - Hy)
     largest = s.abs().amax(-1) * w.abs().amax(-1)   # of s wᵀ: finite, then so is all of H⁺
     keep = keep | ~(2 * largest < torch.inf)
-    s, w = (torch.where(keep[..., None], 0, v) for v in (s, w))   # 0·NaN is NaN, hence both
+    s, w = (v.masked_fill(keep[..., None], 0) for v in (s, w))    # 0·NaN is NaN, hence both
     # two products, as reading a transpose takes longer; symmetric to the last bit all the same
     sw, ws = s[..., :, None] * w[..., None, :], w[..., :, None] * s[..., None, :]
     return sw.add_(ws).add_(H), keep

@@ -59,6 +59,8 @@ class Batch:
 
     def take(self, index: Tensor) -> Batch:
         """The batch of the chosen runs; what all runs share stays shared."""
+        if len(self.runs) == len(self.x) == len(self.target) == len(self.xi) == 1:
+            return self
         pick = {name: t if t.shape[0] == 1 else t[index]
                 for name, t in (("x", self.x), ("target", self.target), ("xi", self.xi))}
         runs = self.runs if len(self.runs) == 1 else self.runs[index]

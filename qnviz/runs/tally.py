@@ -192,8 +192,11 @@ class _Tally:
             rows, states = zip(*shown, strict=True)
             tiled = SimpleNamespace(**{n: v.repeat(len(rows)) for n, v in vars(self.p).items()})
             for name, v in self.method.measure(join(list(states)), tiled).items():
-                seen[name] = v.new_full((T, R, *v.shape[1:]), torch.nan)
-                seen[name][list(rows)] = v.view(len(rows), R, *v.shape[1:])
+                v = v.view(len(rows), R, *v.shape[1:])
+                if len(rows) < T:                      # not every step was looked at
+                    v, at = v.new_full((T, R, *v.shape[2:]), torch.nan), v
+                    v[list(rows)] = at
+                seen[name] = v
         inside = torch.arange(T, device=counted.device)[:, None] < counted          # (T, R)
         before = self.counts[self.alive]
         for s in self.method.summaries:
