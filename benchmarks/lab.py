@@ -29,8 +29,8 @@ st.plotly_chart(go.Figure(go.Contour(x=x, y=x, z=z)), key="chart")
 
 
 @contextmanager
-def server(script: str) -> Iterator[str]:
-    """`streamlit run script` on a free port of 127.0.0.1."""
+def server(script: str) -> Iterator[tuple[str, int]]:
+    """`streamlit run script` on a free port of 127.0.0.1: its address and process number."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,18 +45,23 @@ def server(script: str) -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def executable() -> str | None:
+    """Chromium, if there is one."""
+    found = (shutil.which(name) for name in ("chromium", "google-chrome"))
+    return os.environ.get("QNVIZ_CHROMIUM") or next(filter(None, found), None)
 
 
 def main() -> None:
     """Print the table, or why there is none."""
     from playwright.sync_api import sync_playwright
 
-    chromium = os.environ.get("QNVIZ_CHROMIUM") or shutil.which("chromium") or shutil.which(
-        "google-chrome")
+    chromium = executable()
     if chromium is None:
         print("The lab was not measured: no Chromium (apt-get install chromium).")
         return
@@ -64,7 +69,7 @@ def main() -> None:
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE)
         browser = p.chromium.launch(executable_path=chromium, args=FLAGS)
-        with server("app.py") as ours, server(str(bare)) as theirs:
+        with server("app.py") as (ours, _), server(str(bare)) as (theirs, _):
             print("The lab in Chromium, 1280×800")
             first_picture(browser, ours, theirs)
             page = browser.new_page(viewport={"width": 1280, "height": 800})

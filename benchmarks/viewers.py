@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.lab import FLAGS, READY, executable, server
+
 VIEWERS = 10
 MAP = "/atlas?points=48&seeds=2&steps=300&seed={seed}"
 LONG = "/atlas?points=64&seeds=8&steps=600&seed={seed}"          # minutes, ten at once
@@ -27,42 +23,16 @@ DONE = ("document.querySelectorAll('.qnviz-map').length > 0"
         " && document.querySelector('[data-qnviz-map]')?.dataset.ready === 'true'"
         " && [...document.querySelectorAll('.qnviz-map-words')]"
         ".every(p => !p.textContent.includes('so far'))")
-HOME = "[data-qnviz-player][data-ready='true']"
 
 
 def main() -> None:
     """Start the app, measure, end it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-         "--server.headless", "true"], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        with sync_playwright() as playwright:
-            chromium = os.environ.get("QNVIZ_CHROMIUM") or shutil.which("chromium")
-            url = f"http://127.0.0.1:{port}"
-            visitors, newcomer = (playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox"]) for _ in range(2))
-            _until_up(url)
-            _shared(visitors, url, server.pid)
-            _home(visitors, newcomer, url)
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _until_up(url: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
-        except OSError:
-            time.sleep(0.1)
-        else:
-            time.sleep(5)                      # the numeric core is imported beside the start
-            return
-    raise SystemExit("the server did not start")
+    with server("app.py") as (url, process), sync_playwright() as playwright:
+        visitors, newcomer = (playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+                              for _ in range(2))
+        time.sleep(SETTLED / 5)                # the numeric core is imported beside the start
+        _shared(visitors, url, process)
+        _home(visitors, newcomer, url)
 
 
 def _shared(browser: Browser, url: str, server: int) -> None:
@@ -121,7 +91,7 @@ def _opens(page: Page, url: str) -> float:
     page.goto("about:blank")
     began = time.monotonic()
     page.goto(url, wait_until="commit")
-    page.wait_for_selector(HOME, timeout=60_000)
+    page.wait_for_selector(READY, timeout=60_000)
     return time.monotonic() - began
 
 

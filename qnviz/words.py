@@ -16,3 +16,8 @@ def say(x: SupportsFloat) -> str:
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     text = f"{v:.3g}" if abs(v) < 999.5 else f"{v:,.0f}"
     return text.replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """How long something takes: 8 s, 3 min."""
+    return f"{max(1, seconds):.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

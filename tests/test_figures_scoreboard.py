@@ -75,8 +75,11 @@ def test_strips_are_the_same_each_time_and_stay_in_their_row():
 
 
 def test_a_table_without_cells_and_a_cell_without_success_are_drawn():
-    scoreboard(LIGHT, Table(["A"], ["one"])).plotly()
-    scoreboard(LIGHT, Table(["A"], ["one"], [strip(0, 0, [7, 7], [False, False])])).plotly()
+    empty = scoreboard(LIGHT, Table(["A"], ["one"])).plotly()
+    assert not any(len(t.x) for t in empty.data)
+    failed = Table(["A"], ["one"], [strip(0, 0, [7, 7], [False, False])])
+    drawn = scoreboard(LIGHT, failed).plotly()
+    assert sum(len(t.x) for t in drawn.data) == 2              # both crosses
 
 
 def test_settings_are_told():

@@ -6,7 +6,7 @@ Jacobian-vector product 1, a vector-Jacobian product 2, a Hessian-vector product
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -126,6 +126,17 @@ class Oracle:
         P = self.problem.size
         self.charge((6 if product == "hessian" else 3) * P)
         return dense(self.problem, tape, product)
+
+
+def tapes(problem: Problem, theta: Tensor, batch: Batch,
+          check: Callable[[], None]) -> Iterator[Tape]:
+    """Forward passes at many points theta (n, P) of one batch, in slices of ROOM.
+
+    `check` is called before each; a slice holds all activations of its points.
+    """
+    for points in theta.split(max(1, ROOM // (3 * batch.x.shape[1] * problem.units))):
+        check()
+        yield problem.forward(points, batch)
 
 
 def dense(problem: Problem, tape: Tape, product: str) -> Tensor:

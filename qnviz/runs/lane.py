@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.curvature.oracle import ROOM, Oracle, dense
+from qnviz.curvature.oracle import ROOM, Oracle, dense, tapes
 from qnviz.curvature.spectrum import eigenvalues, extremes
 from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Batch, Problem
@@ -172,19 +172,13 @@ class Lane:
     # --- looking ----------------------------------------------------------------------------------
 
     def _look(self, thetas: Tensor) -> dict[str, Tensor]:
-        """What is reported at iterates (n, R, P): theta, loss, ‖∇f‖, and the problem's own.
-
-        In slices, as a look holds all activations of the reference batch.
-        """
+        """What is reported at iterates (n, R, P): theta, loss, ‖∇f‖, and the problem's own."""
         n, R, P = thetas.shape
-        batch = self.problem.reference()
-        slice_ = max(1, ROOM // (3 * batch.x.shape[1] * self.problem.units))
         parts = []
-        for theta in thetas.reshape(n * R, P).split(slice_):
-            self.check()
-            tape = self.problem.forward(theta, batch)
+        for tape in tapes(self.problem, thetas.reshape(n * R, P), self.problem.reference(),
+                          self.check):
             g = self.problem.join(self.problem.gradient(tape))
-            seen = {"loss": tape.f, "grad_norm": g.norm(dim=1)} | self.problem.report(theta)
+            seen = {"loss": tape.f, "grad_norm": g.norm(dim=1)} | self.problem.report(tape.theta)
             if P <= DENSE_INSTRUMENT:
                 low, high = extremes(dense(self.problem, tape, "hessian"))
                 seen |= {"hessian_min": low, "hessian_max": high}

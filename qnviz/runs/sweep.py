@@ -45,7 +45,7 @@ def tiles(spec: SweepSpec) -> tuple[Tile, ...]:
     return _tiles(spec)                        # type: ignore[arg-type]  frozen models hash
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)                       # a million cells take 8 MB
 def _tiles(spec: SweepSpec) -> tuple[Tile, ...]:
     ny, nx, seeds = spec.shape
     most = tile_runs(spec)

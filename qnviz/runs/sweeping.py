@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from qnviz.errors import Interrupted, SpecError
 from qnviz.runs import workers
+from qnviz.runs.background import GONE, SILENCE
 from qnviz.runs.sweep import Tile
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import SweepSpec
@@ -33,9 +34,7 @@ LOG = logging.getLogger(__name__)
 ACTIVE = 3                           # sweeps computed at once
 AHEAD = 1                            # tiles that wait at the workers, so that none of them does
 KEPT = 512_000_000                   # bytes of results that are kept
-GONE = 3.0                           # seconds after its last viewer left until a sweep ends
-SILENCE = 120.0                      # … after a look; a browser's hidden tab looks once a minute
-FORGET = 3600.0                      # … after a look at one that failed or was stopped
+FORGET = 3600.0                      # seconds after a look at one that failed or was stopped
 TICK = 0.5                           # seconds between two looks at whether viewers are there
 LINGER = 10.0                        # seconds without a sweep after which the thread ends
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.curvature.oracle import ROOM, Oracle
-from qnviz.methods.base import Method, join, take
+from qnviz.curvature.oracle import Oracle, tapes
+from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Problem
 from qnviz.runs.lane import WATCHED_MATRIX
 from qnviz.runs.recording import BLOWN, Rows
@@ -65,6 +66,18 @@ def tally(spec: RunSpec, method: Method, problem: Problem, fleet: Fleet,
     return _Tally(spec, method, problem, fleet, check).run()
 
 
+@dataclass
+class _Chunk:
+    """What the steps from `first` on left behind, until it is looked at."""
+
+    first: int
+    looked: list[tuple[int, Tensor]] = field(default_factory=list)      # iterate, theta (R, P)
+    works: list[Tensor] = field(default_factory=list)                   # (R,) per step
+    events: list[Events] = field(default_factory=list)                  # per step
+    shown: list[tuple[int, Any]] = field(default_factory=list)          # step in it, what is shown
+    known: list[Any] = field(default_factory=list)                      # loss, gradient per look
+
+
 class _Tally:
     def __init__(self, spec: RunSpec, method: Method, problem: Problem, fleet: Fleet,
                  check: Callable[[], None]):
@@ -94,7 +107,7 @@ class _Tally:
         self.state = self.method.init(oracle, theta, self.p)
         self.spent = oracle.work
         self.seconds += (time.perf_counter() - began) / len(theta)
-        self._settle([(0, theta)], [self.spent], 0)
+        self._settle(_Chunk(0, [(0, theta)], [self.spent]))
         k, every = 0, spec.look_every
         chunk = every * -(-CHUNK // every)
         while k < spec.steps and len(self.alive):
@@ -102,36 +115,35 @@ class _Tally:
         return self._rows()
 
     def _chunk(self, first: int, count: int) -> int:
-        looked, works, events, shown, known = [], [], [], [], []
+        new, reference = _Chunk(first), self.problem.reference()
         began = time.perf_counter()
         for k, batch in enumerate(self.problem.batches(first, count, self.seed, self.draws), first):
             oracle = Oracle(self.problem, batch, len(self.alive), self.check)
             self.state, seen = self.method.step(oracle, self.state, self.p)
             self.spent = self.spent + oracle.work
-            works.append(self.spent)
+            new.works.append(self.spent)
             if (k + 1) % self.spec.look_every == 0 or k + 1 == self.spec.steps:
-                looked.append((k + 1, self.state.theta))
-                if batch.full and batch.x is self.problem.reference().x:
-                    known.append(self.method.known(self.state))
+                new.looked.append((k + 1, self.state.theta))
+                if batch.full and batch.x is reference.x:
+                    new.known.append(self.method.known(self.state))
             if self.method.summaries:
-                events.append(seen)
+                new.events.append(seen)
                 if (k + 1) % self.watch_every == 0 or k + 1 == first + count:
-                    shown.append((k - first, self.method.shown(self.state)))
+                    new.shown.append((k - first, self.method.shown(self.state)))
         if self.spent.is_cuda:
             torch.cuda.synchronize()
         self.seconds[self.alive] += (time.perf_counter() - began) / len(self.alive)
-        self._settle(looked, works, first, events, shown, known)
+        self._settle(new)
         return first + count
 
-    def _settle(self, looked: list[tuple[int, Tensor]], works: list[Tensor], first: int,
-                events: list | None = None, shown: list | None = None,
-                known: list | None = None) -> None:
+    def _settle(self, new: _Chunk) -> None:
         """Decide which runs ended at the iterates looked at, and add up what their steps showed."""
-        steps = torch.tensor([k for k, _ in looked], device=self.alive.device)
-        thetas = torch.stack([theta for _, theta in looked])                       # (n, R, P)
-        if known and None not in known:                        # nothing to compute again
-            loss = torch.stack([f for f, _ in known])
-            grad = torch.stack([g for _, g in known]).norm(dim=-1)
+        first, works = new.first, new.works
+        steps = torch.tensor([k for k, _ in new.looked], device=self.alive.device)
+        thetas = torch.stack([theta for _, theta in new.looked])                   # (n, R, P)
+        if new.known and None not in new.known:                # nothing to compute again
+            loss = torch.stack([f for f, _ in new.known])
+            grad = torch.stack([g for _, g in new.known]).norm(dim=-1)
         else:
             loss, grad = self._look(thetas)
         finite = torch.isfinite(loss) & torch.isfinite(thetas).all(-1)
@@ -146,18 +158,18 @@ class _Tally:
         row = torch.where(ended, over.to(torch.uint8).argmax(0), len(steps) - 1)
         each = torch.arange(len(self.alive), device=row.device)
         stopped = torch.where(ended, steps[row], self.spec.steps)
-        if events:
+        if new.events:
             counted = torch.where(ended, steps[row], first + len(works)) - first
-            self._summarise(events, shown or [], counted)
+            self._summarise(new.events, new.shown, counted)
         at = self.alive
         self.end[at], self.loss[at] = thetas[row, each], loss[row, each]
         spent = torch.stack(works)
         self.work[at] = spent[torch.where(ended, (steps[row] - first - 1).clamp_min(0),
                                           len(works) - 1), each]
         code = torch.where(good[row, each], CONVERGED, torch.where(ended, DIVERGED, RUNNING))
-        if not looked[-1][0]:
+        if not new.looked[-1][0]:
             self.first_loss[at] = self.loss[at]
-        if looked[-1][0] == self.spec.steps:           # until here it might have come back
+        if new.looked[-1][0] == self.spec.steps:           # until here it might have come back
             blown = self.loss[at] > BLOWN * self.first_loss[at]
             code = torch.where(code == RUNNING, torch.where(blown, DIVERGED, BUDGET), code)
         self.status[at], self.stopped[at] = code, stopped
@@ -169,14 +181,11 @@ class _Tally:
                 self.draws = self.draws[left]
 
     def _look(self, thetas: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Loss and, if it may end a run, ‖∇f‖ (n, R) on the reference batch, in slices."""
+        """Loss and, if it may end a run, ‖∇f‖ (n, R) on the reference batch."""
         n, R, P = thetas.shape
-        batch = self.problem.reference()
-        room = max(1, ROOM // (3 * batch.x.shape[1] * self.problem.units))
         losses, grads = [], []
-        for theta in thetas.reshape(n * R, P).split(room):
-            self.check()
-            tape = self.problem.forward(theta, batch)
+        for tape in tapes(self.problem, thetas.reshape(n * R, P), self.problem.reference(),
+                          self.check):
             losses.append(tape.f)
             if self.spec.stop_grad is not None:
                 grads.append(self.problem.join(self.problem.gradient(tape)).norm(dim=1))

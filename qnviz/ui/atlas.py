@@ -25,10 +25,11 @@ from qnviz.runs.sweep_result import SweepResult
 from qnviz.ui.atlas_methods import MAPPED, SEEDS, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.atlas_open import link_to
 from qnviz.ui.atlas_question import USUAL, AtlasQuestion, Plan, colors, plans
-from qnviz.ui.atlas_view import Maps, Results, download, payload_id, prepare, theme_name
+from qnviz.ui.atlas_view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.form import NARROW, Form
 from qnviz.ui.player import encoded
 from qnviz.ui.server import PLOTLY_URL
+from qnviz.ui.session import theme_name
 from qnviz.words import say
 
 PAGE = "atlas"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import streamlit as st
 
@@ -22,7 +21,8 @@ from qnviz.runs.workers import pool, warm
 from qnviz.ui.atlas_open import open_run
 from qnviz.ui.form import plain
 from qnviz.ui.map import maps
-from qnviz.ui.session import session
+from qnviz.ui.session import session, viewer
+from qnviz.words import duration
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 REFRESH = 0.25                                 # seconds between two looks at growing maps
@@ -61,7 +61,7 @@ class Maps:
 
     def __init__(self, page: str, specs: Sequence[SweepSpec], run: Run):
         self.page, self.specs, self.run = page, specs, run
-        self.viewer = st.session_state.setdefault("viewer", uuid4().hex)
+        self.viewer = viewer()
         self._stopped = f"{page}/stopped"
         self._ended = False                    # before it was complete, by somebody else
 
@@ -166,11 +166,7 @@ def told(looks: Sequence[SweepSnapshot]) -> str:
         return "Next in the queue" if first == 1 else f"Number {first} in the queue"
     left = [look.left for look in looks if look.left is not None]
     text = f"{fraction:.0%} of the runs"
-    return text + (f", {_duration(max(left))} left" if left and fraction < 1 else "")
-
-
-def _duration(seconds: float) -> str:
-    return f"{max(1, seconds):.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return text + (f", {duration(max(left))} left" if left and fraction < 1 else "")
 
 
 def download(results: Results, names: Sequence[str], page: str) -> None:
@@ -187,11 +183,6 @@ def _saved(result: SweepResult) -> bytes:
     file = io.BytesIO()
     result.save(file)
     return file.getvalue()
-
-
-def theme_name() -> str:
-    """The visitor's light."""
-    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def payload_id(*parts: Any) -> str:

@@ -20,10 +20,11 @@ from qnviz.runs.plane import surface
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import START, SweepSpec, parse_sweep
 from qnviz.ui.atlas_methods import VARIANTS, Variant
-from qnviz.ui.atlas_view import Maps, Results, download, payload_id, prepare, theme_name
+from qnviz.ui.atlas_view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.form import NARROW, Form
 from qnviz.ui.player import encoded
 from qnviz.ui.server import PLOTLY_URL
+from qnviz.ui.session import theme_name
 from qnviz.words import say
 
 PAGE = "basins"

@@ -14,6 +14,7 @@ from qnviz.figures.theme import THEMES, Picture, Theme
 from qnviz.problems.base import Problem
 from qnviz.runs.derivatives import DIGITS, Answer, Costs, Question, answer, costs
 from qnviz.ui.form import Form
+from qnviz.ui.session import theme_name
 from qnviz.words import say
 
 FUNCTIONS = {"autoencoder": "autoencoder", "rosenbrock": "Rosenbrock",
@@ -64,7 +65,7 @@ def complex_step() -> None:
     """Run the page once."""
     form = Form("complex_step", Question)
     q = form.remember()
-    theme = THEMES["dark" if st.context.theme.type == "dark" else "light"]
+    theme = THEMES[theme_name()]
     _controls(form, q)
     try:
         with st.spinner(f"Calculating with {DIGITS} digits …"):

@@ -29,7 +29,7 @@ from qnviz.ui.page import page_extra
 from qnviz.ui.pair import pair
 from qnviz.ui.player import player
 from qnviz.ui.server import PLOTLY_URL
-from qnviz.ui.session import session
+from qnviz.ui.session import session, theme_name
 from qnviz.ui.settings import Settings
 from qnviz.ui.store import STORE
 from qnviz.words import say
@@ -147,7 +147,7 @@ def plane(spec: RunSpec | None) -> None:
         if name in own:
             values = _floats(own[name])
             shown[name] = values if count > 1 else values[0]
-    theme = "dark" if st.context.theme.type == "dark" else "light"
+    theme = theme_name()
     pair(shown | {"theme": theme, "note": note, "presets": PAIRS, "shows": own.get("of")},
          key=f"{PAGE}/pair", on_pair=_dragged)
 
@@ -284,7 +284,7 @@ def _futures(spec: RunSpec) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Two futures from step {forked.fork.step}.** " + futures_in_words(trace))
         st.button("Close the fork", on_click=_set_fork, args=(None,), type="tertiary")
-    theme = "dark" if st.context.theme.type == "dark" else "light"
+    theme = theme_name()
     player(linked(trace, theme=theme, plotly_url=PLOTLY_URL, autoplay=False, layout="fork",
                   frame=forked.fork.step), key=f"{PAGE}/fork/player")
 

@@ -23,6 +23,7 @@ from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.spectra import Spectrum, hessian_spectrum
 from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
+from qnviz.ui.session import theme_name
 
 
 def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -> None:
@@ -137,7 +138,7 @@ def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -
         st.info(str(error))
         compute(spec)
         return
-    theme = THEMES["dark" if st.context.theme.type == "dark" else "light"]
+    theme = THEMES[theme_name()]
     picture = density(theme, e.color, s.values, s.weights, s.size, s.exact,
                       f"{e.title} at step {s.step}")
     st.markdown(f"**{picture.title}**")

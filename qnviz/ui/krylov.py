@@ -21,6 +21,7 @@ from qnviz.runs.trace import Trace
 from qnviz.ui.page import page_extra
 from qnviz.ui.player import player
 from qnviz.ui.server import PLOTLY_URL
+from qnviz.ui.session import theme_name
 from qnviz.ui.settings import Settings
 
 PAGE = "krylov"
@@ -114,7 +115,7 @@ def _show(trace: Trace, system: NewtonSystem, asked: int | None) -> None:
     if system.plane is None:
         return                                     # its notes say why there is nothing to draw
     last = max(s.iterations for s in system.solves)
-    theme = "dark" if st.context.theme.type == "dark" else "light"
+    theme = theme_name()
     pinned = page_extra(PAGE).get("j")
     frame = last if pinned is None else min(int(pinned), last)
     payload = _payload(trace, system.label, system.step, theme)

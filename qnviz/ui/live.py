@@ -10,6 +10,7 @@ from qnviz.runs.background import Job, Snapshot
 from qnviz.ui.page import Page
 from qnviz.ui.settings import Settings
 from qnviz.ui.stage import Stage, show
+from qnviz.words import duration
 
 PATIENCE = 1.5                                 # seconds after which a run is shown growing
 FIRST = 10.0                                   # … even if it has not made a step yet
@@ -64,8 +65,4 @@ def _told(now: Snapshot, job: Job) -> str:
     text = f"{now.fraction:.0%} of {job.spec.steps} steps × {len(job.spec.methods)} methods"
     if now.paused:
         return f"Paused at {text}"
-    return text + (f", {_duration(now.left)} left" if now.left is not None else "")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return text + (f", {duration(now.left)} left" if now.left is not None else "")

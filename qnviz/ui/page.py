@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import streamlit as st
 
@@ -18,7 +17,7 @@ from qnviz.runs.background import JOBS, Job
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.controls import control
-from qnviz.ui.session import went_back
+from qnviz.ui.session import viewer, went_back
 from qnviz.ui.settings import (
     AXES,
     LIMITS,
@@ -66,7 +65,7 @@ class Page:
             s = read_query({n: v for n, v in query.items() if n not in own}, self.default)
             self.seed(replace(s, faults=(*notes, *s.faults)))
         state.pop(f"{self.name}/moved", None)                  # this run takes it up
-        self.viewer = state.setdefault("viewer", uuid4().hex)
+        self.viewer = viewer()
 
     def _held(self) -> bool:
         """Whether the widgets' values are there: Streamlit forgets those that are not drawn.

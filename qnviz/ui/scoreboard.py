@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import streamlit as st
 
@@ -17,7 +16,7 @@ from qnviz.runs.scoreboard_table import COLUMNS, GRID, ROWS
 from qnviz.runs.scoreboard_words import champions, stragglers, turns
 from qnviz.ui.form import Form, plain, started
 from qnviz.ui.scoreboard_view import Shown, drawn, in_words, link_table
-from qnviz.ui.session import session
+from qnviz.ui.session import session, theme_name, viewer
 from qnviz.ui.store import ASSETS
 from qnviz.words import say
 
@@ -90,7 +89,7 @@ def _growing(q: Shown, job: BoardJob) -> None:
 
 
 def _table(q: Shown, board: Board) -> None:
-    theme = THEMES["dark" if st.context.theme.type == "dark" else "light"]
+    theme = THEMES[theme_name()]
     picture = drawn(theme, q, board)
     rows = len(q.chosen_rows)
     st.plotly_chart(picture.plotly(), width="stretch", height=figures.height(rows), theme=None,
@@ -152,8 +151,7 @@ def _start(q: Shown) -> None:
 
     _drop()
     request: Request = Request(q.chosen_rows, q.chosen_columns, int(q.repeats), q.seed, q.anew)
-    viewer = st.session_state.setdefault("viewer", uuid4().hex)
-    st.session_state[JOB] = BOARDS.watch(viewer, request, shipped(), session())
+    st.session_state[JOB] = BOARDS.watch(viewer(), request, shipped(), session())
 
 
 def _stop() -> None:
@@ -167,4 +165,4 @@ def _drop() -> None:
     if job := st.session_state.pop(JOB, None):
         from qnviz.runs.scoreboard_job import BOARDS
 
-        BOARDS.leave(st.session_state["viewer"], job)
+        BOARDS.leave(viewer(), job)

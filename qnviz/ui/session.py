@@ -1,11 +1,23 @@
-"""What Streamlit knows of a visitor beside the widgets: still connected, gone back."""
+"""What Streamlit knows of a visitor beside the widgets: who, in which light, still connected."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
+import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+
+def viewer() -> str:
+    """This visitor's name, the same on all pages."""
+    return st.session_state.setdefault("viewer", uuid4().hex)
+
+
+def theme_name() -> str:
+    """The visitor's light: "dark" or "light"."""
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def went_back() -> bool:

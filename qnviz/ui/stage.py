@@ -13,6 +13,7 @@ from qnviz.runs.trace import Trace
 from qnviz.ui.player import encoded, player
 from qnviz.ui.ready import load, ready
 from qnviz.ui.server import PLOTLY_URL
+from qnviz.ui.session import theme_name
 from qnviz.ui.store import shipped
 
 
@@ -48,7 +49,7 @@ def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
     """
     if st.session_state.pop(f"{stage.page}/moved", False):
         st.rerun()
-    theme = "dark" if st.context.theme.type == "dark" else "light"
+    theme = theme_name()
     player(written(trace, theme, axis, stage.layout, growing, frame),
            key=f"{stage.page}/player", on_start=on_start, on_frame=on_frame, on_event=on_event)
 
