@@ -16,15 +16,19 @@ def page(file: str, title: str, **more) -> st.Page:
 st.set_page_config(page_title="qnviz", page_icon=str(PAGES.parent / "assets" / "icon.svg"),
                    layout="wide", initial_sidebar_state="collapsed")
 st.html(f"<style>{STYLE}</style>")
-st.navigation([
-    page("race", "Race", default=True),
-    page("rosenbrock", "Rosenbrock"),
-    page("linear_net", "Linear net"),
-    page("autoencoder", "Autoencoder"),
-    page("damping", "Double damping"),
-    page("krylov", "Krylov"),
-    page("complex_step", "Complex step"),
-    page("atlas", "Atlas"),
-    page("basins", "Basins"),
-    page("scoreboard", "Scoreboard"),
-], position="top").run()
+st.navigation({
+    "": [page("race", "Race", default=True),
+         page("lessons", "Lessons"),
+         page("methods", "Methods")],
+    "Labs": [page("rosenbrock", "Rosenbrock"),
+             page("linear_net", "Linear net"),
+             page("autoencoder", "Autoencoder"),
+             page("function", "Your function"),
+             page("open", "Open a run")],
+    "Mechanisms": [page("damping", "Double damping"),
+                   page("krylov", "Krylov"),
+                   page("complex_step", "Complex step")],
+    "Many runs": [page("atlas", "Atlas"),
+                  page("basins", "Basins"),
+                  page("scoreboard", "Scoreboard")],
+}, position="top").run()
