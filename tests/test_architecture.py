@@ -46,17 +46,19 @@ def name(path: Path) -> str:
 def forbidden(path: Path) -> list[str]:
     """What a module of the package must not import."""
     here = floor(path)
-    upper = ["qnviz.ui", "qnviz.figures", "qnviz.optim"]
+    upper = ["qnviz.ui", "qnviz.figures", "qnviz.export", "qnviz.optim"]
     if here in SHARED or here == "__init__":
         return [f"qnviz.{f}" for f in FLOORS] + upper + ["streamlit", "torch", "plotly"]
     if here in FLOORS:
         above = FLOORS[FLOORS.index(here) + 1:]
         return [f"qnviz.{f}" for f in above] + upper + ["streamlit", "plotly"]
     if here == "figures":
-        return ["torch", "streamlit", "qnviz.ui", "qnviz.optim", "qnviz.problems",
-                "qnviz.curvature", "qnviz.methods"]
+        return ["torch", "streamlit", "qnviz.ui", "qnviz.export", "qnviz.optim",
+                "qnviz.problems", "qnviz.curvature", "qnviz.methods"]
+    if here == "export":
+        return ["streamlit", "qnviz.ui"]
     if here == "optim":
-        return ["streamlit", "plotly", "qnviz.runs", "qnviz.ui", "qnviz.figures"]
+        return ["streamlit", "plotly", "qnviz.runs", "qnviz.ui", "qnviz.figures", "qnviz.export"]
     if here == "ui":
         return []
     return ["streamlit"]

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.navigation import framed
+
 READY = "[data-qnviz-map][data-ready='true']"
 LAB = "[data-qnviz-player][data-ready='true']"
 ONE = "x_from=0.3&x_to=0.3&y_from=0.1&y_to=0.1&seeds=1"        # a map of one cell
@@ -66,7 +68,7 @@ def test_a_deep_link_is_a_fresh_servers_first_request(
     complete(page)
     assert "K-BFGS, double damping" in page.locator(".qnviz-map-title").first.inner_text()
     assert "SGD" in page.locator(".qnviz-map-title").nth(1).inner_text()
-    assert page.get_by_role("link", name="Rosenbrock").count()
+    assert framed(page)
     whole(page)
 
 

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.navigation import framed, go
+
 
 def opened(page: Any, url: str, pictures: int = 3) -> Any:
     """Wait until the errors are drawn and, below them, the costs."""
@@ -40,7 +42,7 @@ def test_a_deep_link_is_a_fresh_servers_first_request(
         serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
     page = opened(new_page(), f"{serve('app.py')}/complex_step?function=exp_relu&x=0.001")
     assert "from h = 0.001 on, differences straddle a kink" in title(page, "First derivative")
-    assert page.get_by_role("link", name="Rosenbrock").count()
+    assert framed(page)
     whole(page)
 
 
@@ -163,9 +165,9 @@ def test_the_code_shown_is_the_code_that_runs(app_url: str, page: Any) -> None:
 
 def test_coming_back_finds_the_page_as_it_was_left(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/complex_step?function=exp_softplus&x=0.5")
-    page.get_by_role("link", name="Rosenbrock").click()
+    go(page, "Rosenbrock")
     page.wait_for_selector("[data-qnviz-player][data-ready='true']", timeout=60_000)
-    page.get_by_role("link", name="Complex step").click()
+    go(page, "Complex step")
     page.wait_for_function("location.search.includes('function=exp_softplus')")
     assert query(page) == {"function": "exp_softplus", "x": "0.5"}
 
