@@ -5,7 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench home clean
+.PHONY: run test lint bench home pictures clean
 
 run: .venv/run.stamp
 	$(BIN)/streamlit run app.py
@@ -22,6 +22,9 @@ bench: .venv/dev.stamp
 
 home: .venv/run.stamp            # the run that the home page shows first; after a change of numbers
 	PYTHONPATH=. $(BIN)/python assets/make_home.py
+
+pictures: .venv/dev.stamp        # the README's, of the running app
+	PYTHONPATH=. $(BIN)/python assets/make_pictures.py
 
 clean:
 	rm -rf .venv
