@@ -21,8 +21,20 @@ class DataError(QnvizError):
     """A data set is missing, damaged, or does not fit."""
 
 
+class ExpressionError(QnvizError):
+    """What was typed as a function is none that can be computed and differentiated."""
+
+
 class TraceError(QnvizError):
     """A saved run could not be read."""
+
+
+class ExportError(QnvizError):
+    """A run could not be written in the form that was asked for."""
+
+
+class OptimizerError(QnvizError):
+    """An optimizer for models of one's own was set up or called in a way that cannot work."""
 
 
 class WorkerError(QnvizError):
@@ -31,3 +43,11 @@ class WorkerError(QnvizError):
 
 class Interrupted(Exception):
     """Somebody stopped a run; raised between two passes and caught by the loop."""
+
+
+class LessonError(QnvizError):
+    """A lesson's file is broken; `faults` holds one sentence per wrong field, with its line."""
+
+    def __init__(self, file: str, faults: list[str]):
+        self.file, self.faults = file, faults
+        super().__init__(f"{file}: " + " ".join(faults))

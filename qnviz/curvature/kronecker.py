@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,14 +31,26 @@ class Layers:
     parts: list[Any]             # one of all layers, (R, L, n, n), or one each, (R, 1, n_l, n_l)
     sizes: tuple[int, ...]       # n_l
 
+    @property
+    def joined(self) -> bool:
+        """Whether all layers are in one part."""
+        return len(self.parts) == 1
+
     def __iter__(self) -> Iterator[Any]:
-        joined = len(self.parts) == 1
         for l, n in enumerate(self.sizes):
-            part, at = (self.parts[0], l) if joined else (self.parts[l], 0)
+            part, at = (self.parts[0], l) if self.joined else (self.parts[l], 0)
             yield part[:, at, :n, :n] if isinstance(part, Tensor) else part.layer(at, n)
 
     def __getitem__(self, l: int) -> Any:
         return list(self)[l]
+
+
+class Pass(Protocol):
+    """What a forward and a backward pass leave of every layer, per sample."""
+
+    a: list[Tensor]              # ā_{l−1}    (R, N, in+1)
+    h: list[Tensor]              # h_l        (R, N, out)
+    g: list[Tensor]              # ∂f/∂h_l    (R, N, out)
 
 
 def joined(layers: tuple[Layer, ...]) -> bool:

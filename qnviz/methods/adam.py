@@ -16,7 +16,7 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.words import say
 
 
@@ -42,8 +42,11 @@ class Adam(Method):
         r"\quad \theta \leftarrow \theta - \alpha \frac{m/(1-\beta_1^k)}"
         r"{\sqrt{v/(1-\beta_2^k)} + \epsilon}")
     reference: ClassVar[str] = "D. P. Kingma, J. Ba, Adam, ICLR 2015, arXiv 1412.6980."
-    fails: ClassVar[str] = ("Its steps do not shrink near a minimum unless the gradients' signs "
-                            "alternate: it circles at distance about α.")
+    fails: ClassVar[str] = ("With a large α it does not stay where it has arrived: as gradients "
+                            "become small, √v forgets the large ones, steps grow relative to "
+                            "them, and one of them jumps out of the valley.")
+    failure: ClassVar[Failure] = Failure(
+        "jumps", {"name": "rosenbrock"}, {"lr": 1.0}, ({"name": "adam", "lr": 0.5},), steps=1000)
     look: ClassVar[Look] = Look("#E69F00", "dash", "triangle-up")
 
     name: Literal["adam"] = "adam"

@@ -84,6 +84,23 @@ class Summary(NamedTuple):
         return torch.where(steps > 0, folded, torch.nan)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A run in which a method does what its `fails` says, beside entrants that fare better.
+
+    `shows` says how: "diverged"; "slow", far behind the best of the others when its steps are used
+    up; "stalls", the second half of its steps gains nearly nothing; "jumps", one step multiplies
+    the loss by a hundred.
+    """
+
+    shows: Literal["diverged", "slow", "stalls", "jumps"]
+    problem: Mapping[str, Any]                 # fields of its spec, with "name"
+    settings: Mapping[str, Any]                # the method's own hyper-parameters
+    beside: tuple[Mapping[str, Any], ...]      # other entrants, each with "name"
+    steps: int = 300
+    seed: int = 0
+
+
 class Method(Frozen):
     """Base of all methods."""
 
@@ -92,7 +109,8 @@ class Method(Frozen):
     idea: ClassVar[str]                        # three sentences for a student
     equations: ClassVar[str]                   # LaTeX
     reference: ClassVar[str]
-    fails: ClassVar[str]                       # when it fails, in a sentence
+    fails: ClassVar[str]                       # when it fails, in a sentence or two
+    failure: ClassVar[Failure]                 # a run that shows it
     look: ClassVar[Look]
     dense: ClassVar[bool] = False              # whether a P × P matrix is made per run
     ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
@@ -166,6 +184,15 @@ class Method(Frozen):
     def describe(self, e: Mapping[str, Any]) -> str:
         """What one step did, in a sentence, from its recorded events of one run."""
         return ""
+
+
+FLAT_LOSS = ("The Gauss-Newton curvature JᵀH_uJ of a plain function is 0: choose hessian as the "
+             "curvature, or write the function as residuals, r1; r2.")
+
+
+def curved(problem: ProblemSpec) -> bool:
+    """Whether the loss bends in the output: of a plain function it does not, so JᵀH_uJ is 0."""
+    return getattr(problem, "loss", "squares") != "value"
 
 
 def join(parts: list[Any]) -> Any:

@@ -23,7 +23,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.curvature.spectrum import extremes
 from qnviz.fields import choice
-from qnviz.methods.base import Events, Look, Method, State, Summary
+from qnviz.methods.base import Events, Failure, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
 from qnviz.problems.products import dot
@@ -51,9 +51,14 @@ class BFGS(Method):
                            "steps.")
     equations: ClassVar[str] = (r"d = -Hg,\qquad H \leftarrow (I-\rho s y^\top)\,H\,(I-\rho y "
                                 r"s^\top) + \rho\,s s^\top,\quad \rho = 1/s^\top y")
-    reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 6.1."
-    fails: ClassVar[str] = ("Under noise each search fits the batch at hand, and pairs from "
-                            "different batches contradict each other; memory is P².")
+    reference: ClassVar[str] = ("J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 6.1, "
+                                "doi 10.1007/978-0-387-40065-5.")
+    fails: ClassVar[str] = ("On small batches each line search fits the batch at hand, and pairs "
+                            "from different batches contradict each other: it falls behind "
+                            "methods that average over batches.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "linear_net", "batch": 2}, {},
+        ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
     look: ClassVar[Look] = Look("#7f7f7f", "solid", "star")
     dense: ClassVar[bool] = True
 

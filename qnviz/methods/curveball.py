@@ -27,7 +27,17 @@ from torch.linalg import vecdot
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import pseudo_solve
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, Summary, column
+from qnviz.methods.base import (
+    FLAT_LOSS,
+    Events,
+    Failure,
+    Look,
+    Method,
+    State,
+    Summary,
+    column,
+    curved,
+)
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
@@ -60,8 +70,11 @@ class CurveBall(Method):
         r"z \leftarrow \rho z - \beta\Delta z,\quad \theta \leftarrow \theta + z")
     reference: ClassVar[str] = ("J. F. Henriques, S. Ehrhardt, S. Albanie, A. Vedaldi, Small steps "
                                 "and giant leaps, 2018, arXiv 1805.08095.")
-    fails: ClassVar[str] = ("λ moves by half a percent every five steps: a λ₀ far off stays far "
-                            "off, too large is slow and too small can fail on degenerate problems.")
+    fails: ClassVar[str] = ("λ moves by half a percent every five steps, so a λ₀ that is far off "
+                            "stays far off: one that is far too large leaves little but momentum "
+                            "with short steps.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "rosenbrock"}, {"lam": 1e3}, ({"name": "curveball"},))
     look: ClassVar[Look] = Look("#D55E00", "solid", "diamond")
 
     summaries: ClassVar[tuple[Summary, ...]] = (
@@ -79,6 +92,11 @@ class CurveBall(Method):
 
     def passes(self, problem: ProblemSpec) -> float:
         return 5.2
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if self.curvature == "gauss_newton" and not curved(problem):
+            return FLAT_LOSS
+        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> CurveBallState:
         return CurveBallState(theta, 0, torch.zeros_like(theta), p.lam)

@@ -46,8 +46,8 @@ def _of_layer(e: Mapping[str, Any], mu1: float, mu2: float, damping: Damping) ->
         parts.append(f"s̃ᵀy/s̃ᵀs̃ = {say(e['ratio2_before'][0])} < μ₂ = {say(mu2)}, so "
                      f"step 2 kept θ₂ = {say(e['theta2'][0])} of y")
     if not parts:
-        parts.append(f"undamped, with sᵀy/sᵀs = {say(e['ratio2_before'][0])}"
-                     if damping == "none" else "a good pair")
+        parts.append(("undamped" if damping == "none" else "a good pair")
+                     + f", with sᵀy/sᵀs = {say(e['ratio2_before'][0])}")
     text = ", then ".join(parts)
     if "eig_max" in e and np.isfinite(e["eig_max"][0]):
         text += f"; H_g has eigenvalues {say(e['eig_min'][0])} … {say(e['eig_max'][0])}"

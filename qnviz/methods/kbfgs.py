@@ -31,6 +31,7 @@ from qnviz.curvature.double_damping import (
 )
 from qnviz.curvature.kronecker import (
     Layers,
+    Pass,
     damped,
     hessian_action,
     joined,
@@ -42,10 +43,10 @@ from qnviz.curvature.kronecker import (
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, State, Summary, column
+from qnviz.methods.base import Events, Failure, Look, State, Summary, column
 from qnviz.methods.damping_words import damping_in_words
 from qnviz.methods.factored import LARGEST, Factored
-from qnviz.problems.base import ProblemSpec
+from qnviz.problems.base import Layer, ProblemSpec
 
 
 @dataclass
@@ -81,7 +82,13 @@ class KBFGS(Factored):
                                 "for Training Deep Neural Networks, NeurIPS 2020, "
                                 "arXiv 2006.08877.")
     fails: ClassVar[str] = ("With a large α and a small λ it can still diverge: damping bounds the "
-                            "matrices, not the step. Undamped, one bad pair is enough.")
+                            "matrices, not the step. Undamped, a few bad pairs are enough to throw "
+                            "it far away.")
+    failure: ClassVar[Failure] = Failure(
+        "diverged", {"name": "rosenbrock", "noise": 1.0, "start": (-0.25, -0.25)},
+        {"lr": 1.0, "lam": 0.01},
+        ({"name": "kbfgs", "lr": 0.1, "lam": 0.3},
+         {"name": "kbfgs", "lr": 0.1, "lam": 0.3, "damping": "none"}))
     look: ClassVar[Look] = Look("#0072B2", "solid", "circle")
 
     switchable: ClassVar[frozenset[str]] = frozenset({"damping"})
@@ -99,6 +106,13 @@ class KBFGS(Factored):
     momentum: float = number(0.9, r"\beta", "Memory of the averages.", ge=0, lt=1)
     damping: Damping = choice("double", "Which damping the pairs get.", r"\mathrm{DD}")
 
+    def held(self, problem: ProblemSpec) -> int:
+        """As others with factors, but the layers of a small net are padded to the largest."""
+        if not joined(problem.layers):
+            return super().held(problem)
+        outs, ins = zip(*(layer.shape for layer in problem.layers), strict=True)
+        return 6 * problem.size + 4 * len(outs) * (max(outs)**2 + max(ins)**2)
+
     def recorded(self, problem: ProblemSpec) -> int:
         return 15 * len(problem.layers)
 
@@ -106,32 +120,48 @@ class KBFGS(Factored):
         return 6
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KroneckerState:
-        tape = oracle.forward(theta)
-        layers, join = oracle.problem.layers, joined(oracle.problem.layers)
-        ins, outs = (tuple(layer.shape[i] for layer in layers) for i in (1, 0))
-        A = pad([second_moment(a).expand(len(theta), -1, -1) for a in tape.a], join)  # warm start
+        moments = [second_moment(a).expand(len(theta), -1, -1) for a in oracle.forward(theta).a]
+        return self.begin(theta, oracle.problem.layers, moments, p)             # warm start
+
+    def begin(self, theta: Tensor, layers: tuple[Layer, ...], moments: list[Tensor],
+              p: SimpleNamespace) -> KroneckerState:
+        """The state before the first step, from A = E[ā āᵀ] (R, in+1, in+1) of every layer."""
+        join, runs = joined(layers), len(theta)
+        outs, ins = zip(*(layer.shape for layer in layers), strict=True)
+        A = pad(moments, join)
         H_a = [torch.linalg.inv(damped(A_k, p.lam)) for A_k in A]
-        zero = pad([torch.zeros_like(W[:, :, 0]) for W in tape.W], join)
-        return KroneckerState(theta, 0, [torch.zeros_like(W) for W in tape.W], Layers(A, ins),
-                              Layers(H_a, ins), Layers([self.identity(z) for z in zero], outs),
-                              zero, zero)
+        zero = pad([theta.new_zeros(runs, out) for out in outs], join)
+        return KroneckerState(theta, 0, [theta.new_zeros(runs, *layer.shape) for layer in layers],
+                              Layers(A, ins), Layers(H_a, ins),
+                              Layers([self.identity(z) for z in zero], outs), zero, zero)
 
     def step(self, oracle: Oracle, state: KroneckerState,
              p: SimpleNamespace) -> tuple[KroneckerState, Events]:
-        b, root, join = p.momentum[:, None, None], p.lam.sqrt(), joined(oracle.problem.layers)
         tape = oracle.forward(state.theta)
-        grads = oracle.blocks(tape)
+        M, A, move = self.direction(state, tape, oracle.blocks(tape), p)
+        theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
+        after = oracle.forward(theta)
+        oracle.backward(after)
+        return self.learn(replace(state, theta=theta, M=M, A=A), tape, after, oracle.batch.full, p)
+
+    def direction(self, state: KroneckerState, tape: Pass, grads: list[Tensor],
+                  p: SimpleNamespace) -> tuple[list[Tensor], Layers, list[Tensor]]:
+        """M and A with the new batch in them, and H_g M H_a of every layer."""
+        b = p.momentum[:, None, None]
         M = [torch.lerp(G, M_l, b) for M_l, G in zip(state.M, grads, strict=True)]      # (1)
         A = state.A.parts if state.k == 0 else [
             torch.lerp(E, A_k, b[..., None]) for A_k, E in zip(
-                state.A.parts, pad([second_moment(a) for a in tape.a], join), strict=True)]
+                state.A.parts, pad([second_moment(a) for a in tape.a], state.A.joined),
+                strict=True)]
         move = [self.apply(H_g, M_l) @ H_a
                 for H_g, M_l, H_a in zip(state.H_g, M, state.H_a, strict=True)]         # (2)
-        theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
+        return M, replace(state.A, parts=A), move
 
-        after = oracle.forward(theta)
-        oracle.backward(after)
-        c = torch.zeros_like(b) if oracle.batch.full else b
+    def learn(self, state: KroneckerState, tape: Pass, after: Pass, full: bool,
+              p: SimpleNamespace) -> tuple[KroneckerState, Events]:
+        """Both factors learn from the passes before and after the step, on a full batch or not."""
+        b, root, join = p.momentum[:, None, None], p.lam.sqrt(), state.A.joined
+        c = torch.zeros_like(b) if full else b
         # h moves little against its size: in float32 the mean of h⁺ − h keeps a digit that the
         # difference of the means would lose
         dh = means([h1 - h for h1, h in zip(after.h, tape.h, strict=True)], join)
@@ -150,12 +180,11 @@ class KBFGS(Factored):
                 "c1": pair.c1, "c2": pair.c2,
                 "ratio1_before": pair.ratio1_before, "ratio1_after": pair.ratio1_after,
                 "ratio2_before": pair.ratio2_before, "ratio2_after": pair.ratio2_after})
-        H_a = [hessian_action(H, A_k, root, a)
-               for H, A_k, a in zip(state.H_a.parts, A, means(tape.a, join), strict=True)]   # (5)
+        H_a = [hessian_action(H, A_k, root, a) for H, A_k, a in zip(                    # (5)
+            state.H_a.parts, state.A.parts, means(tape.a, join), strict=True)]
         events = {name: torch.cat([e[name] for e in seen], -1) for name in seen[0]}
-        return KroneckerState(
-            theta, state.k + 1, M, replace(state.A, parts=A), replace(state.H_a, parts=H_a),
-            replace(state.H_g, parts=H_g), s, y), events
+        return replace(state, k=state.k + 1, H_a=replace(state.H_a, parts=H_a),
+                       H_g=replace(state.H_g, parts=H_g), s=s, y=y), events
 
     # --- what K-BFGS(L) does differently ----------------------------------------------------
 

@@ -23,7 +23,7 @@ from qnviz.curvature.double_damping import DampedPair, worst_case
 from qnviz.curvature.kronecker import Layers
 from qnviz.curvature.secant import CompactLBFGS
 from qnviz.fields import whole
-from qnviz.methods.base import Events, Look, column
+from qnviz.methods.base import Events, Failure, Look, column
 from qnviz.methods.kbfgs import KBFGS, KroneckerState, spectrum_bounds
 from qnviz.problems.base import ProblemSpec
 
@@ -40,10 +40,21 @@ class KBFGSL(KBFGS):
         r"H_g v = v + [S\,Y]\begin{bmatrix}R^{-\top}(D+Y^\top Y)R^{-1} & -R^{-\top}\\"
         r"-R^{-1} & 0\end{bmatrix}[S\,Y]^\top v,\qquad R = \mathrm{triu}(S^\top Y),\;"
         r"D = \mathrm{diag}(S^\top Y)")
+    fails: ClassVar[str] = ("Where a pair is forgotten, H_g is the identity again: a short memory "
+                            "forgets the steep directions, and an α that suited the learned H_g "
+                            "is far too large without it.")
+    failure: ClassVar[Failure] = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lr": 0.05, "memory": 1},
+        ({"name": "kbfgs_l", "lr": 0.05}, {"name": "kbfgs", "lr": 0.05}))
     look: ClassVar[Look] = Look("#56B4E9", "dash", "circle")
 
     name: Literal["kbfgs_l"] = "kbfgs_l"
     memory: int = whole(10, "p", "How many pairs each layer remembers.", ge=1, le=200)
+
+    def held(self, problem: ProblemSpec) -> int:
+        """K-BFGS's numbers and the pairs, which in small nets may be larger than the matrices."""
+        widest = max(layer.fan_out for layer in problem.layers)
+        return super().held(problem) + 4 * self.memory * len(problem.layers) * widest
 
     def identity(self, like: Tensor) -> CompactLBFGS:
         zero = like.new_zeros(*like.shape[:-1], self.memory, like.shape[-1])

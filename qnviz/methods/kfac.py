@@ -24,7 +24,7 @@ from torch import Tensor
 from qnviz.curvature.kronecker import damped, second_moment
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number, whole
-from qnviz.methods.base import Events, Look, State, column
+from qnviz.methods.base import Events, Failure, Look, State, column, curved
 from qnviz.methods.factored import Factored
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
@@ -55,8 +55,12 @@ class KFAC(Factored):
     reference: ClassVar[str] = ("J. Martens, R. Grosse, Optimizing Neural Networks with "
                                 "Kronecker-factored Approximate Curvature, ICML 2015, "
                                 "arXiv 1503.05671.")
-    fails: ClassVar[str] = ("Between two inversions it uses old curvature; with few samples G is "
-                            "noisy, and a small λ then turns noise into long steps.")
+    fails: ClassVar[str] = ("Between two inversions it uses old curvature: with a small λ, steps "
+                            "that suited the last inversion are soon far too long. Inverting at "
+                            "every step mends it, at a price.")
+    failure: ClassVar[Failure] = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lam": 0.01},
+        ({"name": "kfac", "lam": 0.01, "period": 1}, {"name": "kfac"}))
     look: ClassVar[Look] = Look("#CC79A7", "solid", "square")
 
     name: Literal["kfac"] = "kfac"
@@ -71,6 +75,12 @@ class KFAC(Factored):
 
     def passes(self, problem: ProblemSpec) -> float:
         return 5
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if not curved(problem):
+            return ("KFAC averages gradients for targets that the model itself draws, and a plain "
+                    "function draws none. Where it has residuals, write them: r1; r2.")
+        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KFACState:
         tape = oracle.forward(theta)

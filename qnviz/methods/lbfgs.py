@@ -14,7 +14,7 @@ from torch import Tensor
 
 from qnviz.curvature.secant import CompactLBFGS
 from qnviz.fields import whole
-from qnviz.methods.base import Events, Look
+from qnviz.methods.base import Events, Failure, Look
 from qnviz.methods.bfgs import BFGS
 from qnviz.problems.base import ProblemSpec
 
@@ -29,8 +29,13 @@ class LBFGS(BFGS):
     equations: ClassVar[str] = (r"H = \gamma I + [S\;\gamma Y]\begin{bmatrix}R^{-\top}(D+\gamma "
                                 r"Y^\top Y)R^{-1} & -R^{-\top}\\-R^{-1} & 0\end{bmatrix}"
                                 r"[S\;\gamma Y]^\top,\qquad \gamma = s^\top y/y^\top y")
-    reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 7.5."
-    fails: ClassVar[str] = "As BFGS under noise; a short memory also forgets useful pairs."
+    reference: ClassVar[str] = ("J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 7.5, "
+                                "doi 10.1007/978-0-387-40065-5.")
+    fails: ClassVar[str] = ("Where many eigenvalues differ, p pairs cannot hold them all: what is "
+                            "forgotten has to be learned again, and BFGS, which forgets nothing, "
+                            "arrives earlier.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "linear_net"}, {}, ({"name": "bfgs"},))
     look: ClassVar[Look] = Look("#7f7f7f", "dashdot", "star")
     dense: ClassVar[bool] = False
 

@@ -20,7 +20,7 @@ from torch.linalg import vecdot
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Look, Method, State, Summary, column
+from qnviz.methods.base import Events, Failure, Look, Method, State, Summary, column, curved
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
 
@@ -49,8 +49,12 @@ class LevenbergMarquardt(Method):
                                 r"\ \text{if gain}\ \varrho > 0,\ \text{else}\ \lambda\nu")
     reference: ClassVar[str] = ("K. Madsen, H. B. Nielsen, O. Tingleff, Methods for Non-Linear "
                                 "Least Squares Problems, 2004.")
-    fails: ClassVar[str] = ("Where the residuals are large and strongly curved, JᵀJ is far from "
-                            "the Hessian; and the dense solve limits it to small problems.")
+    fails: ClassVar[str] = ("On small batches most steps gain on their own batch what was "
+                            "predicted, so λ falls to nothing: a step that fits one batch exactly "
+                            "is far too long for the others, and the loss on all samples jumps.")
+    failure: ClassVar[Failure] = Failure(
+        "jumps", {"name": "linear_net", "batch": 5}, {},
+        ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
     look: ClassVar[Look] = Look("#767676", "longdash", "cross")
     dense: ClassVar[bool] = True
 
@@ -70,6 +74,9 @@ class LevenbergMarquardt(Method):
     def unavailable(self, problem: ProblemSpec) -> str | None:
         if getattr(problem, "loss", "squares") == "bce":
             return "Levenberg-Marquardt needs a sum of squares; this loss is a cross-entropy."
+        if not curved(problem):
+            return ("Levenberg-Marquardt needs a sum of squares; this function is none. Where it "
+                    "has residuals, write them: r1; r2.")
         if problem.size > DENSE_LIMIT:
             return (f"Levenberg-Marquardt solves a dense system of {problem.size:,} unknowns per "
                     f"step; the limit is {DENSE_LIMIT:,}.")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import ClassVar, Literal
 
 from qnviz.curvature.oracle import Oracle
-from qnviz.methods.base import Events, Look, column
+from qnviz.methods.base import Events, Failure, Look, column
 from qnviz.methods.sgd import SGD, Momentum
 
 
@@ -18,12 +18,19 @@ class Nesterov(SGD):
 
     title: ClassVar[str] = "Nesterov"
     idea: ClassVar[str] = ("Momentum that looks ahead: the gradient corrects the step after the "
-                           "velocity has been applied, so overshoot is noticed one step earlier. "
-                           "On convex problems that changes the rate from 1/k to 1/k².")
+                           "velocity has been applied. Overshoot is noticed one step earlier, "
+                           "so swings across a valley die out sooner. On convex problems, with μ "
+                           "rising towards 1, the error falls like 1/k² instead of 1/k.")
     equations: ClassVar[str] = (r"v \leftarrow \mu v - \alpha g,\qquad "
                                 r"\theta \leftarrow \theta + \mu v - \alpha g")
     reference: ClassVar[str] = ("Y. Nesterov, A method for solving the convex programming problem "
                                 "with convergence rate O(1/k²), 1983.")
+    fails: ClassVar[str] = ("Looking ahead costs step size: on a quadratic it diverges from "
+                            "2(1+μ)/((1+2μ) λ_max) on, at μ = 0.9 little more than a third of "
+                            "the α that plain momentum bears.")
+    failure: ClassVar[Failure] = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lr": 3e-3},
+        ({"name": "nesterov", "lr": 1e-3}, {"name": "sgd", "lr": 3e-3}), steps=1000)
     look: ClassVar[Look] = Look("#8a8a8a", "dash", "diamond")
 
     name: Literal["nesterov"] = "nesterov"

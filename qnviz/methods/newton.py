@@ -19,7 +19,7 @@ from qnviz.curvature.line_search import backtracking
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import eigen
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
 from qnviz.words import say
@@ -37,9 +37,14 @@ class Newton(Method):
                            "a good minimum the number of correct digits doubles per step.")
     equations: ClassVar[str] = (r"H = Q\,\mathrm{diag}(\mu)\,Q^\top,\qquad d = -Q\,\mathrm{diag}"
                                 r"\!\Big(\frac{1}{\max(|\mu|,\delta)+\lambda}\Big)Q^\top g")
-    reference: ClassVar[str] = "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4."
-    fails: ClassVar[str] = ("Needs the dense Hessian and its eigenvalues: fine for hundreds of "
-                            "parameters, impossible for millions.")
+    reference: ClassVar[str] = ("J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4, "
+                                "doi 10.1007/978-0-387-40065-5.")
+    fails: ClassVar[str] = ("On small batches it solves each batch for itself: directions that a "
+                            "batch does not see are flat to it, so steps along them are long, "
+                            "and the loss on all samples jumps.")
+    failure: ClassVar[Failure] = Failure(
+        "jumps", {"name": "linear_net", "batch": 5}, {},
+        ({"name": "newton", "lam": 10.0}, {"name": "kbfgs", "lr": 0.1, "lam": 0.1}))
     look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
     dense: ClassVar[bool] = True
 

@@ -28,7 +28,17 @@ from qnviz.curvature.krylov import Krylov, Product, Reason, conjugate_gradients
 from qnviz.curvature.minres import minres
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
-from qnviz.methods.base import Events, Look, Method, State, Summary, column
+from qnviz.methods.base import (
+    FLAT_LOSS,
+    Events,
+    Failure,
+    Look,
+    Method,
+    State,
+    Summary,
+    column,
+    curved,
+)
 from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.words import say
 
@@ -70,8 +80,12 @@ class NewtonKrylov(Method):
     reference: ClassVar[str] = ("S. Shen, T. Shao, K. Zhou, C. Jiang, F. Luo, Y. Yang, "
                                 "Second-order Neural Network Training Using Complex-step "
                                 "Directional Derivative, 2020, arXiv 2009.07098.")
-    fails: ClassVar[str] = ("Under strong noise each batch's Newton step solves that batch alone; "
-                            "the loss you report then jumps by orders of magnitude.")
+    fails: ClassVar[str] = ("Where the Hessian is indefinite, CG ends after a direction or two: "
+                            "the step follows steep directions alone, and along a flat valley it "
+                            "crawls. A trust region would use the negative curvature.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "rosenbrock", "start": (-10.0, 10.0)}, {},
+        ({"name": "newton"}, {"name": "scipy_trust_krylov"}))
     look: ClassVar[Look] = Look("#009E73", "solid", "triangle-up")
 
     ragged: ClassVar[frozenset[str]] = frozenset({
@@ -103,6 +117,11 @@ class NewtonKrylov(Method):
 
     def passes(self, problem: ProblemSpec) -> float:
         return 4 + self.budget * (6 if self.curvature == "hessian" else 3)
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if self.curvature == "gauss_newton" and not curved(problem):
+            return FLAT_LOSS
+        return None
 
     def recorded(self, problem: ProblemSpec) -> int:
         return 6 + 6 * self.budget + 4 * (HALVINGS + 1)

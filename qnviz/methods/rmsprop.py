@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.words import say
 
 
@@ -37,8 +37,11 @@ class RMSprop(Method):
     equations: ClassVar[str] = (r"v \leftarrow \beta v + (1-\beta) g^2,\qquad "
                                 r"\theta \leftarrow \theta - \alpha \frac{g}{\sqrt v + \epsilon}")
     reference: ClassVar[str] = "T. Tieleman, G. Hinton, Lecture 6.5, Coursera, 2012."
-    fails: ClassVar[str] = ("Its first steps are 1/√(1−β) times too long, as v starts at 0; near a "
-                            "minimum it keeps hopping by about α.")
+    fails: ClassVar[str] = ("Its steps do not shrink with the gradient, as √v shrinks as well: "
+                            "where the valley is narrower than α it keeps hopping from wall to "
+                            "wall.")
+    failure: ClassVar[Failure] = Failure(
+        "stalls", {"name": "rosenbrock"}, {"lr": 0.1}, ({"name": "rmsprop"},), steps=1000)
     look: ClassVar[Look] = Look("#a6761d", "dashdot", "triangle-up")
 
     name: Literal["rmsprop"] = "rmsprop"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
-from qnviz.methods.base import Events, Look, Method, State
+from qnviz.methods.base import Events, Failure, Look, Method, State
 from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.words import say
 
@@ -38,8 +38,8 @@ class SciPyReference(Method):
     """Base of the three references."""
 
     family: ClassVar[str] = FAMILY
-    reference: ClassVar[str] = ("P. Virtanen et al., SciPy 1.0, Nature Methods 17, 2020; "
-                                "scipy.optimize.minimize.")
+    reference: ClassVar[str] = ("P. Virtanen et al., SciPy 1.0, Nature Methods 17, 2020, "
+                                "doi 10.1038/s41592-019-0686-2; scipy.optimize.minimize.")
     solver: ClassVar[str]
     second_order: ClassVar[bool]
 
@@ -48,6 +48,11 @@ class SciPyReference(Method):
             return (f"{self.title} needs the same function at every evaluation; here it changes "
                     "with every batch. Set the noise to 0.")
         return None
+
+    def held(self, problem: ProblemSpec) -> int:
+        """The path as long as it may get, and SciPy's dense matrix, where it keeps one."""
+        dense = 0 if self.second_order else 4 * problem.size**2
+        return (LONGEST + 6) * problem.size + dense
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Recorded:
         solved = [self._solve(oracle, start) for start in theta]
@@ -119,7 +124,10 @@ class SciPyBFGS(SciPyReference):
     idea: ClassVar[str] = ("SciPy's BFGS, on our function and gradient. It should walk nearly as "
                            "our BFGS does. Where they part, line searches differ.")
     equations: ClassVar[str] = r"d = -Hg"
-    fails: ClassVar[str] = "Cannot run where the function changes with every batch."
+    fails: ClassVar[str] = ("It ends by SciPy's own test, no gradient entry above 1e−5: where the "
+                            "valley is flat, that is short of the minimum. Ours goes on.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "linear_net"}, {}, ({"name": "bfgs"},))
     look: ClassVar[Look] = Look("#b07aa1", "dot", "star")
     solver: ClassVar[str] = "BFGS"
     second_order: ClassVar[bool] = False
@@ -134,7 +142,11 @@ class SciPyNewtonCG(SciPyReference):
                            "ends CG at negative curvature. Its step comes from a Wolfe search, "
                            "not from the Taylor error.")
     equations: ClassVar[str] = r"Hd = -g\ \text{by CG}"
-    fails: ClassVar[str] = "Cannot run where the function changes with every batch."
+    fails: ClassVar[str] = ("It gives up at negative curvature as our Newton-Krylov does: where "
+                            "the Hessian is slightly indefinite along a flat valley, it crawls.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "rosenbrock", "start": (-10.0, 10.0)}, {},
+        ({"name": "newton_krylov"}, {"name": "scipy_trust_krylov"}))
     look: ClassVar[Look] = Look("#59a14f", "dot", "triangle-up")
     solver: ClassVar[str] = "Newton-CG"
     second_order: ClassVar[bool] = True
@@ -150,7 +162,10 @@ class SciPyTrustKrylov(SciPyReference):
                            "Products Hv are ours.")
     equations: ClassVar[str] = (r"\min_d\ g^\top d + \tfrac12 d^\top H d\quad "
                                 r"\text{s.t.}\ \|d\| \le \Delta")
-    fails: ClassVar[str] = "Cannot run where the function changes with every batch."
+    fails: ClassVar[str] = ("It ends by SciPy's own test, ‖∇f‖ ≤ 1e−4: on the flat floor of a "
+                            "valley that is short of the minimum. Newton's method goes on.")
+    failure: ClassVar[Failure] = Failure(
+        "slow", {"name": "rosenbrock"}, {}, ({"name": "newton"},))
     look: ClassVar[Look] = Look("#59a14f", "longdash", "diamond")
     solver: ClassVar[str] = "trust-krylov"
     second_order: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Look, Method, State, column
+from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.words import say
 
 
@@ -36,9 +36,13 @@ class SGD(Method):
                            "In a narrow valley the steep walls limit α, and the floor is slow.")
     equations: ClassVar[str] = r"v \leftarrow \mu v - \alpha g,\qquad \theta \leftarrow \theta + v"
     reference: ClassVar[str] = ("B. T. Polyak, Some methods of speeding up the convergence of "
-                                "iteration methods, 1964.")
-    fails: ClassVar[str] = ("Diverges when α exceeds 2(1+μ)/λ_max of the Hessian; crawls when "
-                            "λ_max/λ_min is large.")
+                                "iteration methods, 1964, doi 10.1016/0041-5553(64)90137-5.")
+    fails: ClassVar[str] = ("It diverges when α is well above 2(1+μ)/λ_max, the limit on a "
+                            "quadratic whose largest eigenvalue is λ_max. Well below that limit "
+                            "it crawls along the flat directions.")
+    failure: ClassVar[Failure] = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lr": 1e-2},
+        ({"name": "sgd", "lr": 3e-3}, {"name": "sgd", "lr": 3e-4}), steps=1000)
     look: ClassVar[Look] = Look("#8a8a8a", "dot", "square")
 
     name: Literal["sgd"] = "sgd"
