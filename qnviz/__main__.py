@@ -1,6 +1,7 @@
 """Headless qnviz: `python -m qnviz run SPEC.json --out run.npz`, `python -m qnviz list [--json]`.
 
 `python -m qnviz sweep SPEC.json --out map.npz` computes a map, and goes on from an unfinished one.
+`python -m qnviz export run.npz --out run.html` makes a page of a run, or pictures or numbers.
 
 Exit status: 0 done, 1 could not be carried out, 2 the request was wrong, 130 interrupted.
 """
@@ -13,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from qnviz import __version__, command_scoreboard
+from qnviz import __version__, command_export, command_scoreboard
 from qnviz.errors import QnvizError, SpecError
 
 
@@ -33,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     sweep.add_argument("--fresh", action="store_true", help="begin anew, whatever --out holds")
     command_scoreboard.options(commands.add_parser(
         "scoreboard", help="measure all methods on all problems: a table"))
+    command_export.options(commands.add_parser(
+        "export", help="make a page, pictures, numbers or a script of a run"))
     listing = commands.add_parser("list", help="list problems and methods")
     listing.add_argument("--json", action="store_true", help="as JSON")
     args = parser.parse_args(argv)
@@ -41,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
             from qnviz.command_sweep import sweep_command
 
             return sweep_command(args)
+        if args.command == "export":
+            return command_export.export_command(args)
         if args.command == "scoreboard":
             if text := command_scoreboard.scoreboard_command(args):
                 print(text)

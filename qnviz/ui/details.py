@@ -1,20 +1,18 @@
-"""Under the pictures: the numbers, the equations with the code that ran, and downloads."""
+"""Under the pictures: the numbers, the equations with the code that ran, and what to take home."""
 
 from __future__ import annotations
 
 import inspect
-import io
-import json
 import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from qnviz.errors import TraceError
+from qnviz.export.tables import columns
 from qnviz.fields import parameters
 from qnviz.figures.density import density
 from qnviz.figures.theme import THEMES
@@ -22,19 +20,22 @@ from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.spectra import Spectrum, hessian_spectrum
-from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
+from qnviz.runs.trace import Trace, looks
+from qnviz.ui.export import Shown, export
 from qnviz.ui.session import theme_name
 
 
-def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -> None:
+def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None],
+            shown: Shown | None = None) -> None:
     """A few tabs; only the open one is made: a changed control need not redraw the others.
 
-    `compute` offers to run a spec here, where a trace holds its pictures alone.
+    `compute` offers to run a spec here, where a trace holds its pictures alone; `shown` is what the
+    player above shows of the run, if it is not all of the trace against its steps.
     """
     names = ["Numbers", "Equations and code", "Export"]
     if not PROBLEMS[spec.problem.name].plane:
         names.append("Hessian spectrum")
-    numbers, code, export, *rest = st.tabs(names, on_change="rerun", key="details")
+    numbers, code, taken, *rest = st.tabs(names, on_change="rerun", key="details")
     if numbers.open:
         with numbers:
             _frame(summary(trace), hide_index=True)
@@ -44,9 +45,9 @@ def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -> 
     if code.open:
         with code:
             _code(trace, spec)
-    if export.open:
-        with export:
-            _export(trace, spec)
+    if taken.open:
+        with taken:
+            export(trace, spec, shown or Shown(trace), compute)
     if rest and rest[0].open:
         with rest[0]:
             _spectrum(trace, spec, compute)
@@ -81,26 +82,7 @@ def table(trace: Trace, label: str, run: int = 0) -> pd.DataFrame:
 
     What is looked at every few steps only, such as the loss of a net, is empty in between.
     """
-    c = trace[label]
-    stop, at = int(c["stopped"][run]), looks(c, run)
-    columns: dict[str, np.ndarray] = {"seconds": c["seconds"][:stop + 1],
-                                      "work": c["work"][:stop + 1, run]}
-    for name, a in c.items():
-        if name in STATE_COLUMNS and len(a) == len(c["step"]):
-            values = a[:len(at)] if name.startswith("path") else a[:len(at), run]
-            where = at
-        elif is_event(name):                   # row t+1 shows the step that led there
-            values, where = a[:stop, run], np.arange(1, stop + 1)
-        else:
-            continue
-        spread = np.full((stop + 1, *values.shape[1:]), np.nan)
-        spread[where] = values
-        if values.ndim == 1:
-            columns[name] = spread
-        elif values.shape[1] <= 8:
-            columns |= {f"{name}[{i}]" if values.shape[1] > 1 else name: spread[:, i]
-                        for i in range(values.shape[1])}
-    return pd.DataFrame(columns).rename_axis("step")
+    return pd.DataFrame(columns(trace, label, run)).rename_axis("step")
 
 
 def _code(trace: Trace, spec: RunSpec) -> None:
@@ -153,22 +135,3 @@ def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Trace: lambda t: t.key})
 def _spectrum_of(trace: Trace, label: str, step: int) -> Spectrum:
     return hessian_spectrum(trace, label, step)
-
-
-def _export(trace: Trace, spec: RunSpec) -> None:
-    def archive() -> bytes:
-        file = io.BytesIO()
-        trace.save(file)
-        return file.getvalue()
-
-    label = st.selectbox("Entrant for the CSV", [e.label for e in trace.entrants],
-                         key="details/csv")
-    with st.container(horizontal=True):
-        st.download_button("Run as spec (JSON)", json.dumps(spec.short(), indent=1),
-                           "qnviz-run.json", "application/json", on_click="ignore")
-        st.download_button("All numbers (.npz)", archive, "qnviz-run.npz",
-                           "application/octet-stream", on_click="ignore")
-        st.download_button(f"{label} (CSV)", lambda: table(trace, label).to_csv(),
-                           "qnviz-run.csv", "text/csv", on_click="ignore")
-    st.caption("The spec runs without the app: `python -m qnviz run qnviz-run.json --out run.npz`")
-    st.code(json.dumps(spec.short(), indent=1), language="json")

@@ -8,7 +8,9 @@ from typing import Any
 
 from streamlit.components import v2
 
-from qnviz.ui.player import encoded, nothing
+from qnviz import web
+from qnviz.ui.player import nothing, text
+from qnviz.web import encoded
 
 _HERE = Path(__file__).parent
 
@@ -18,9 +20,8 @@ SOURCES = ("cells.js", "panel.js", "mount.js", "streamlit.js")
 
 def source() -> str:
     """Return the maps' ES module: ``mountMaps``, its helpers, Streamlit's default export."""
-    shared = (_HERE.parent / "player" / name for name in ("tools.js", "component.js"))
-    files = (*shared, *(_HERE / name for name in SOURCES))
-    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+    own = ((_HERE / name).read_text(encoding="utf-8") for name in SOURCES)
+    return "\n".join([web.text("tools.js"), text("component.js"), *own])
 
 
 # Plotly's own style rules do not reach into a shadow root, hence `isolate_styles=False`.

@@ -8,7 +8,9 @@ from typing import Any
 
 from streamlit.components import v2
 
-from qnviz.ui.player import encoded, nothing
+from qnviz import web
+from qnviz.ui.player import nothing, text
+from qnviz.web import encoded
 
 _HERE = Path(__file__).parent
 
@@ -19,9 +21,8 @@ SOURCES = ("damping.js", "words.js", "shapes.js", "view.js", "readout.js", "moun
 
 def source() -> str:
     """Return the view's ES module: the formulas, ``mountPair``, Streamlit's default export."""
-    shared = (_HERE.parent / "player" / name for name in ("tools.js", "component.js"))
-    files = (*shared, *(_HERE / name for name in SOURCES))
-    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+    own = ((_HERE / name).read_text(encoding="utf-8") for name in SOURCES)
+    return "\n".join([web.text("tools.js"), text("component.js"), *own])
 
 
 _component = v2.component(

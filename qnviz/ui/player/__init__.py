@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from streamlit.components import v2
 
+from qnviz import web
+from qnviz.web import encoded
+
 _HERE = Path(__file__).parent
 
-SOURCES = ("tools.js", "views.js", "panel.js", "words.js", "keys.js", "player.js",
-           "component.js", "streamlit.js")
-"""The parts of the one ES module that the browser loads, in order."""
+AROUND = ("component.js", "streamlit.js")
+"""What makes a Streamlit component of the player, after its own parts."""
 
 
 def source() -> str:
     """Return the player's ES module: ``mountPlayer``, the helpers, Streamlit's default export."""
-    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SOURCES)
+    return "\n".join([web.script(), *(text(name) for name in AROUND)])
+
+
+def text(name: str) -> str:
+    """A file of this folder."""
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 # Plotly's own style rules do not reach into a shadow root, hence `isolate_styles=False`.
 _component = v2.component(
     "qnviz_player",
     js=source(),
-    css=(_HERE / "player.css").read_text(encoding="utf-8"),
+    css=web.style(),
     isolate_styles=False,
 )
 
@@ -72,24 +77,3 @@ def player(
 
 def nothing() -> None:
     """Stand in for a callback: Streamlit keeps only values that have one."""
-
-
-def encoded(payload: dict[str, Any]) -> bytes:
-    """Write the payload as JSON bytes, NaN and infinities as null: a browser's JSON knows neither.
-
-    Bytes, as Streamlit would write a dict three times over: to send it, to hash it, to compare it.
-    """
-    try:
-        return json.dumps(payload, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError:
-        return json.dumps(_without_nan(payload), allow_nan=False, ensure_ascii=False).encode()
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _without_nan(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return value

@@ -185,7 +185,8 @@ class Player {
   }
 
   get scale() {
-    return this.root.clientWidth >= WIDE ? LARGE : 1;
+    const wanted = Number(getComputedStyle(this.root).getPropertyValue("--qnviz-scale"));
+    return wanted || (this.root.clientWidth >= WIDE ? LARGE : 1);
   }
 
   lay(model) {
