@@ -7,13 +7,13 @@ from qnviz.runs.scoreboard import board
 from qnviz.runs.sweeping import sweep
 from qnviz.ui import atlas, basins, damping, krylov
 from qnviz.ui.atlas_view import shipped
-from qnviz.ui.defaults import IMAGES, LAB, LINEAR, RACE
+from qnviz.ui.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
 
 LARGE = 1000                     # parameters of which a shipped run keeps the last alone
 
 if __name__ == "__main__":
     for name, settings in (("home", RACE), ("rosenbrock", LAB), ("linear_net", LINEAR),
-                           ("autoencoder", IMAGES),
+                           ("autoencoder", IMAGES), ("function", FUNCTION),
                            ("damping", next(iter(damping.LABS.values()))),
                            ("krylov", next(iter(krylov.LABS.values())))):
         spec = settings.spec()

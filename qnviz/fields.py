@@ -48,7 +48,7 @@ def optional_whole(default: int | None, symbol: str, help: str, *, ge: int, le: 
     return whole(default, symbol, help, ge=ge, le=le)              # type: ignore[arg-type]
 
 
-def text(default: Any, help: str, kind: Literal["widths", "data"]) -> Any:
+def text(default: Any, help: str, kind: Literal["widths", "data", "expression"]) -> Any:
     """Declare a field that a person writes or picks as text of a certain kind."""
     return Field(default, description=help,
                  json_schema_extra={"symbol": "", "log": False, "unit": "", "kind": kind})
@@ -65,7 +65,7 @@ class Parameter:
     """One declared hyper-parameter, as every other part of the program sees it."""
 
     name: str
-    kind: Literal["float", "int", "choice", "bool", "widths", "data"]
+    kind: Literal["float", "int", "choice", "bool", "widths", "data", "expression"]
     default: Any
     symbol: str
     help: str
@@ -83,7 +83,7 @@ class Parameter:
         """The allowed values in words, such as ``0 < lam < 1``."""
         if self.kind in ("choice", "bool"):
             return "one of " + ", ".join(str(o) for o in self.options)
-        if self.kind in ("widths", "data"):
+        if self.kind in ("widths", "data", "expression"):
             return "see its description"
         low = "" if self.low is None else f"{self.low:g} {'<' if self.low_open else '≤'} "
         high = "" if self.high is None else f" {'<' if self.high_open else '≤'} {self.high:g}"

@@ -278,6 +278,12 @@ SMALL: dict[str, dict[str, dict]] = {     # of nets, sizes at which dense method
         "": {"samples": 40},
         "minibatch": {"samples": 40, "batch": 8, "width": 7, "init": "scaled"},
         "deep": {"samples": 30, "depth": 3, "width": 4, "init": "scaled"}},
+    "function": {
+        # 20 steps end nowhere near the minimum of this one
+        "": {"f": "100*(y - x^2)^2 + (1 - x)^2", "start": (-1.2, 1.0), "start_noise": 0.3},
+        "plain": {"f": "(x^4 - 16*x^2 + 5*x)/2 + (y^4 - 16*y^2 + 5*y)/2", "start": (1.5, -1.0),
+                  "start_noise": 0.3}},
+    "rosenbrock_n": {"": {"n": 6, "start_noise": 0.2}},
     "autoencoder": {
         "relu-bce": TINY | {"batch": 8},
         "tanh-mse": TINY | {"batch": None, "activation": "tanh", "loss": "mse"},

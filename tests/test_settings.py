@@ -13,12 +13,12 @@ from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
 from qnviz.ui import damping, krylov
 from qnviz.ui.controls import _decades, _step
-from qnviz.ui.defaults import IMAGES, LAB, LINEAR, RACE
+from qnviz.ui.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
 from qnviz.ui.settings import Settings, read_query, write_query
 from qnviz.ui.store import Store, shipped
 
 DEFAULTS = {"home": RACE, "rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES,
-            "damping": next(iter(damping.LABS.values())),
+            "function": FUNCTION, "damping": next(iter(damping.LABS.values())),
             "krylov": next(iter(krylov.LABS.values()))}
 
 

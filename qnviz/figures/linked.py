@@ -51,6 +51,8 @@ LAYOUTS: dict[str, list[list[str]]] = {
     "linear_net": [["path", "eig", "singular"], ["loss", "@words"], ["zeros", "drift", "krylov"]],
     "autoencoder": [["path", "eig", "reconstructions"], ["loss", "@words"],
                     ["codes", "factors", "krylov"]],
+    "function": [["path", "eig", "krylov"], ["loss", "@words"]],
+    "rosenbrock_n": [["path", "eig", "krylov"], ["loss", "@words"]],
     "damping": [["eig-*"], ["ratios", "raster", "loss"], ["@words"]],
     "fork": [["loss", "eig", "path"]],
     "krylov": [["path", "krylov", "trials"], ["loss", "reasons", "@words"]],
@@ -80,7 +82,8 @@ def plain(value: Any) -> Any:
 
 def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run: int = 0,
            frame: int | None = None, autoplay: bool = True, plotly_url: str = "",
-           follow: bool | None = None, layout: str | None = None) -> dict[str, Any]:
+           follow: bool | None = None,
+           layout: str | tuple[tuple[str, ...], ...] | None = None) -> dict[str, Any]:
     """The player's payload for a race: the pictures of its problem, and words.
 
     Args:
@@ -92,9 +95,10 @@ def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run:
         autoplay: whether the race plays at once.
         plotly_url: where the browser finds plotly.js.
         follow: whether the playhead keeps up with a run that grows; by default, while one does.
-        layout: a name in LAYOUTS; by default the problem's.
+        layout: a name in LAYOUTS, or rows of pictures' ids; by default the problem's.
     """
-    rows = LAYOUTS[layout or trace.spec["problem"]["name"]]
+    rows = [list(row) for row in layout] if isinstance(layout, tuple) else (
+        LAYOUTS[layout or trace.spec["problem"]["name"]])
     if len(rows) > 2 and not any("krylov_reason" in trace[e.label] for e in trace.entrants):
         rows = [[name for name in row if name != "krylov"] for row in rows]
     pictures = [PICTURES[name](trace, THEMES[theme], axis, run)

@@ -126,7 +126,9 @@ def log_range(low: float, high: float, growing: bool = False) -> list[float]:
 
     While a run is growing it ends at quarters of decades, so that the axis seldom moves.
     """
-    a, b = np.log10(max(low, 1e-300)), np.log10(max(high, 1e-300))
+    # float32 knows no 1e-300: it would be 0; infinity and NaN have no place on an axis
+    a, b = sorted(np.nan_to_num(np.log10(max(float(v), 1e-300)), posinf=300.0)
+                  for v in (low, high))
     air = 0.05 * max(b - a, 1.0)
     if growing:
         return [float(np.floor(4 * (a - air)) / 4), float(np.ceil(4 * (b + air)) / 4)]

@@ -21,6 +21,7 @@ from qnviz.methods.base import Events, Failure, Look, Method, State
 from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.words import say
 
+PRODUCTS = 50                                  # with the Hessian that a step usually needs at most
 LONGEST = 2000                                 # iterations that are recorded at most
 FAMILY = "outside"
 
@@ -48,6 +49,9 @@ class SciPyReference(Method):
             return (f"{self.title} needs the same function at every evaluation; here it changes "
                     "with every batch. Set the noise to 0.")
         return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 6 + 6 * min(problem.size, PRODUCTS) * self.second_order
 
     def held(self, problem: ProblemSpec) -> int:
         """The path as long as it may get, and SciPy's dense matrix, where it keeps one."""

@@ -318,6 +318,9 @@ class ProblemSpec(Frozen):
     reference: ClassVar[str]
     equation: ClassVar[str]                  # LaTeX
     plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
+    axes: ClassVar[tuple[str, str]] = ("x_1", "x_2")      # what the plane's axes are called, LaTeX
+    still: ClassVar[float | None] = None     # ‖∇f‖ at which pages call a run arrived, if they do
+    reach: ClassVar[float] = 10.0            # the largest coordinate of a start in the plane
     loss_name: ClassVar[str] = "loss"        # what the reported loss is called
     rare: ClassVar[tuple[str, ...]] = ()     # fields that pages put aside, to keep one row
     most_looks: ClassVar[int | None] = None  # iterates looked at in a run; None: every one
@@ -339,6 +342,26 @@ class ProblemSpec(Frozen):
     def minimiser(self) -> tuple[float, float]:
         """Where the loss is smallest in the plane."""
         raise TypeError(f"{type(self).__name__} has no plane")
+
+    @property
+    def minimisers(self) -> tuple[tuple[float, float], ...]:
+        """All points of the plane where the loss is smallest, as far as they are known."""
+        return (self.minimiser,)
+
+    @property
+    def lowest(self) -> float | None:
+        """The smallest loss, from which `stop_loss` counts; None where none is known."""
+        return 0.0
+
+    @property
+    def signed(self) -> bool:
+        """Whether the loss may fall below 0, so that ratios of losses mean nothing."""
+        return False
+
+    @property
+    def undefined(self) -> str | None:
+        """Why there is no loss at the start, in a sentence; None where there is one."""
+        return None
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -84,5 +84,24 @@ class BinaryCrossEntropy:
         return s - (uniform() < s).to(u.dtype)
 
 
+class Itself:
+    """The loss of a plain function: the output itself, whose Hessian in u is 0."""
+
+    squares: float | None = None
+
+    def value(self, u: Tensor, t: Tensor) -> Tensor:
+        return u.sum(-1)
+
+    def gradient(self, u: Tensor, t: Tensor) -> Tensor:
+        return torch.ones_like(u)
+
+    def hessian(self, u: Tensor) -> Tensor:
+        return u.new_zeros(1, 1, 1)
+
+    def sampled_gradient(self, u: Tensor, uniform: Draw, normal: Draw) -> Tensor:
+        raise NotImplementedError("a plain function has no predictive distribution")
+
+
+# a plain function is no net's loss: Itself is not among them
 LOSSES: dict[str, Loss] = {
     "squares": Squares(1.0), "mse": Squares(0.5), "bce": BinaryCrossEntropy()}

@@ -9,31 +9,13 @@ e^softplus(x) = 1 + eˣ, the same without a kink.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from qnviz.problems.activations import ACTIVATIONS
 from qnviz.problems.base import Batch, Layer, Problem
-
-
-class _Itself:
-    """The loss whose value is the output itself."""
-
-    squares = None
-
-    def value(self, u: Tensor, t: Tensor) -> Tensor:
-        return u.sum(-1)
-
-    def gradient(self, u: Tensor, t: Tensor) -> Tensor:
-        return torch.ones_like(u)
-
-    def hessian(self, u: Tensor) -> Tensor:
-        return torch.zeros_like(u)
-
-    def sampled_gradient(self, u: Tensor, uniform: Any, normal: Any) -> Tensor:
-        raise NotImplementedError("a plain function has no predictive distribution")
+from qnviz.problems.losses import Itself
 
 
 def _jet(name: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,7 +43,7 @@ class OneVariable(Problem):
         activation = "relu" if name == "exp_relu" else "identity"
         super().__init__((Layer(1, 1, bias=False, activation=activation),), "squares", dtype,
                          torch.device("cpu"))
-        self.loss, self.name, self.x = _Itself(), name, x
+        self.loss, self.name, self.x = Itself(), name, x
 
     def start(self, seed: int, runs: Tensor) -> Tensor:
         return torch.full((len(runs), 1), self.x, dtype=self.dtype)

@@ -7,7 +7,7 @@ so looking costs one pass per chunk, not one per step, and is not charged to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -64,7 +64,7 @@ class Progress:
                 columns[label] |= path
         trace = Trace(
             spec=spec.model_dump(mode="json"), key=spec.key(),
-            entrants=_entrants([lane.method for lane in self.lanes]),
+            entrants=entrants([lane.method for lane in self.lanes]),
             columns=columns, plane=flat,
             scene={"loss_name": np.array(spec.problem.loss_name)} | problem.scene(),
             words={label: lane.words() for label, lane in lanes.items()},
@@ -113,15 +113,15 @@ def run(spec: RunSpec) -> Trace:
     return last.trace()
 
 
-def _entrants(methods: list[Method]) -> list[Entrant]:
+def entrants(methods: Sequence[Method]) -> list[Entrant]:
     """How each entrant is called and drawn; twins share a colour, not dash and marker."""
-    entrants = []
+    found = []
     for i, m in enumerate(methods):
         name = m.entrant if m.label else m.title
         twins = sum(type(other) is type(m) for other in methods[:i])
         color, dash, marker = m.look
-        entrants.append(Entrant(
+        found.append(Entrant(
             m.entrant, m.name, name, color,
             DASHES[(DASHES.index(dash) + twins) % len(DASHES)],
             MARKERS[(MARKERS.index(marker) + twins) % len(MARKERS)], m.family))
-    return entrants
+    return found

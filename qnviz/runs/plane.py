@@ -29,13 +29,21 @@ ASTRAY = 10.0                         # times the loss at the start: such iterat
 
 
 def plane(spec: ProblemSpec, problem: Problem) -> dict[str, np.ndarray]:
-    """X (n,), y (n,), z (n, n) with z[i, j] = loss at (x[j], y[i]), over the problem's window."""
+    """X (n,), y (n,), z (n, n) with z[i, j] = loss at (x[j], y[i]), over the problem's window.
+
+    With the minimisers (k, 2) and the lowest loss as far as they are known, and the axes' names.
+    """
     (x0, x1), (y0, y1) = spec.window
     x = torch.linspace(x0, x1, POINTS, dtype=problem.dtype, device=problem.device)
     y = torch.linspace(y0, y1, POINTS, dtype=problem.dtype, device=problem.device)
     z = surface(problem, _same, x, y, problem.reference())
-    return {"x": x.cpu().numpy(), "y": y.cpu().numpy(), "z": z,
-            "minimiser": np.array(spec.minimiser)}
+    return {"x": x.cpu().numpy(), "y": y.cpu().numpy(), "z": z} | landmarks(spec)
+
+
+def landmarks(spec: ProblemSpec) -> dict[str, np.ndarray]:
+    """What is known of the plane of two parameters without computing anything."""
+    found = {"minimiser": np.array(spec.minimisers).reshape(-1, 2), "axes": np.array(spec.axes)}
+    return found if spec.lowest is None else found | {"lowest": np.array(spec.lowest)}
 
 
 def surface(problem: Problem, place: Callable[[Tensor], Tensor], x: Tensor, y: Tensor,

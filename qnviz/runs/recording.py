@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from qnviz.runs.spec import RunSpec
@@ -10,6 +12,22 @@ from qnviz.words import say
 
 Rows = dict[str, np.ndarray]
 BLOWN = 1e6                          # times the loss at the start: a run that ends there diverged
+
+
+def far(loss: Any, first: Any, signed: bool) -> Any:
+    """Which runs ended absurdly far from their first loss, arrays or tensors alike.
+
+    Where a loss may be negative it is compared with 1 more, as ratios to a first loss near 0 mean
+    nothing; and far below is as bad as far above: there such a loss falls without end.
+    """
+    return abs(loss) > BLOWN * (1 + abs(first)) if signed else loss > BLOWN * first
+
+
+def near(loss: Any, lowest: float | None, limit: float | None) -> Any:
+    """Which losses are within `limit` of the lowest one: what ends a run as converged."""
+    if limit is None or lowest is None:
+        return loss != loss                    # none is: without a goal only the gradient tells
+    return loss <= limit if lowest == 0 else abs(loss - lowest) <= limit
 
 
 class Recording:
@@ -51,19 +69,16 @@ class Recording:
             return
         loss, grad, theta = (self.parts[n][-1] for n in ("loss", "grad_norm", "theta"))
         finite = np.isfinite(loss) & np.isfinite(theta).all(-1)
-        below = {}
-        for name, values, limit in (("loss", loss, self.spec.stop_loss),
-                                    ("‖∇f‖ =", grad, self.spec.stop_grad)):
-            with np.errstate(invalid="ignore"):
-                below[name] = finite & (values <= (-1.0 if limit is None else limit))
-        ended = ~finite | np.logical_or.reduce(list(below.values()))
+        with np.errstate(invalid="ignore"):
+            good = finite & near(loss, self.spec.problem.lowest, self.spec.stop_loss)
+            still = finite & near(grad, 0.0, self.spec.stop_grad)
+        ended = ~finite | good | still
         for r in np.flatnonzero(ended.any(0) & (self.status == "running")):
             i = int(ended[:, r].argmax())
             if finite[i, r]:
                 self.status[r], self.stopped[r], self.held[r] = "converged", looked[i], first + i
-                name, values, limit = ("loss", loss, self.spec.stop_loss) if below["loss"][
-                    i, r] else ("‖∇f‖ =", grad, self.spec.stop_grad)
-                self.why[r] = f"{name} {say(values[i, r])} ≤ {say(limit or 0)}"
+                self.why[r] = self._goal(float(loss[i, r])) if good[i, r] else (
+                    f"‖∇f‖ = {say(grad[i, r])} ≤ {say(self.spec.stop_grad or 0)}")
             else:
                 self.status[r], self.held[r] = "diverged", max(0, first + i - 1)
                 self.stopped[r] = self._first_bad(int(r), looked[i], first + i)
@@ -71,9 +86,24 @@ class Recording:
             left = self.status == "running"
             self.status[left] = np.where(self._blown()[left], "diverged", "budget")
 
+    def _goal(self, loss: float) -> str:
+        """How near a loss is to the lowest one, in words."""
+        lowest, limit = self.spec.problem.lowest, say(self.spec.stop_loss or 0)
+        if not lowest:
+            return f"loss {say(loss)} ≤ {limit}"
+        return f"loss {say(loss)}, within {limit} of the lowest known, {say(lowest)}"
+
+    def _saddle(self, row: int, run: int) -> str:
+        """A word of warning where the gradient vanished but the loss can still fall."""
+        if "hessian_min" not in self.parts or not self.why[run].startswith("‖∇f‖"):
+            return ""
+        low = float(self.at("hessian_min", row, run))
+        return f", at a saddle: the Hessian has the eigenvalue {say(low)}" if low < -1e-6 else ""
+
     def _blown(self) -> np.ndarray:
-        """Which runs stand far above their start."""
-        return self.parts["loss"][-1][-1] > BLOWN * self.parts["loss"][0][0]
+        """Which runs stand far from their start."""
+        return far(self.parts["loss"][-1][-1], self.parts["loss"][0][0],
+                   self.spec.problem.signed)
 
     def _first_bad(self, r: int, looked: int, row: int) -> int:
         """The first iterate that is not finite: steps on batches tell it between two looks."""
@@ -139,7 +169,12 @@ class Recording:
         t, status, row = min(int(self.stopped[run]), self.k), self.status[run], self.last_row(run)
         loss, grad = (float(self.at(n, row, run)) for n in ("loss", "grad_norm"))
         if status == "converged":
-            return f"Converged at step {t}: {self.why[run]}."
+            return f"Converged at step {t}: {self.why[run]}{self._saddle(row, run)}."
+        if status == "diverged" and loss < 0 and far(loss, float(self.at("loss", 0, run)), True):
+            return (f"Diverged: at step {self.step[row]} the loss is {say(loss)}. It falls without "
+                    "end: this way the function has no minimum.")
+        if status == "diverged" and t == 0:
+            return "Diverged at once: the function has no value at the start."
         if status == "diverged" and np.isfinite(loss) and self.step[row] == self.spec.steps:
             return (f"Diverged: after all {t} steps the loss is {say(loss)}, "
                     f"{say(loss / float(self.at('loss', 0, run)))} times that at the start. Try a "

@@ -53,7 +53,7 @@ class RunSpec(Frozen):
     steps: int = Field(300, ge=1, le=MAX_STEPS)
     runs: int = Field(1, ge=1, le=MAX_RUNS)
     seed: int = Field(0, ge=0, lt=2**63)
-    stop_loss: float | None = Field(None, ge=0, le=1e300)
+    stop_loss: float | None = Field(None, ge=0, le=1e300)     # above the problem's lowest loss
     stop_grad: float | None = Field(None, ge=0, le=1e300)
     dtype: Literal["float64", "float32"] = "float64"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -77,6 +77,8 @@ class RunSpec(Frozen):
                     f"methods[{i}] would hold {live / 1e9:.1f} GB at once for {self.runs:,} runs "
                     f"of {self.problem.size:,} parameters; the limit is {MAX_LIVE / 1e9:.0f} GB. "
                     "Take fewer runs")
+        if why := self.problem.undefined:
+            raise ValueError(why)
         if self.fork is not None:
             self._forks(self.fork)
         if self.bytes > MAX_BYTES:
@@ -214,12 +216,21 @@ def load_json(path: str | Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SpecError([f"The spec file {name} cannot be read: {why}."]) from None
+    return json_of(text, f"The spec file {name}")
+
+
+def json_of(text: str, called: str) -> Any:
+    """What JSON text holds; `called` begins a complaint.
+
+    Raises:
+        SpecError: it is no JSON.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise SpecError([f"The spec file {name} is not valid JSON: {error.msg} in line "
+        raise SpecError([f"{called} is not valid JSON: {error.msg} in line "
                          f"{error.lineno}, column {error.colno}."]) from None
     except ValueError as error:                      # a number of thousands of digits
-        raise SpecError([f"The spec file {name} cannot be read: {error}."]) from None
+        raise SpecError([f"{called} cannot be read: {error}."]) from None
     except RecursionError:
-        raise SpecError([f"The spec file {name} is nested too deeply."]) from None
+        raise SpecError([f"{called} is nested too deeply."]) from None

@@ -22,7 +22,7 @@ from qnviz.curvature.oracle import Oracle, tapes
 from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Problem
 from qnviz.runs.lane import WATCHED_MATRIX
-from qnviz.runs.recording import BLOWN, Rows
+from qnviz.runs.recording import Rows, far, near
 from qnviz.runs.spec import RunSpec
 
 CHUNK = 8                            # steps between two looks at who has ended
@@ -57,8 +57,8 @@ def tally(spec: RunSpec, method: Method, problem: Problem, fleet: Fleet,
         check: called before every pass through the net; may raise to end all.
 
     Returns:
-        Per run (R,): status (a code of STATUS; a run that is not finite, or that ends above BLOWN
-        times its first loss, diverged), stopped (its number of steps), final_loss at the last
+        Per run (R,): status (a code of STATUS; a run that is not finite, or that ends `far`
+        from its first loss, diverged), stopped (its number of steps), final_loss at the last
         iterate (NaN where diverged), work in units, seconds (its share of the time in which
         the batch took its steps), end (R, P) where the problem's theta is a point of the plane, and
         the method's own summaries.
@@ -149,7 +149,7 @@ class _Tally:
         finite = torch.isfinite(loss) & torch.isfinite(thetas).all(-1)
         good = torch.zeros_like(finite)
         if self.spec.stop_loss is not None:
-            good |= finite & (loss <= self.spec.stop_loss)
+            good |= finite & near(loss, self.spec.problem.lowest, self.spec.stop_loss)
         if grad is not None and self.spec.stop_grad is not None:
             good |= finite & (grad <= self.spec.stop_grad)
         over = good | ~finite
@@ -170,7 +170,7 @@ class _Tally:
         if not new.looked[-1][0]:
             self.first_loss[at] = self.loss[at]
         if new.looked[-1][0] == self.spec.steps:           # until here it might have come back
-            blown = self.loss[at] > BLOWN * self.first_loss[at]
+            blown = far(self.loss[at], self.first_loss[at], self.spec.problem.signed)
             code = torch.where(code == RUNNING, torch.where(blown, DIVERGED, BUDGET), code)
         self.status[at], self.stopped[at] = code, stopped
         left = torch.nonzero(code == RUNNING)[:, 0]

@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from qnviz.errors import ExpressionError
 from qnviz.fields import Parameter
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
+from qnviz.problems.expression import parse
 from qnviz.words import say
 
 STEPS_PER_DECADE = (1, 2, 5)
@@ -22,7 +24,7 @@ def control(q: Parameter, key: str, in_row: bool = False) -> Any:
     """
     symbol = f"${q.symbol}$ " if q.symbol else ""
     label = f"{symbol}{q.name.replace('_', ' ')}" + (f" ({q.unit})" if q.unit else "")
-    help = q.help if q.kind in ("widths", "data") else (
+    help = q.help if q.kind in ("widths", "data", "expression") else (
         f"{q.help} Allowed: {q.range}. Default: {_shown(q.default)}.")
     if q.kind == "choice":
         return st.selectbox(label, q.options, key=key, help=help,
@@ -30,6 +32,8 @@ def control(q: Parameter, key: str, in_row: bool = False) -> Any:
                             format_func=lambda o: o.replace("_", " "))
     if q.kind == "bool":
         return st.toggle(label, key=key, help=help)
+    if q.kind == "expression":
+        return _expression(q, key)
     if q.kind == "widths":
         return st.text_input(label, key=key, help=help, placeholder="as published", width=210)
     if q.kind == "data":
@@ -51,6 +55,37 @@ def control(q: Parameter, key: str, in_row: bool = False) -> Any:
     value = st.session_state[key]
     return st.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
                      format=f"%.{max(0, -math.floor(math.log10(step)))}f")
+
+
+def _expression(q: Parameter, key: str) -> str:
+    """A text box for a function; what it does not understand leaves the function as it was."""
+    state, box, shown = st.session_state, f"{key}/typed", f"{key}/shown"
+    if box not in state or state.get(shown) != state[key]:      # it came from a link or a preset
+        state[box] = state[shown] = state[key]
+        state.pop(f"{key}/fault", None)
+    st.text_input(f"{q.name}(x, y)", key=box, help=q.help, width=370, on_change=_take, args=(key,))
+    return state[key]
+
+
+def _take(key: str) -> None:
+    state = st.session_state
+    typed = state[f"{key}/typed"].strip()
+    try:
+        parse(typed)
+    except ExpressionError as error:
+        state[f"{key}/fault"] = str(error)
+    else:
+        state[key] = state[f"{key}/shown"] = typed
+        state.pop(f"{key}/fault", None)
+
+
+def misunderstood(q: Parameter, key: str) -> str | None:
+    """What is wrong with a function just typed, in a sentence; the last good one stands."""
+    state = st.session_state
+    if q.kind != "expression" or state.get(f"{key}/shown") != state.get(key):
+        return None
+    fault = state.get(f"{key}/fault")
+    return fault and f"{q.name}: {fault} The last good one is shown."
 
 
 def _known_data(chosen: str) -> list[str]:

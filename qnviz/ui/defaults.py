@@ -1,5 +1,6 @@
 """The states in which pages open, and the presets they offer."""
 
+from qnviz.problems.gallery import CLASSICS
 from qnviz.ui.settings import Settings
 
 # α from a grid of six, by steps to 1e-4 from the classic start at ε = 1; λ is the paper's demo's.
@@ -47,3 +48,35 @@ IMAGES_KRYLOV = {"newton_krylov": {"budget": 10, "lam": 0.1},
                  "newton_krylov~2": {"budget": 10, "lam": 0.1, "curvature": "gauss_newton"}}
 IMAGES_FIRST_ORDER = {"sgd": {"lr": 0.01}, "nesterov": {"lr": 0.01}, "adam": {"lr": 5e-3},
                       "rmsprop": {"lr": 2e-3}, "curveball": {}}
+
+# α and λ by steps to the minimum from each classic's start; on plain functions, whose Gauss-Newton
+# matrix is 0, CurveBall looks at the Hessian and needs more damping against its negative side; so
+# it does in the opening state, as settings stay when a visitor types a function
+TYPED = {"himmelblau": {"kbfgs": {"lr": 0.2, "lam": 0.3}, "adam": {"lr": 0.1},
+                        "curveball": {"curvature": "hessian", "lam": 50.0}},
+         "beale": {"kbfgs": {"lr": 0.1, "lam": 0.3}, "adam": {"lr": 0.3}},
+         "booth": {"kbfgs": {"lr": 0.2, "lam": 0.3}, "adam": {"lr": 1.0}},
+         "styblinski_tang": {"kbfgs": {"lr": 0.05, "lam": 0.3}, "adam": {"lr": 0.1},
+                             "curveball": {"curvature": "hessian", "lam": 100.0}},
+         "goldstein_price": {"kbfgs": {"lr": 3e-3, "lam": 0.3}, "adam": {"lr": 0.1},
+                             "curveball": {"curvature": "hessian", "lam": 100.0}},
+         "saddle": {"kbfgs": {"lr": 0.1, "lam": 0.3}, "adam": {"lr": 0.03},
+                    "curveball": {"curvature": "hessian", "lam": 10.0}},
+         "narrow": {"kbfgs": {"lr": 0.05, "lam": 0.3}, "adam": {"lr": 0.3}}}
+TYPED_RACERS = ("kbfgs", "curveball", "newton_krylov", "bfgs", "newton", "adam")
+
+
+def classic(name: str) -> Settings:
+    """A classic test function with methods that suit it."""
+    c, suits = CLASSICS[name], TYPED[name]
+    x, y = c.middle
+    problem = {"name": "function", "f": c.f, "start": list(c.start), "mid_x": x, "mid_y": y,
+               "half_width": c.half}
+    return Settings(problem, {e: suits.get(e, {}) for e in TYPED_RACERS},
+                    tuned=suits | {"kbfgs_l": suits["kbfgs"], "sgd": {"lr": 1e-3}})
+
+
+FUNCTION = classic("himmelblau")
+CHAIN = {"kbfgs": {"lr": 0.02, "lam": 0.1}, "adam": {"lr": 0.3}}
+ROSENBROCK_N = Settings({"name": "rosenbrock_n"}, {e: CHAIN.get(e, {}) for e in TYPED_RACERS},
+                        tuned=CHAIN | {"kbfgs_l": CHAIN["kbfgs"], "sgd": {"lr": 3e-4}})

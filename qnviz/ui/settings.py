@@ -18,6 +18,7 @@ from qnviz.errors import SpecError
 from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.base import ProblemSpec
+from qnviz.problems.expression_text import from_address
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
 
@@ -95,7 +96,11 @@ class Settings:
         problem = self.problem_spec()
         found = {}
         for e in self.entrants:
-            if why := METHODS[base(e)]().unavailable(problem):
+            try:
+                method = METHODS[base(e)].model_validate(self.method(e))
+            except ValidationError:            # told when the run is described
+                continue
+            if why := method.unavailable(problem):
                 found[e] = why
         return found
 
@@ -106,14 +111,17 @@ class Settings:
             SpecError: the problem is described wrongly, or the run is too large.
             DataError: the data cannot be read.
         """
-        wide = self.problem_spec().size > DOUBLE_LIMIT
+        problem = self.problem_spec()
+        wide = problem.size > DOUBLE_LIMIT
+        # 0 as the loss to stop at asks for all steps
+        arrived = {"stop_grad": problem.still} if problem.still and self.stop_loss else {}
         out = self.unavailable()
         methods = [self.method(e) for e in self.entrants if e not in out]
         if not methods:
             return None
         return parse({"problem": self.problem, "methods": methods, "steps": self.steps,
                       "seed": self.seed, "stop_loss": self.stop_loss,
-                      "dtype": "float32" if wide else "float64"})
+                      "dtype": "float32" if wide else "float64"} | arrived)
 
 
 def base(entrant: str) -> str:
@@ -153,12 +161,14 @@ def read_query(query: Mapping[str, str], default: Settings) -> Settings:
     entrants = _entrants(left.pop("m", None), default, notes)
     s = replace(default, entrants=entrants)
 
-    optional = {q.name for q in parameters(PROBLEMS[s.problem["name"]]) if q.optional}
+    known = parameters(PROBLEMS[s.problem["name"]])
+    optional = {q.name for q in known if q.optional}
+    typed = {q.name for q in known if q.kind == "expression"}
     for name in PROBLEMS[s.problem["name"]].model_fields:
         if name != "name" and name in left:
             raw = left.pop(name)
-            value = None if raw == ALL and name in optional else (
-                raw.split(",") if "," in raw else raw)
+            value = None if raw == ALL and name in optional else from_address(raw) if (
+                name in typed) else raw.split(",") if "," in raw else raw
             s = replace(s, problem=_try(PROBLEMS[s.problem["name"]], s.problem, name, value,
                                         name, notes))
     for key, name in (("steps", "steps"), ("seed", "seed"), ("stop", "stop_loss")):

@@ -1,0 +1,210 @@
+"""A function of two variables that somebody typed, as a net of one layer with input 1.
+
+    h = W·1 = (x, y)        u = r(h), the residuals        f = ‖u‖²
+                            u = f(h), a plain function     f = u, so H_u = 0
+
+The output map is the typed text (`expression`), with exact Jacobian products and second-order term,
+so every method runs on it unchanged: one layer with A = E[ā āᵀ] = 1. A plain function has no
+Gauss-Newton matrix, as there is no curvature in the loss; methods that live by it say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from qnviz.errors import ExpressionError
+from qnviz.fields import number, text
+from qnviz.problems import philox
+from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
+from qnviz.problems.expression import Expression, parse
+from qnviz.problems.expression_program import Program
+from qnviz.problems.expression_tree import latex
+from qnviz.problems.gallery import CLASSICS, Classic
+from qnviz.problems.losses import Itself
+from qnviz.words import say
+
+REACH = 100.0                                  # largest coordinate of anything drawn
+Coordinate = Annotated[float, Field(ge=-REACH, le=REACH)]
+FIRST = CLASSICS["himmelblau"]
+
+
+class Function(ProblemSpec):
+    """A function f(x, y) of your own."""
+
+    title: ClassVar[str] = "Your own function"
+    summary: ClassVar[str] = ("A function of x and y as you type it, or the sum of squares of its "
+                              "residuals.")
+    reference: ClassVar[str] = FIRST.reference
+    equation: ClassVar[str] = (r"f(x, y) = u(x, y)\qquad\text{or}\qquad f(x, y) = "
+                               r"\sum_i r_i(x, y)^2")
+    plane: ClassVar[bool] = True
+    axes: ClassVar[tuple[str, str]] = ("x", "y")
+    still: ClassVar[float | None] = 1e-6       # many such functions have more than one minimum
+    reach: ClassVar[float] = REACH
+    loss_name: ClassVar[str] = "f"
+    rare: ClassVar[tuple[str, ...]] = ("start_noise", "mid_x", "mid_y", "half_width")
+
+    name: Literal["function"] = "function"
+    f: str = text(FIRST.f, "A function of x and y, such as x^4 - 3*x*y + exp(y). A sum of squares "
+                  "is taken by its residuals; you may also type these, r1; r2.", kind="expression")
+    start: tuple[Coordinate, Coordinate] = FIRST.start
+    start_noise: float = number(0.0, r"\sigma_0", "Standard deviation of the start around the "
+                                "chosen point, drawn anew for each run.", ge=0, le=2)
+    mid_x: float = number(FIRST.middle[0], "", "Middle of the window that is drawn, along x.",
+                          ge=-50, le=50)
+    mid_y: float = number(FIRST.middle[1], "", "Middle of the window that is drawn, along y.",
+                          ge=-50, le=50)
+    half_width: float = number(FIRST.half, "", "Half the width of the window that is drawn.",
+                               ge=0.01, le=50, log=True)
+
+    @field_validator("f")
+    @classmethod
+    def _understood(cls, typed: str) -> str:
+        try:
+            parse(typed)
+        except ExpressionError as error:
+            raise ValueError(str(error)) from None
+        return typed
+
+    @property
+    def expression(self) -> Expression:
+        """What the text means."""
+        return parse(self.f)
+
+    @property
+    def loss(self) -> Literal["squares", "value"]:
+        """Whether f is a sum of squares or the value itself."""
+        return "squares" if self.expression.squares else "value"
+
+    @property
+    def signed(self) -> bool:
+        return not self.expression.squares
+
+    @property
+    def classic(self) -> Classic | None:
+        """The classic that this function is, in whatever spelling."""
+        return _CLASSICS.get(self.expression.program)
+
+    @property
+    def formula(self) -> str:
+        """The function as LaTeX."""
+        trees = [latex(tree) for tree in self.expression.typed]
+        if not self.expression.listed:
+            return f"f(x, y) = {trees[0]}"
+        return "f(x, y) = " + " + ".join(rf"\left({tree}\right)^2" for tree in trees)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return (Layer(1, 2, bias=False),)
+
+    @property
+    def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        (x0, x1), (y0, y1) = (
+            (max(-REACH, min(middle - self.half_width, at - 0.05 * self.half_width)),
+             min(REACH, max(middle + self.half_width, at + 0.05 * self.half_width)))
+            for middle, at in zip((self.mid_x, self.mid_y), self.start, strict=True))
+        return (x0, x1), (y0, y1)
+
+    @property
+    def minimisers(self) -> tuple[tuple[float, float], ...]:
+        """Those of a classic; of another function the lowest that a search found, if any."""
+        from qnviz.problems.lowest import lowest  # it builds this problem to search it
+
+        return self.classic.minimisers if self.classic else lowest(self).points
+
+    @property
+    def minimiser(self) -> tuple[float, float]:
+        """The first of them.
+
+        Raises:
+            ExpressionError: none is known.
+        """
+        if not self.minimisers:
+            raise ExpressionError("No minimum of this function is known.")
+        return self.minimisers[0]
+
+    @property
+    def lowest(self) -> float | None:
+        """The value there; a sum of squares has 0 at least."""
+        from qnviz.problems.lowest import lowest
+
+        found = self.classic.minimum if self.classic else lowest(self).value
+        return 0.0 if found is None and self.expression.squares else found
+
+    @property
+    def undefined(self) -> str | None:
+        program, (x, y) = self.expression.program, self.start
+        values = program.values(torch.tensor([x, y], dtype=torch.float64))
+        bad = next((i for i, v in enumerate(values)
+                    if not torch.isfinite(torch.as_tensor(v)).all()), None)
+        if bad is None:
+            return None
+        step = program.steps[bad]
+        at = ", ".join(say(float(values[a])) for a in step.args)
+        what = {"add": "a sum", "times": "a product", "reciprocal": "a division by"}.get(
+            step.op, f"{step.op} of")
+        place = f"{what} {at}" if step.op not in ("add", "times") else f"{what} that is too large"
+        return (f"f has no value at the start ({say(x)}, {say(y)}): there is {place} in column "
+                f"{program.columns[bad]}; choose another start.")
+
+    def build(self, dtype: torch.dtype, device: torch.device) -> Typed:
+        return Typed(self, dtype, device)
+
+
+_CLASSICS: dict[Program, Classic] = {parse(c.f).program: c for c in CLASSICS.values()}
+
+
+class OutputMap(Problem):
+    """A problem that is nothing but its output map: one layer with input 1, one sample."""
+
+    def __init__(self, layers: tuple[Layer, ...], loss: str, dtype: torch.dtype,
+                 device: torch.device, first: Sequence[float], start_noise: float):
+        super().__init__(layers, loss, dtype, device)
+        self.first = torch.tensor(first, dtype=dtype, device=device)
+        self.start_noise = start_noise
+        self.one = torch.ones(1, 1, 1, dtype=dtype, device=device)
+        self.zero = torch.zeros(1, 1, 1, dtype=dtype, device=device)
+
+    def start(self, seed: int, runs: Tensor) -> Tensor:
+        """The chosen start, with N(0, σ₀²) added per run and coordinate."""
+        theta = self.first.expand(len(runs), -1)
+        if self.start_noise:
+            zeroth = torch.zeros(1, dtype=torch.int64, device=self.device)
+            draw = philox.normal(seed, philox.START, runs, zeroth, self.size)[0]
+            theta = theta + self.start_noise * draw.to(self.dtype)
+        return theta.clone()
+
+    def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
+        for step in range(first, first + count):
+            yield Batch(self.one, self.zero, self.one[0], True, seed, step, runs)
+
+    def reference(self) -> Batch:
+        """The function itself."""
+        return Batch(self.one, self.zero, self.one[0], full=True)
+
+
+class Typed(OutputMap):
+    """A typed function on a device."""
+
+    def __init__(self, spec: Function, dtype: torch.dtype, device: torch.device):
+        super().__init__(spec.layers, "squares", dtype, device, spec.start, spec.start_noise)
+        self.program = spec.expression.program
+        if not spec.expression.squares:
+            self.loss_name, self.loss = "value", Itself()
+
+    def output(self, h: Tensor, xi: Tensor) -> Tensor:
+        return self.program.value(h)
+
+    def output_jvp(self, h: Tensor, dh: Tensor, xi: Tensor) -> Tensor:
+        return self.program.jvp(h, dh)
+
+    def output_vjp(self, h: Tensor, w: Tensor, xi: Tensor) -> Tensor:
+        return self.program.vjp(h, w)
+
+    def output_curvature(self, h: Tensor, dh: Tensor, w: Tensor, xi: Tensor) -> Tensor | None:
+        return None if self.program.affine else self.program.curvature(h, dh, w)

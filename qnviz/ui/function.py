@@ -1,0 +1,83 @@
+"""The page of your own function: what was typed as a formula, and the classics to begin with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from qnviz.problems.expression_ops import NAMED
+from qnviz.problems.function import Function
+from qnviz.problems.rosenbrock_n import RosenbrockN
+from qnviz.runs.spec import RunSpec
+from qnviz.ui.defaults import FUNCTION, ROSENBROCK_N, classic
+from qnviz.ui.lab import preset
+from qnviz.words import say
+
+LABS = {"function": FUNCTION, "rosenbrock_n": ROSENBROCK_N}
+SADDLE = classic("saddle")
+PRESETS = {
+    "Himmelblau: four equal minima": FUNCTION,
+    "Rosenbrock in ten dimensions": ROSENBROCK_N,
+    "Beale: a plain with steep walls": classic("beale"),
+    "Booth: a quadratic, κ = 9": classic("booth"),
+    "Styblinski-Tang: the nearest is not the lowest": classic("styblinski_tang"),
+    "Goldstein-Price: from 3 to a million": classic("goldstein_price"),
+    "A saddle, from beside its ridge": SADDLE,
+    "A narrow quadratic, κ = 1000": classic("narrow"),
+    "The saddle, from the very ridge": preset(SADDLE, problem={"start": [1.5, 0.0]}),
+    "No minimum at all: x² − y²": preset(SADDLE, problem={
+        "f": "x^2 - y^2", "start": [1.5, 0.1]}, steps=100),
+}
+EXPLAIN = f"""\
+Type any smooth function of $x$ and $y$: `+ - * / ^`, parentheses, numbers, `pi`, `e`, and
+{", ".join(f"`{name}`" for name in NAMED)}.
+
+A sum of squares is taken by its **residuals**, which you can also type: `x^2 + y - 11; x + y^2 -
+7`. Only then is there a Gauss-Newton matrix.
+
+All derivatives are exact: the methods differentiate what you typed as they do any net, complex step
+included. That needs functions that are *holomorphic*, so no `abs`, `max` or comparisons.
+
+Stars mark minima: known ones of a classic, of your own function the lowest that a search found.
+"""
+MOST_POINTS = 2                                # minimisers that are named
+
+
+def formula(spec: RunSpec | None) -> None:
+    """The function as a formula, what kind it is, and where it is lowest."""
+    if spec is None:
+        return
+    problem = spec.problem
+    if isinstance(problem, RosenbrockN):
+        said = [f"$f(x) = \\sum_{{i<{problem.n}}} 100\\,(x_{{i+1}} - x_i^2)^2 + (1 - x_i)^2$",
+                f"{2 * problem.n - 2} residuals", "minimum 0 at (1, …, 1)"]
+        said += ["another near (−1, 1, …, 1)"] if problem.n >= 4 else []
+    elif isinstance(problem, Function):
+        said = [f"${problem.formula}$", *facts(problem)]
+    else:
+        return
+    st.markdown(" · ".join(said))
+
+
+def facts(problem: Function) -> list[str]:
+    """What there is to know about a typed function, in a few words each."""
+    count = len(problem.expression.program.outputs)
+    kind = (f"{count} residual{'s' * (count > 1)}" if problem.expression.squares
+            else "no sum of squares")
+    points, lowest = problem.minimisers, problem.lowest
+    shown = points if len(points) <= MOST_POINTS else points[:1]
+    named = " and ".join(f"({say(_plain(x))}, {say(_plain(y))})" for x, y in shown)
+    more = f" and {len(points) - 1} more points" if len(points) > MOST_POINTS else ""
+    known = problem.classic
+    if not points:
+        found = "no lowest value found"
+    else:
+        found = (f"{'minimum' if known else 'lowest found'} {say(_plain(lowest or 0))} at {named}"
+                 + more)
+    return [kind, found, *([known.teaches] if known else [])]
+
+
+def _plain(value: float) -> float:
+    """A found coordinate or loss without the rounding around 0."""
+    return 0.0 if abs(value) < 1e-9 else value
+
+

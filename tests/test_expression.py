@@ -1,0 +1,318 @@
+"""Typed functions: what is understood is differentiated exactly, all else is refused in words."""
+
+import math
+import random
+import time
+
+import pytest
+import torch
+
+from qnviz.errors import ExpressionError
+from qnviz.problems.expression import parse
+from qnviz.problems.expression_ops import FUNCTIONS, NAMED
+from qnviz.problems.expression_text import FRIENDLY, LONGEST, from_address
+from qnviz.problems.expression_tree import latex
+from tests.helpers import F64, assert_close, normal
+
+
+def applied(name):
+    """A function of torch's, of numbers too."""
+    return lambda t: getattr(torch, name)(torch.as_tensor(t, dtype=F64))
+
+
+PLAIN = {name: applied(name) for name in (
+    "sin", "cos", "tan", "atan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "sigmoid")}
+PLAIN |= {"softplus": lambda t: -torch.nn.functional.logsigmoid(-t), "pi": math.pi, "e": math.e}
+
+
+def by_torch(text, h):
+    """The same text by torch's own operators; only texts written in this file are evaluated."""
+    x, y = h.unbind(-1)
+    names = PLAIN | {"x": x, "y": y, "x1": x, "x2": y}
+    code = text.replace("^", "**").rstrip("; ")
+    parts = [eval(part, {"__builtins__": {}}, names) for part in code.split(";")]
+    return torch.stack([torch.as_tensor(p) + 0 * x for p in parts], -1)
+
+
+UNDERSTOOD = [
+    "x", "-x", "x + y", "2*x - 3*y + 1", "x*y", "x/y", "1/(1 + x^2)", "x^2", "x**3*y^2", "x^-3",
+    "(x + 2*y)^7", "x1*x2^2", "sin(x)*cos(y)", "tan(x/3)", "atan(x*y)", "exp(-x^2 - y^2)",
+    "log(1 + x^2 + y^2)", "sqrt(x^2 + 1e-6)", "sinh(x) - cosh(y)", "tanh(x*y)", "sigmoid(3*x)",
+    "softplus(-2*x + y)", "2^x", "pi^(x*y)", "e^x + e^(-y)", "(1 + x^2)^0.5", "(2 + x^2)^1.7",
+    "(2 + x^2)^-2.5", "(1.5 + sin(x))^y", "x - -y", "-x^2", "x^2^2", "--x*+y",
+    "(x^2)^3*2/7 - .5e-1*y", "x^2 + y - 11; x + y^2 - 7", "10*(y - x^2); 1 - x; x*y", "x;",
+    "3*x; 1", "x^0 + y", "x*0 + y*1",
+    "(x + y)*(x - y)/(1 + (x + y)^2)"]
+
+
+@pytest.mark.parametrize("text", UNDERSTOOD)
+def test_value_and_all_derivatives_are_those_of_autograd(text):
+    program, h = parse(text).program, 1.2 * normal(1, 3, 5, 2) + 0.1
+    expression = parse(text)
+    typed = parse(text if expression.listed else text + ";").program       # by itself, no residuals
+    u = by_torch(text, h)
+    assert_close(typed.value(h), u, 1e-13)
+    f = (program.value(h) ** 2).sum(-1) if expression.squares else program.value(h)[..., 0]
+    assert_close(f, (u**2).sum(-1) if expression.listed else u[..., 0], 1e-12)
+
+    dh, w = normal(2, *h.shape), normal(3, *u.shape)
+    leaf = h.clone().requires_grad_()
+    probe = w.clone().requires_grad_()
+    pulled, = torch.autograd.grad((by_torch(text, leaf) * probe).sum(), leaf, create_graph=True,
+                                  allow_unused=True)
+    pushed, = torch.autograd.grad((pulled * dh).sum(), probe, create_graph=True, allow_unused=True)
+    bent = torch.zeros_like(h) if not pulled.grad_fn else torch.autograd.grad(
+        (pulled * dh).sum() + 0 * leaf.sum(), leaf)[0]
+    assert_close(typed.vjp(h, w), pulled.detach(), 1e-12)
+    assert_close(typed.jvp(h, dh), pushed.detach(), 1e-12)
+    assert_close(typed.curvature(h, dh, w), bent, 1e-11)
+    if typed.affine:
+        assert not typed.curvature(h, dh, w).any()
+
+
+@pytest.mark.parametrize("text", UNDERSTOOD)
+def test_a_complex_step_is_exact_through_every_function(text):
+    program, h, step = parse(text).program, 1.2 * normal(4, 50, 1, 2) + 0.1, 1e-20
+    dh, w = normal(5, *h.shape), normal(6, 50, 1, len(program.outputs))
+    there = torch.complex(h, step * dh)
+    value, pulled = program.value(there), program.vjp(there, w.to(torch.complex128))
+    assert_close(value.real, program.value(h), 1e-13)
+    assert_close(value.imag / step, program.jvp(h, dh), 1e-12)
+    assert_close(pulled.imag / step, program.curvature(h, dh, w), 1e-11)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_declared_slopes_and_curves(name):
+    phi = FUNCTIONS[name]
+    x = torch.linspace(0.05, 1.4, 200, dtype=F64) * (1 if phi.undefined else torch.tensor(
+        [1.0, -1.0], dtype=F64).repeat(100))
+    leaf = x.clone().requires_grad_()
+    a = phi.value(leaf)
+    slope, = torch.autograd.grad(a.sum(), leaf, create_graph=True)
+    curve, = torch.autograd.grad(slope.sum(), leaf)
+    a = a.detach()
+    assert_close(phi.slope(x, a), slope.detach(), 1e-13)
+    assert_close(phi.curve(x, a), curve, 1e-12)
+    assert_close(torch.tensor([phi.number(float(v)) for v in x], dtype=F64), a, 1e-14)
+
+
+@pytest.mark.parametrize("text", ["log(x)", "sqrt(x)", "x^0.3", "x^y"])
+def test_where_a_function_ends_it_is_nan_and_not_on_another_branch(text):
+    h = torch.tensor([[[-1.0, 0.5]]], dtype=F64)
+    program = parse(text).program
+    assert torch.isnan(program.value(h)).all()
+    assert torch.isnan(program.value(torch.complex(h, 1e-20 * torch.ones_like(h))).real).all()
+
+
+def test_equal_parts_are_computed_once_and_whole_powers_are_products():
+    program = parse("exp(x + y)*sin(x + y) + (y + x)^20").program
+    ops = [s.op for s in program.steps]
+    assert ops.count("add") == 2                       # x + y once, and the sum of both terms
+    assert "log" not in ops
+
+
+# --- residuals ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("text", "count"), [
+    ("(x^2 + y - 11)^2 + (x + y^2 - 7)^2", 2), ("(x^2 + 1000*y^2)/2", 2), ("x^4 + y^6", 2),
+    ("3*(x - 1)^2*2 + y^2/4", 2), ("x; y; x*y", 3), ("x;", 1), ("exp(x)^2", 1)])
+def test_a_sum_of_squares_is_taken_by_its_residuals(text, count):
+    expression = parse(text)
+    assert expression.squares
+    assert len(expression.program.outputs) == count
+
+
+@pytest.mark.parametrize("text", ["x^2 - y^2", "-(x^2)", "x^3 + y^2", "x^2 + y", "x^2/(-2)",
+                                  "x^2*y^2", "x^2 + 1", "(x^2 + y^2)*x", "x^-2",
+                                  "0*x^2 + y", "x*y"])
+def test_what_is_not_visibly_one_is_a_plain_function(text):
+    assert not parse(text).squares
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("", "no function yet"), ("   ", "no function yet"), ("3 + 4*pi", "This is a constant"),
+    ("2x", "Column 2: A sign is missing before 'x': write 2*x"), ("x y", "Column 3: A sign"),
+    ("x(1 + y)", "write x*("), ("(x)(y)", "write )*("), ("xy + 1", "Column 1: A sign is missing"),
+    ("sin x", "Column 1: sin needs its argument in parentheses"), ("x + sin", "needs its argument"),
+    ("sin()", "Column 5: A value is missing before )"), ("x +", "Column 3: A value is missing"),
+    ("* x", "Column 1: A value is missing before *"), ("x ^ * y", "A value is missing before *"),
+    ("(x", "Column 1: This ( is never closed"), ("x)", "Column 2: This ) closes nothing"),
+    (";x", "no residual before this ;"), ("x;;y", "no residual before this ;"),
+    ("abs(x)", "Column 1: |x| has a kink at 0. This is not holomorphic"),
+    ("x + |y|", "Column 5: |x| has a kink"), ("max(x, y)", "(a + b + sqrt((a - b)^2 + 1e-6))/2"),
+    ("min(x, y)", "(a + b - sqrt("), ("floor(x)", "jumps"), ("sign(x)", "tanh(x/0.01)"),
+    ("relu(x)", "softplus(x)"), ("x % 2", "Column 3: a % b jumps"), ("x < y", "A comparison jumps"),
+    ("x if y else 1", "A choice between two branches"), ("x == y", "without an equals sign"),
+    ("f = x", "'f' is not known"), ("x != y", "no factorial"), ("ln(x)", "logarithm is log(x)"),
+    ("log10(x)", "log(x)/log(10)"), ("arctan(x)", "called atan"), ("z + 1", "'z' is not known"),
+    ("sin(x, y)", "one argument"), ("x.real", "Column 2: A point"), ("[x]", "Write ( instead"),
+    ("x[0]", "Write ( instead"), ("{x}", "Write ( instead"), ("'x'", "has no meaning here"),
+    ('f"{x}"', "not known"), ("x := 1", "has no meaning"), ("lambda: x", "'lambda' is not known"),
+    ("x for x in y", "'for' is not known"), ("__import__", "'__import__' is not known"),
+    ("x.__class__", "A point"), ("import os", "'import' is not known"), ("x; import", "not known"),
+    ("0x10*x", "Column 2"), ("1_000*x", "'_000' is not known"), ("1e*x", "before 'e'"),
+    ("3j*x", "Column 2"), ("1.2.3*x", "Column 4"), ("x\ny", "in one line"), ("x\0", "U+0000"),
+    ("х + 1", "Column 1: U+0445 (cyrillic small letter ha)"), ("x + ｙ", "U+FF59"),
+    ("x＾2", "U+FF3E"), ("x + \u200by", "U+200B"), ("\u202ex", "U+202E"), ("٣*x", "U+0663"),
+    ("x^21", "Column 3: The power 21 is too large"), ("9^9^9*x", "is too large"),
+    ("x^1e9", "is too large"), ("1e13*x", "numbers go up to 1e+12"), ("1e999*x", "too large"),
+    ("1/0*x", "Column 1: This divides by 0"), ("x/(2 - 2)", "This divides by 0"),
+    ("log(-1) + x", "log(−1) has no real value"), ("sqrt(0 - 4)*x", "has no real value"),
+    ("exp(1000)*x", "exp(1,000) is too large"), ("(-2)^x", "only positive numbers"),
+    ("0^x", "only positive numbers"), ("x^(1/0)", "divides by 0"),
+    ("1e12*1e12" + "*1e12" * 30 + "*x", "This number is too large")])
+def test_a_refusal_is_a_sentence_that_names_the_place(text, said):
+    with pytest.raises(ExpressionError) as caught:
+        parse(text)
+    assert said in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+HOSTILE = {
+    "a million letters": "x" * 10**6, "a million signs": "-" * 10**6 + "x",
+    "a million parentheses": "(" * 10**6, "a deep nest": "(" * 140 + "x" + ")" * 140,
+    "many minuses": "-" * 299 + "x", "functions in functions": "sin(" * 60 + "x" + ")" * 60,
+    "a tower": "x" + "^2" * 149, "a tower of nines": "9" + "^9" * 100 + "*x",
+    "more nodes": "1+" * 149 + "x;", "huge power": "x^" + "9" * 290, "huge number": "9" * 299,
+    "attribute": "x.__class__.__mro__[1].__subclasses__()", "call": "().__class__.__bases__",
+    "import": "__import__('os').system('ls')", "lambda": "(lambda: 0)()", "walrus": "(x := 5)",
+    "comprehension": "[x for x in range(10**9)]", "f-string": "f'{x}'", "keywords": "sin(x=1)",
+    "star": "sin(*x)", "null": "x\0y", "bytes": "b'x'", "await": "await x", "yield": "(yield x)",
+    "escape": "\\x41", "newline": "x\n+y", "look-alike": "ｓｉｎ(x)", "surrogate": "x\ud800",
+    "right to left": "x\u202e+y", "combining": "x\u0301", "semicolons": ";" * 300,
+    "percent": "%s" * 100, "curly": "{" * 300, "underscores": "_" * 300, "dots": "." * 300,
+    "exponents": "1e" * 150, "superscripts": "x" + "²" * 299, "spaces": " " * 10**6}
+
+
+def tried(text):
+    """What was understood, or None, and what was said against it."""
+    try:
+        return parse.__wrapped__(text), ""
+    except ExpressionError as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_refused_within_50_ms(name):
+    text, took = HOSTILE[name], []
+    for _ in range(3):
+        began = time.perf_counter()
+        found, said = tried(text)
+        took.append(time.perf_counter() - began)
+        assert found is None
+        assert 20 < len(said) < 400
+    assert min(took) < 0.05
+
+
+def noise(rng):
+    """Text that is sometimes nearly right."""
+    pieces = [*"xy0123456789.+-*/^();, e", *NAMED, "x", "y", "(", ")", "**", "x1", "1e", "__", "'",
+              "lambda ", "²", "−", "√", "\0", "ﬁ", "if ", "pi", "[", "=", "abs("]
+    return "".join(rng.choices(pieces, k=rng.randrange(1, rng.choice((7, 30)))))
+
+
+def test_thousands_of_noisy_texts_are_understood_or_refused_in_words():
+    rng, understood = random.Random(0), 0
+    for _ in range(4000):
+        text = noise(rng) if rng.random() < 0.8 else "".join(
+            chr(rng.randrange(0x250)) for _ in range(rng.randrange(1, 40)))
+        found, said = tried(text)
+        if found is None:
+            assert said.endswith(".")
+            assert len(said) > 15
+        else:
+            understood += 1
+            assert found.program.value(torch.ones(1, 1, 2, dtype=F64)).shape[-1] >= 1
+    assert understood > 40                     # the noise is near enough to mean something
+
+
+def grown(rng, depth=0):
+    """A random expression that is smooth everywhere, as text."""
+    kind = rng.randrange(9) if depth < 4 else 0
+    if kind <= 1:
+        return rng.choice(["x", "y", "x", "y", f"{rng.uniform(0.1, 3):.3g}", "pi", "x2"])
+    a, b = grown(rng, depth + 1), grown(rng, depth + 1)
+    return [f"({a} + {b})", f"({a} - {b})", f"({a})*({b})", f"({a})/(2 + tanh({b}))",
+            f"tanh({a})^{rng.randrange(2, 7)}", f"log(2 + sin({a}))*({b})",
+            f"{rng.choice(['sin', 'cos', 'atan', 'tanh'])}({a})"][kind - 2]
+
+
+def test_thousands_of_grown_expressions_are_right_to_their_second_derivative():
+    rng, checked = random.Random(1), 0
+    h = normal(7, 4, 1, 2)
+    dh, w = normal(8, 4, 1, 2), normal(9, 4, 1, 1)
+    for _ in range(2000):
+        text = grown(rng)
+        found, said = tried(text + ";")
+        if found is None:                      # too long, or without a variable
+            assert "has more" in said or "constant" in said
+            continue
+        checked, program = checked + 1, found.program
+        assert_close(program.value(h), by_torch(text, h), 1e-10)
+        step = 1e-20
+        there = torch.complex(h, step * dh)
+        jvp = program.jvp(h, dh)
+        size = jvp.abs().max() + (w * jvp).abs().max() + 1e-12
+        assert (program.value(there).imag / step - jvp).abs().max() <= 1e-10 * size
+        pulled = program.vjp(h, w)
+        assert ((pulled * dh).sum(-1) - (w * jvp)[..., 0]).abs().max() <= 1e-10 * size
+        bent = program.curvature(h, dh, w)
+        ends = [program.vjp(h + sign * 1e-5 * dh, w) for sign in (1, -1)]
+        slope = (ends[0] - ends[1]) / 2e-5                     # finite differences: 5 digits
+        assert (bent - slope).abs().max() <= 1e-5 * (bent.abs().max() + pulled.abs().max() + 1)
+    assert checked > 1000
+
+
+# --- other spellings ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("typed", "meant"), [
+    ("x² + y³", "x^2 + y^3"), ("2·x − y×3 ÷ 4", "2*x - y*3/4"), ("π*x₁ + x₂", "pi*x + y"),
+    ("x**2", "x^2"), ("(x¹²)⋅y", "x^12*y"), ("x\u00a0+\ty", "x + y"), ("007*x", "7*x")])
+def test_friendly_characters_mean_what_they_show(typed, meant):
+    assert parse(typed).program == parse(meant).program
+
+
+@pytest.mark.parametrize(("arrived", "meant"), [
+    ("(x^2 y-11)^2 (x y^2-7)^2", "(x^2+y-11)^2+(x+y^2-7)^2"), ("x^2 - y", "x^2 - y"),
+    ("x   y", "x + y"), ("1e 3*x", "1e+3*x"), ("sin(x) cos(y)", "sin(x)+cos(y)"),
+    ("x*(y 1)", "x*(y+1)"), ("x - y; y 2", "x - y; y+2"), ("x ² y", "x ²+y")])
+def test_an_address_gets_its_pluses_back(arrived, meant):
+    repaired = from_address(arrived)
+    assert parse(repaired).program == parse(meant).program
+
+
+def test_no_address_breaks_the_repair():
+    rng = random.Random(2)
+    for _ in range(2000):
+        text = noise(rng).replace("+", " ")
+        assert len(from_address(text)) <= len(text)
+    assert len(from_address("x" * 10**6)) == LONGEST + 1
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("x^2 + y", "x^{2} + y"), ("-(x + y)", r"-\left(x + y\right)"), ("x - (y - 1)",
+     r"x - \left(y - 1\right)"), ("2*x*y", r"2\,x\,y"), ("x*2", r"x\cdot 2"),
+    ("1/(1 + x)", r"\frac{1}{1 + x}"), ("exp(-x^2)", "e^{-x^{2}}"), ("sqrt(x)", r"\sqrt{x}"),
+    ("(x + y)^2", r"\left(x + y\right)^{2}"), ("(x/y)^2", r"\left(\frac{x}{y}\right)^{2}"),
+    ("sin(x)^2", r"\left(\sin\left(x\right)\right)^{2}"), ("1e-6*x", r"10^{-6} x"),
+    ("2.5e-7 + x", r"2.5\cdot 10^{-7} + x"), ("--x", r"-\left(-x\right)"),
+    ("pi*x", r"\pi\,x"), ("softplus(x)", r"\operatorname{softplus}\left(x\right)")])
+def test_formulas(text, shown):
+    assert latex(parse(text).typed[0]) == shown
+
+
+def test_formulas_close_what_they_open():
+    rng = random.Random(3)
+    for _ in range(300):
+        found, _ = tried(grown(rng) + ";")
+        if found is None:
+            continue
+        shown = latex(found.typed[0])
+        assert shown.count("{") == shown.count("}")
+        assert shown.count(r"\left(") == shown.count(r"\right)")
+
+
+def test_friendly_characters_are_no_ascii_but_one():
+    assert [c for c in FRIENDLY if c.isascii()] == ["^", "\t"]

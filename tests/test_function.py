@@ -1,0 +1,322 @@
+"""A typed function as a problem: its derivatives, its ends, what methods and pictures make."""
+
+import numpy as np
+import pytest
+import torch
+
+from qnviz.curvature.hessian_vector import KINDS
+from qnviz.errors import ExpressionError, SpecError
+from qnviz.fields import parameters
+from qnviz.figures.linked import linked
+from qnviz.figures.loss import loss
+from qnviz.figures.theme import THEMES
+from qnviz.figures.trajectory import trajectory
+from qnviz.methods.registry import METHODS
+from qnviz.problems.function import Function
+from qnviz.problems.lowest import lowest
+from qnviz.problems.registry import PROBLEMS
+from qnviz.problems.rosenbrock_n import RosenbrockN
+from qnviz.runs.loop import run
+from qnviz.runs.recording import BLOWN, far, near
+from qnviz.runs.spec import parse
+from qnviz.runs.sweep import compute, tiles
+from qnviz.runs.sweep_spec import parse_sweep
+from qnviz.runs.tally import CONVERGED, DIVERGED
+from qnviz.ui.defaults import FUNCTION
+from qnviz.ui.settings import read_query, write_query
+from tests.helpers import CPU, F64, assert_close, first_batch, normal
+
+THEME = THEMES["light"]
+PLAIN = "(x^4 - 16*x^2 + 5*x)/2 + (y^4 - 16*y^2 + 5*y)/2"
+CASES = {
+    "residuals": (Function(), lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2),
+    "plain": (Function(f=PLAIN), lambda x, y: 0.5 * sum(
+        t**4 - 16 * t**2 + 5 * t for t in (x, y))),
+    "smooth": (Function(f="exp(-x^2)*sin(y) + softplus(x*y)"), lambda x, y: torch.exp(
+        -x**2) * torch.sin(y) - torch.nn.functional.logsigmoid(-x * y)),
+    "linear": (Function(f="2*x - y"), lambda x, y: 2 * x - y + 0 * x * y),
+    "rosenbrock_n": (RosenbrockN(n=5), None)}
+
+
+def race(f, *methods, start=(0.5, 0.5), **more):
+    problem = {"name": "function", "f": f, "start": start, **more.pop("problem", {})}
+    return run(parse({"problem": problem, "methods": [
+        {"name": m} if isinstance(m, str) else m for m in methods], "steps": 60} | more))
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    spec, plain = CASES[request.param]
+    if plain is None:
+        def plain(*t):
+            x = torch.stack(t)
+            return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+    return spec.build(F64, CPU), plain
+
+
+def test_value_gradient_and_hessian_are_those_of_autograd(case):
+    problem, plain = case
+    theta = 1.5 * normal(1, 4, problem.size)
+    tape = problem.forward(theta, first_batch(problem, 4))
+    g, v = problem.join(problem.gradient(tape)), normal(2, 4, problem.size)
+    Hv = problem.hessian_vector(tape, v)
+    for r in range(4):
+        def f(t):
+            return plain(*t)
+
+        assert_close(tape.f[r], f(theta[r]), 1e-12)
+        assert_close(g[r], torch.autograd.functional.jacobian(f, theta[r]), 1e-12)
+        H = torch.autograd.functional.hessian(f, theta[r])
+        exact = H @ v[r]
+        assert (Hv[r] - exact).abs().max() <= 1e-11 * (exact.abs().max() + g[r].abs().max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_hessian_vector_product_takes_a_typed_function(case, kind):
+    problem, _ = case
+    theta, v = normal(3, 3, problem.size), normal(4, 3, problem.size)
+    tape = problem.forward(theta, first_batch(problem, 3))
+    exact, found = problem.hessian_vector(tape, v), KINDS[kind](problem, tape, v)
+    loose = 1e-5 if "difference" in kind else 1e-10
+    assert (found - exact).abs().max() <= loose * (1 + exact.abs().max())
+
+
+def test_of_a_plain_function_the_gauss_newton_matrix_is_0():
+    problem = Function(f=PLAIN).build(F64, CPU)
+    tape = problem.forward(normal(5, 3, 2), problem.reference())
+    assert not problem.gauss_newton_vector(tape, normal(6, 3, 2)).any()
+
+
+NEEDS_CURVATURE = {"levenberg_marquardt": {}, "kfac": {}, "curveball": {},
+                   "newton_krylov": {"curvature": "gauss_newton"}}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_that_live_by_gauss_newton_say_so_and_all_others_run(name):
+    fields = NEEDS_CURVATURE.get(name, {})
+    method = METHODS[name](**fields)
+    assert method.unavailable(Function()) is None
+    why = method.unavailable(Function(f=PLAIN))
+    if name in NEEDS_CURVATURE:
+        assert why is not None
+        assert why.endswith(".")
+        assert "residuals" in why
+        with pytest.raises(SpecError, match="cannot run on this problem"):
+            race(PLAIN, {"name": name} | fields)
+    else:
+        assert why is None
+        assert np.isfinite(race(PLAIN, name, steps=5)[name]["loss"]).all()
+
+
+@pytest.mark.parametrize("name", ["curveball", "newton_krylov"])
+def test_with_the_hessian_they_run_on_plain_functions(name):
+    c = race(PLAIN, {"name": name, "curvature": "hessian"} | ({"lam": 100.0} if (
+        name == "curveball") else {}), start=(1.5, -1.0), steps=200, stop_grad=1e-6)[name]
+    assert c["status"][0] == "converged"
+    assert c["loss"][-1, 0] == pytest.approx(-64.1956123590532)
+
+
+def test_a_page_asks_each_entrant_with_its_own_settings():
+    s = read_query({"f": "x^2 - y^2 + y^4", "m": "curveball,curveball~2,adam",
+                    "curveball.curvature": "gauss_newton", "curveball~2.curvature": "hessian"},
+                   FUNCTION)
+    assert s.faults == ()
+    assert list(s.unavailable()) == ["curveball"]
+    assert [m.entrant for m in s.spec().methods] == ["CurveBall (hessian)", "Adam"]
+
+
+# --- how runs end ---------------------------------------------------------------------------------
+
+def test_a_run_without_end_diverged_and_says_that_it_falls():
+    trace = race("x^2 - y^2", "newton", {"name": "sgd", "lr": 0.4}, start=(1, 0.1), steps=100)
+    for label, c in trace.columns.items():
+        assert c["status"][0] == "diverged"
+        assert "falls without end" in trace.ends[label][0]
+    picture = loss(trace, THEME)
+    assert "falls without end for 2 of 2" in picture.title
+    assert picture.figure["layout"]["yaxis"].get("type") != "log"
+    assert trajectory(trace, THEME).title == "2 of 2 fall without end"
+
+
+def test_a_run_that_overflows_below_says_the_same():
+    trace = race("x^3 - exp(-y)", {"name": "sgd", "lr": 1.0}, start=(-1, -1), steps=50)
+    assert trace["sgd"]["status"][0] == "diverged"
+    assert np.isfinite(trace["sgd"]["loss"]).all()
+    assert "falls without end" in trace.ends["sgd"][0]
+
+
+@pytest.mark.parametrize(("first", "last", "blown"), [
+    (-5.0, -78.0, False), (0.0, 1e-3, False), (0.0, 2e6, True), (-5.0, -2e7, True),
+    (-5.0, 2e7, True), (3.0, 3.9e6, False)])
+def test_what_is_far_for_a_loss_with_a_sign(first, last, blown):
+    assert far(np.array([last]), np.array([first]), True).tolist() == [blown]
+    assert far(torch.tensor([last]), torch.tensor([first]), True).tolist() == [blown]
+    assert far(np.array([2 * BLOWN]), np.array([1.0]), False).all()
+
+
+def test_what_is_near_the_lowest_loss():
+    values = np.array([-78.4, -78.3, -78.25, 0.0])
+    assert near(values, -78.3, 0.06).tolist() == [False, True, True, False]
+    assert near(values, None, 0.1).tolist() == near(values, 0.0, None).tolist() == [False] * 4
+    assert near(np.array([0.2, 0.05]), 0.0, 0.1).tolist() == [False, True]
+
+
+def test_runs_converge_above_the_lowest_value_and_not_below_0():
+    trace = race(PLAIN, "newton", start=(-2.0, -2.0), stop_loss=1e-10)
+    assert trace["newton"]["status"][0] == "converged"
+    assert "within 1.0e−10 of the lowest known, −78.3" in trace.ends["newton"][0]
+    # another minimum: no loss below 0 may count as converged
+    other = race(PLAIN, "newton", start=(2.0, 2.0), stop_loss=1e-10)
+    assert other["newton"]["status"][0] == "budget"
+    still = race(PLAIN, "newton", start=(2.0, 2.0), stop_loss=1e-10, stop_grad=1e-6)
+    assert still["newton"]["status"][0] == "converged"
+    assert "saddle" not in still.ends["newton"][0]
+
+
+def test_a_saddle_is_told_from_a_minimum():
+    trace = race("x^2 - 2*y^2 + y^4", "bfgs", start=(1.5, 0.0), stop_grad=1e-6)
+    assert "at a saddle: the Hessian has the eigenvalue −4" in trace.ends["bfgs"][0]
+
+
+def test_pages_stop_where_the_gradient_vanishes_and_0_lets_them_go_on():
+    s = read_query({"f": PLAIN, "start": "2,2", "m": "newton"}, FUNCTION)
+    assert s.spec().stop_grad == PROBLEMS["function"].still
+    assert read_query({"stop": "0"}, FUNCTION).spec().stop_grad is None
+
+
+def test_a_start_without_a_value_is_refused_in_words():
+    with pytest.raises(SpecError, match=r"no value at the start \(−1, 2\): there is log of −1 in "
+                                        r"column 3; choose another start\."):
+        race("x*log(x)", "adam", start=(-1, 2))
+    with pytest.raises(SpecError, match="a division by 0"):
+        race("1/x + y", "adam", start=(0, 2))
+
+
+def test_runs_that_begin_beside_the_function_end_at_once_and_leave_the_others_alone():
+    trace = race("(x - 1)^2 + log(x)^2 + y^2 + y", "newton", start=(0.3, 0.1), runs=12,
+                 problem={"start_noise": 0.5})
+    c = trace["newton"]
+    gone = c["theta"][0, :, 0] <= 0
+    assert 0 < gone.sum() < 12
+    assert (c["status"][gone] == "diverged").all()
+    assert (c["stopped"][gone] == 0).all()
+    assert "no value at the start" in trace.ends["newton"][int(np.flatnonzero(gone)[0])]
+    assert (c["grad_norm"][-1, ~gone] < 1e-8).all()
+    for picture in (loss, trajectory):
+        for r in range(12):
+            assert picture(trace, THEME, run=r).title
+
+
+# --- the lowest minimum of an own function --------------------------------------------------------
+
+@pytest.mark.parametrize(("f", "value", "count"), [
+    ("(x - 1)^2 + (y + 2)^2 - 3", -3.0, 1), ("sin(x)*cos(y)", -1.0, None),
+    ("x^2 - y^2", None, 0), ("x^3 - 3*x + y^2", None, 0), ("x + y", None, 0),
+    ("(x + y)^2 - 1", -1.0, 0), ("x^4 + y^2 - 1", -1.0, 1), ("log(x)^2 + y^2 - 1", -1.0, 1),
+    ("-exp(-x^2 - y^2)", -1.0, 1), ("(x^2 - 1)^2 + y^2 - 5", -5.0, 2), ("x;y; 2", 4.0, 1)])
+def test_the_search_finds_what_there_is_and_no_more(f, value, count):
+    found = lowest(Function(f=f))
+    assert found.value == (value if value is None else pytest.approx(value, abs=1e-9))
+    if count is None:
+        assert len(found.points) > 1
+    else:
+        assert len(found.points) == count
+
+
+def test_without_a_minimum_there_is_none():
+    spec = Function(f="x*y")
+    assert spec.minimisers == ()
+    assert spec.lowest is None
+    with pytest.raises(ExpressionError, match="No minimum"):
+        spec.minimiser          # noqa: B018
+    assert Function(f="x;exp(x)").lowest is not None
+
+
+# --- what is seen ---------------------------------------------------------------------------------
+
+def test_all_minima_are_drawn_and_the_axes_have_their_names():
+    trace = race(Function().f, "newton", "adam", start=(0, 0))
+    picture = trajectory(trace, THEME)
+    stars = [d for d in picture.figure["data"] if d.get("marker", {}).get("symbol") == "star"]
+    assert len(stars[0]["x"]) == 4
+    assert picture.figure["layout"]["xaxis"]["title"]["text"] == "x"
+    assert picture.alt.count(" and (") == 3
+
+
+def test_a_known_lowest_value_is_what_the_loss_is_drawn_above():
+    trace = race(PLAIN, "newton", "adam", start=(-2.0, -2.0))
+    picture = loss(trace, THEME)
+    layout = picture.figure["layout"]
+    assert layout["yaxis"]["type"] == "log"
+    assert "above its lowest, −78.3" in layout["yaxis"]["title"]["text"]
+    f = trace["adam"]["loss"][:, 0]
+    drawn = next(d for d in picture.figure["data"] if d["name"] == "Adam")["y"]
+    np.testing.assert_allclose(drawn, f + 78.33233140754282, rtol=1e-9)
+    surface = trajectory(trace, THEME).figure["data"][0]
+    assert "log₁₀ (f + 78.3)" in surface["hovertemplate"]
+
+
+@pytest.mark.parametrize("f", ["log(x)*y", "sqrt(x) + y^2", "x^2 - y^2", "1/(x + y)", "exp(9*x)",
+                               "x*y; x - y", "-exp(5*y)*x", "x^20 - 1e9*y"])
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_picture_can_be_drawn_of_whatever_was_typed(f, theme):
+    trace = race(f, "newton", {"name": "sgd", "lr": 1.0}, "newton_krylov", start=(0.5, 0.7),
+                 steps=40)
+    payload = linked(trace, theme=theme)
+    for panel in payload["panels"]:
+        assert panel["title"]
+        assert panel["alt"]
+    for name in ("loss", "path"):
+        panel = next(p for p in payload["panels"] if p["id"] == name)
+        for axis in ("xaxis", "yaxis"):
+            assert np.isfinite(panel["figure"]["layout"][axis]["range"]).all()
+    surface = trajectory(trace, THEMES[theme]).figure["data"][0]
+    assert np.isfinite([surface["zmin"], surface["zmax"], *(
+        surface["contours"][k] for k in ("start", "end", "size"))]).all()
+
+
+# --- addresses and sweeps -------------------------------------------------------------------------
+
+def test_an_address_typed_by_hand():
+    # as it arrives: the browser has made spaces of the pluses
+    s = read_query({"f": "(x^2 y-11)^2 (x y^2-7)^2", "start": "0,0"}, FUNCTION)
+    assert s.faults == ()
+    assert s.problem["f"] == "(x^2+y-11)^2+(x+y^2-7)^2"
+    assert s.spec().problem.classic is FUNCTION.spec().problem.classic
+    assert write_query(s, FUNCTION) == {"f": "(x^2+y-11)^2+(x+y^2-7)^2"}
+
+
+@pytest.mark.parametrize(("f", "said"), [
+    ("2x", "f: Column 2: A sign is missing before 'x'"), ("abs(x)", "not holomorphic"),
+    ("x,y", "Functions take one argument"), ("x" * 500, "300 characters"),
+    ("__import__('os')", "'__import__' is not known"), ("", "no function yet")])
+def test_a_bad_function_in_an_address_gets_a_sentence_and_the_default(f, said):
+    s = read_query({"f": f, "seed": "3"}, FUNCTION)
+    assert said in s.faults[0]
+    assert s.problem["f"] == FUNCTION.problem["f"]
+    assert s.seed == 3
+    assert s.spec() is not None
+
+
+def test_a_function_can_be_swept_over_its_starts():
+    spec = parse_sweep({"problem": {"name": "function", "f": "x^2 - 2*y^2 + y^4"},
+                        "methods": [{"name": "newton"}], "steps": 60, "stop_loss": 1e-9,
+                        "sweep": {"x": {"field": "start.0", "from": -1.5, "to": 1.5, "points": 7},
+                                  "y": {"field": "start.1", "from": -1.1, "to": 1.3, "points": 6}}})
+    rows = compute(spec, tiles(spec)[0])
+    assert (rows["status"] == CONVERGED).all()
+    np.testing.assert_allclose(np.abs(rows["end"][:, 1]), 1, atol=1e-4)
+    alone = run(spec.at(4, 2))["newton"]
+    cell = 4 * 7 + 2
+    assert rows["stopped"][cell] == alone["stopped"][0]
+    endless = parse_sweep(spec.model_dump(mode="json") | {
+        "problem": {"name": "function", "f": "x^2 - y^2"}})
+    falls = compute(endless, tiles(endless)[0])
+    assert (falls["status"] == DIVERGED).all()
+
+
+def test_the_field_declares_itself():
+    q = next(q for q in parameters(Function) if q.name == "f")
+    assert q.kind == "expression"
+    assert q.range == "see its description"
+    assert Function(start=(100, -100), half_width=50).window[0][1] <= 100
