@@ -1,3 +1,7 @@
-import streamlit as st
+from qnviz.ui.form import started
 
-st.title("methods")
+started()
+
+from qnviz.ui.methods import methods  # noqa: E402  torch comes with it
+
+methods()

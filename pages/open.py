@@ -1,3 +1,7 @@
-import streamlit as st
+from qnviz.ui.form import started
 
-st.title("open")
+started()
+
+from qnviz.ui.open import open_run  # noqa: E402  torch comes with it
+
+open_run()

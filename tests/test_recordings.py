@@ -257,12 +257,11 @@ def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
             Trace.load(path)
 
 
-def test_a_file_that_would_fill_the_memory_is_refused(recorded, tmp_path, monkeypatch):
+def test_a_file_that_would_fill_the_memory_is_refused(recorded, tmp_path):
     path = tmp_path / "lecture.npz"
     recorded.save(path)
-    monkeypatch.setattr("qnviz.runs.trace.MAX_FILE_BYTES", 1000)
     with pytest.raises(TraceError, match=r"lecture\.npz would unpack to"):
-        Trace.load(path)
+        Trace.load(path, limit=1000)
 
 
 def test_a_trace_is_read_without_torch(recorded, tmp_path):

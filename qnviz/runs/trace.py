@@ -6,7 +6,6 @@ This module does not import torch: a saved run can be read and drawn without it.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from qnviz.errors import TraceError
+from qnviz.runs import archive
 
 MAX_FILE_BYTES = 4_000_000_000          # what a file may unpack to
 
@@ -115,23 +115,23 @@ class Trace:
         np.savez_compressed(file, allow_pickle=False, **arrays)      # type: ignore[arg-type]
 
     @staticmethod
-    def load(file: str | Path | IO[bytes], name: str | None = None) -> Trace:
-        """Read a saved run.
+    def load(file: str | Path | IO[bytes], name: str | None = None,
+             limit: int = MAX_FILE_BYTES) -> Trace:
+        """Read a saved run; of a stranger's file, `runs.trace_check.checked` looks at the rest.
+
+        Args:
+            file: a path, or an open file.
+            name: what it is called in a complaint.
+            limit: bytes that it may unpack to.
 
         Raises:
             TraceError: the file is missing, damaged, too large, or was not saved by qnviz.
         """
         called = name or (Path(file).name if isinstance(file, str | Path) else "the file")
         try:
-            with zipfile.ZipFile(file) as z:
-                size = sum(i.file_size for i in z.infolist())
-            if size > MAX_FILE_BYTES:
-                raise TraceError(f"{called} would unpack to {size / 1e9:.1f} GB; the limit is "
-                                 f"{MAX_FILE_BYTES / 1e9:.0f} GB.")
-            if not isinstance(file, str | Path):
-                file.seek(0)
-            with np.load(file, allow_pickle=False) as data:
-                arrays = {n: data[n] for n in data.files}
+            arrays = archive.arrays(file, limit)
+            if "tiles" in arrays and "events" not in arrays:
+                raise TraceError(f"{called} holds a sweep, a map of many runs, and not one run.")
             spec, meta = (json.loads(str(arrays.pop(n))) for n in ("spec", "events"))
             columns: dict[str, dict[str, np.ndarray]] = {e["label"]: {} for e in meta["entrants"]}
             static: dict[str, dict[str, np.ndarray]] = {"plane": {}, "scene": {}}
@@ -143,7 +143,10 @@ class Trace:
                          meta["words"], meta["ends"], meta["device"])
         except OSError as error:
             raise TraceError(f"{called} cannot be read: {error.strerror or error}.") from None
-        except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError):
+        except archive.TooLarge as error:
+            raise TraceError(f"{called} would unpack to {error.size / 1e9:.1f} GB; the limit is "
+                             f"{limit / 1e9:g} GB.") from None
+        except archive.DAMAGED:
             raise TraceError(f"{called} is not a run saved by qnviz, or is damaged.") from None
 
 

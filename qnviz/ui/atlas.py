@@ -30,6 +30,7 @@ from qnviz.ui.form import NARROW, Form
 from qnviz.ui.player import encoded
 from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.session import theme_name
+from qnviz.ui.share import share
 from qnviz.words import say
 
 PAGE = "atlas"
@@ -61,6 +62,7 @@ def atlas() -> None:
     prepare(PAGE)
     form = Form(PAGE, AtlasQuestion)
     q = form.remember()
+    share(PAGE)
     found, notes = plans(q)
     _controls(form, q, found)
     form.complaints(notes)

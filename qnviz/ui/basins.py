@@ -25,6 +25,7 @@ from qnviz.ui.form import NARROW, Form
 from qnviz.ui.player import encoded
 from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.session import theme_name
+from qnviz.ui.share import share
 from qnviz.words import say
 
 PAGE = "basins"
@@ -122,6 +123,7 @@ def basins() -> None:
     prepare(PAGE)
     form = Form(PAGE, BasinQuestion)
     q = form.remember()
+    share(PAGE)
     found, notes = plans(q)
     _controls(form, q)
     form.complaints(notes)

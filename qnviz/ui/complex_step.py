@@ -15,6 +15,7 @@ from qnviz.problems.base import Problem
 from qnviz.runs.derivatives import DIGITS, Answer, Costs, Question, answer, costs
 from qnviz.ui.form import Form
 from qnviz.ui.session import theme_name
+from qnviz.ui.share import share
 from qnviz.words import say
 
 FUNCTIONS = {"autoencoder": "autoencoder", "rosenbrock": "Rosenbrock",
@@ -65,6 +66,7 @@ def complex_step() -> None:
     """Run the page once."""
     form = Form("complex_step", Question)
     q = form.remember()
+    share("complex_step")
     theme = THEMES[theme_name()]
     _controls(form, q)
     try:

@@ -16,10 +16,12 @@ from qnviz.runs.plane import laid_through
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.details import details
+from qnviz.ui.export import Shown
 from qnviz.ui.live import live, waited_for
 from qnviz.ui.page import Page
 from qnviz.ui.session import session
 from qnviz.ui.settings import Settings
+from qnviz.ui.share import share
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
@@ -52,14 +54,16 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
     labs = {default.problem["name"]: default} if isinstance(default, Settings) else default
     page = Page(stage, labs, own)
     settings = page.remember(page.settings())
+    with stage.above:
+        share(stage.page)
     spec, faults = _spec(settings)
-    known = page.kept(spec)
+    known, shown = page.kept(spec), None
 
     if above:
         with stage.above:
             above(spec)
 
-    def draw(trace: Trace) -> None:
+    def draw(trace: Trace) -> Trace:
         try:
             trace = _laid(trace, settings)
         except TraceError as error:
@@ -69,10 +73,11 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
                     page.compute(spec)
         stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame,
                    partial(page.took_event, trace, event) if event else None)
+        return trace
 
     if known:                                  # the answer comes before the controls are redrawn
         JOBS.leave(page.viewer)
-        draw(known)
+        shown = draw(known)
     with stage.controls:
         page.controls(presets, explain, more)
     if faults:
@@ -100,7 +105,7 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
                 st.button("Run again", on_click=page.again, type="tertiary",
                           help="It was stopped before its first step.")
             return
-        draw(known)
+        shown = draw(known)
     with stage.status.container(horizontal=True, vertical_alignment="center"):
         st.text(f"{len(spec.methods)} methods, {_far(known, spec)}, computed {known.device}. "
                 f"{page.hint}")
@@ -110,7 +115,8 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
         with stage.after:
             after(known, spec, settings)
     with stage.below:
-        details(known, spec, page.compute)
+        details(known, spec, page.compute,
+                Shown(shown or known, stage.layout, settings.axis, settings.frame))
 
 
 def _laid(trace: Trace, settings: Settings) -> Trace:

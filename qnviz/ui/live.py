@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -39,14 +40,20 @@ def waited_for(job: Job, stage: Stage) -> Job:
 
 def live(page: Page, stage: Stage, job: Job, settings: Settings) -> None:
     """A run that goes on: its pictures grow, and it can be paused and stopped."""
+    watched(stage, job, settings.axis, settings.frame, page.took_start, page.took_frame)
+
+
+def watched(stage: Stage, job: Job, axis: str = "iterations", frame: int | None = None,
+            on_start: Callable[[], None] | None = None,
+            on_frame: Callable[[], None] | None = None) -> None:
+    """The same for a page of any kind."""
     @st.fragment(run_every=REFRESH)
     def growing() -> None:
         now = job.look()
         if job.over.is_set():
             st.rerun()                         # what was computed is drawn as a whole
         if now.trace is not None:
-            show(stage, now.trace, settings.axis, settings.frame, page.took_start,
-                 page.took_frame, growing=True)
+            show(stage, now.trace, axis, frame, on_start, on_frame, growing=True)
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
             st.progress(now.fraction, _told(now, job))
             if now.paused:

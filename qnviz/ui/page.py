@@ -16,7 +16,7 @@ from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.background import JOBS, Job
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
-from qnviz.ui.controls import control
+from qnviz.ui.controls import control, misunderstood
 from qnviz.ui.session import viewer, went_back
 from qnviz.ui.settings import (
     AXES,
@@ -197,7 +197,8 @@ class Page:
                     control(q, self.key(q.name), in_row=True)
             if model.plane:
                 for i in (0, 1):
-                    st.number_input(f"start $x_{i + 1}$", -10.0, 10.0, step=0.05, format="%.4g",
+                    st.number_input(f"start ${model.axes[i]}$", -model.reach, model.reach,
+                                    step=0.05, format="%.4g",
                                     key=self.key(f"start.{i}"), width=120,
                                     help="Or click the surface.")
             if model.plane:
@@ -322,7 +323,8 @@ class Page:
         state[f"{self.memory}/{self.on}"] = own
         if st.query_params.to_dict() != query:
             st.query_params.from_dict(query)
-        return replace(s, faults=st.session_state[self.key("faults")])
+        typed = (misunderstood(q, self.key(q.name)) for q in parameters(PROBLEMS[self.on]))
+        return replace(s, faults=(*st.session_state[self.key("faults")], *filter(None, typed)))
 
     def took_start(self) -> None:
         """The visitor clicked the surface."""

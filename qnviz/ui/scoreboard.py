@@ -17,6 +17,7 @@ from qnviz.runs.scoreboard_words import champions, stragglers, turns
 from qnviz.ui.form import Form, plain, started
 from qnviz.ui.scoreboard_view import Shown, drawn, in_words, link_table
 from qnviz.ui.session import session, theme_name, viewer
+from qnviz.ui.share import share
 from qnviz.ui.store import ASSETS
 from qnviz.words import say
 
@@ -55,6 +56,7 @@ def scoreboard() -> None:
     """Run the page once."""
     form = Form("scoreboard", Shown)
     q = form.remember()
+    share("scoreboard")
     job: BoardJob | None = st.session_state.get(JOB)
     with form.row():
         form.explain(EXPLAIN)

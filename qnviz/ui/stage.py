@@ -16,6 +16,8 @@ from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.session import theme_name
 from qnviz.ui.store import shipped
 
+Layout = str | tuple[tuple[str, ...], ...]     # a name in LAYOUTS, or rows of pictures' ids
+
 
 class Stage:
     """The places of a lab page, in the order in which they are seen."""
@@ -55,7 +57,7 @@ def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
 
 
 @lru_cache(maxsize=32)
-def payload(trace: Trace, theme: str, axis: str, layout: str | None,
+def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
             growing: bool = False) -> dict[str, Any]:
     """The player's data for a trace; scrubbing and returning viewers reuse it."""
     return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing,
@@ -63,7 +65,7 @@ def payload(trace: Trace, theme: str, axis: str, layout: str | None,
 
 
 @lru_cache(maxsize=8)
-def written(trace: Trace, theme: str, axis: str, layout: str | None, growing: bool,
+def written(trace: Trace, theme: str, axis: str, layout: Layout | None, growing: bool,
             frame: int | None) -> bytes:
     """The same as bytes: a growing run is shown again and again while it computes the next step."""
     # of a run that grows there is a new trace every time: none of them is kept for long

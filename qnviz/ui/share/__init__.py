@@ -1,0 +1,48 @@
+"""Share: the address of what is on the screen, to be copied as a link, for Markdown or LaTeX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.components import v2
+
+from qnviz import web
+from qnviz.ui.player import text
+from qnviz.web import encoded
+
+_HERE = Path(__file__).parent
+PAGES = _HERE.parents[2] / "pages"
+
+SOURCES = ("link.js", "mount.js", "streamlit.js")
+"""The parts of the one ES module that the browser loads, in order, after the player's tools."""
+
+
+def source() -> str:
+    """Return the ES module: ``readable``, ``mountShare``, Streamlit's default export."""
+    own = ((_HERE / name).read_text(encoding="utf-8") for name in SOURCES)
+    return "\n".join([web.text("tools.js"), text("component.js"), *own])
+
+
+_component = v2.component(
+    "qnviz_share",
+    js=source(),
+    css=(_HERE / "share.css").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def share(page: str) -> None:
+    """A popover in the page's upper right corner with the link to what is on the screen.
+
+    The browser's address bar is the truth: every control stands in it. The playhead is read off
+    the page's first player, as the address follows it a quarter of a second later.
+
+    Args:
+        page: the page's name, for keys.
+    """
+    with st.container(key="share"), st.popover("Share", icon=":material/link:"), \
+            st.container(width=400):
+        _component(data=encoded({}), key=f"{page}/share", height="content")
+        st.page_link(st.Page(PAGES / "open.py", url_path="open"), label="Open a run from a file",
+                     icon=":material/folder_open:")
