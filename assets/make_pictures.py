@@ -16,7 +16,7 @@ PLAYER = "[data-qnviz-player][data-ready=true]"
 PICTURES = {
     "race-light": ("/?step=60", "light", PLAYER),
     "race-dark": ("/?step=60", "dark", PLAYER),
-    "lesson": ("/lessons?of=when-to-stop&at=3", "light", PLAYER),
+    "lesson": ("/lessons?of=when-to-stop-a-krylov-iteration&at=3", "light", PLAYER),
     "damping": ("/damping?step=40", "light", PLAYER),
     "krylov": ("/krylov?step=20", "dark", PLAYER),
     "autoencoder": ("/autoencoder?step=300", "light", PLAYER),

@@ -1,3 +1,7 @@
-import streamlit as st
+from qnviz.ui.form import started
 
-st.title("lessons")
+started()
+
+from qnviz.ui.lessons.page import lessons  # noqa: E402  torch comes with it
+
+lessons()

@@ -1,0 +1,1 @@
+"""Lessons: files of text and page states, and the page that walks through them."""

@@ -1,0 +1,54 @@
+"""Runs of a lesson: from the store, computed with progress, or ahead of time beside the reader."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from qnviz.errors import QnvizError
+from qnviz.runs.background import JOBS
+from qnviz.runs.spec import RunSpec
+from qnviz.runs.trace import Trace
+from qnviz.ui.session import session, viewer
+from qnviz.ui.store import STORE
+
+TICK = 0.02                                    # seconds between two looks at whether it is over
+TELL = 1.0                                     # … two words: each look costs a growing picture
+
+
+def held(spec: RunSpec, whole: bool = False) -> Trace | None:
+    """The run if it is there; with its parameters, if these are needed."""
+    trace = STORE.get(spec.key())
+    return trace if trace is None or trace.whole or not whole else None
+
+
+def computed(spec: RunSpec, whole: bool = False) -> Trace:
+    """The run, waited for with its progress; thirty viewers of one step cost one computation.
+
+    Raises:
+        QnvizError: the run cannot be.
+    """
+    if (known := held(spec, whole)) is not None:
+        return known
+    job = JOBS.watch(f"{viewer()}/lesson", spec, session())
+    place, told = st.empty(), time.monotonic()
+    while not job.over.wait(TICK):
+        st.session_state.get("interrupt")      # here a changed control ends the wait
+        if time.monotonic() - told > TELL:
+            told, now = time.monotonic(), job.look()
+            place.progress(now.fraction, "Waiting for another run to end" if now.waiting
+                           else f"Computing: {now.fraction:.0%} of {spec.steps} steps")
+    place.empty()
+    if job.error:
+        raise job.error
+    if job.trace is None or not job.complete:
+        raise QnvizError("The run was stopped before its end.")
+    STORE.put(job.trace)
+    return job.trace
+
+
+def ahead(spec: RunSpec, place: str, whole: bool = False) -> None:
+    """Begin to compute a run that is about to be asked for; `place` tells it from others."""
+    if held(spec, whole) is None:
+        JOBS.watch(f"{viewer()}/lesson/{place}", spec, session())
