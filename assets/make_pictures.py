@@ -16,7 +16,7 @@ PLAYER = "[data-qnviz-player][data-ready=true]"
 PICTURES = {
     "race-light": ("/?step=60", "light", PLAYER),
     "race-dark": ("/?step=60", "dark", PLAYER),
-    "lesson": ("/lessons?of=when-to-stop-a-krylov-iteration&at=3", "light", PLAYER),
+    "lesson": ("/lessons?of=what-damping-protects-from&at=4", "light", PLAYER),
     "damping": ("/damping?step=40", "light", PLAYER),
     "krylov": ("/krylov?step=20", "dark", PLAYER),
     "autoencoder": ("/autoencoder?step=300", "light", PLAYER),
@@ -25,7 +25,6 @@ PICTURES = {
     "complex-step": ("/complex_step", "light", ".js-plotly-plot"),
     "methods": ("/methods?of=curveball", "light", ".katex"),
 }
-COLORS = 160                                   # enough for lines and text; a third of the bytes
 
 
 def take(page: Page, name: str, address: str, needed: str) -> None:
@@ -37,7 +36,8 @@ def take(page: Page, name: str, address: str, needed: str) -> None:
     page.wait_for_timeout(1500)                # fonts and Plotly's last frame
     file = HERE / f"{name}.png"
     page.screenshot(path=file)
-    Image.open(file).convert("RGB").quantize(COLORS).save(file, optimize=True)
+    # without loss: a palette would mix the colours by which methods are known
+    Image.open(file).convert("RGB").save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -200,19 +201,19 @@ def test_downloads_hold_the_run(app_url: str, page: Any, tmp_path: Path) -> None
     opened(page, f"{app_url}/?m=adam,kbfgs&steps=50&step=0")
     page.get_by_role("tab", name="Export").click()
     saved = {}
-    for name, file in (("Run as spec", "spec.json"), ("All numbers", "run.npz"),
-                       ("(CSV)", "run.csv")):
+    for name, file in (("Spec (JSON)", "spec.json"), ("Trace (.npz)", "run.npz"),
+                       ("CSV", "run.csv")):
         with page.expect_download() as wait:
-            page.get_by_role("button", name=name).click()
+            page.get_by_role("button", name=name, exact=True).click()
         saved[file] = tmp_path / file
         wait.value.save_as(saved[file])
     spec = parse(json.loads(saved["spec.json"].read_text()))
     trace = Trace.load(saved["run.npz"])
     assert trace.key == spec.key()
-    rows = saved["run.csv"].read_text().splitlines()
-    assert len(rows) == 52
-    last = dict(zip(rows[0].split(","), rows[-1].split(","), strict=True))
-    assert float(last["loss"]) == pytest.approx(trace["Adam"]["loss"][-1, 0], rel=1e-12)
+    with saved["run.csv"].open(newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["method"] == "Adam"]
+    assert len(rows) == 51
+    assert float(rows[-1]["loss"]) == pytest.approx(trace["Adam"]["loss"][-1, 0], rel=1e-12)
     assert np.isfinite(trace["K-BFGS"]["loss"]).all()
 
 
