@@ -82,6 +82,8 @@ def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
     winner = int(np.argmin(np.where(gone, np.inf, finals)))
     verb = "is lowest so far" if now else "ends lowest"
     title = f"{trace.entrants[winner].title} {verb}, at {say(finals[winner])}"
+    if len(finals) == 1:
+        title = f"{trace.entrants[0].title} {'is' if now else 'ends'} at {say(finals[0])}{now}"
     if len({say(f) for f in finals}) == 1 < len(finals):
         title = f"All {'are' if now else 'end'} at {say(finals[0])}{now}"
     elif fall := sum(g and f < 0 for g, f in zip(gone, finals, strict=True)):
