@@ -50,7 +50,11 @@ def main(argv: list[str] | None = None) -> int:
             if text := command_scoreboard.scoreboard_command(args):
                 print(text)
             return 0
-        return _run(args) if args.command == "run" else _list(args)
+        if args.command == "run":
+            from qnviz.command_run import run_command
+
+            return run_command(args)
+        return _list(args)
     except SpecError as error:
         for fault in error.faults:
             print(f"qnviz: {fault}", file=sys.stderr)
@@ -64,51 +68,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("qnviz: interrupted, nothing was saved.", file=sys.stderr)
         return 130
-
-
-def _run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from qnviz.runs.loop import stream
-    from qnviz.runs.spec import read
-
-    spec = read(args.spec)
-    folder = args.out.resolve().parent
-    if not folder.is_dir():
-        raise SpecError([f"--out {args.out}: the folder {folder.name!r} does not exist."])
-    with tqdm(total=spec.steps * len(spec.methods), unit="step", disable=args.quiet,
-              file=sys.stderr, dynamic_ncols=True) as bar:
-        progress = None
-        for progress in stream(spec):
-            bar.update(progress.done - bar.n)
-    assert progress is not None                     # a stream yields at least its end
-    trace = progress.trace()
-    try:
-        with args.out.open("wb") as file:           # a handle, so that numpy adds no suffix
-            trace.save(file)
-    except OSError as error:
-        raise QnvizError(f"{args.out} could not be written: {error.strerror}.") from None
-    if not args.quiet:
-        for e in trace.entrants:
-            _summary(e.label, trace)
-        print(f"Saved {args.out}, computed {trace.device}.")
-    return 0
-
-
-def _summary(label: str, trace) -> None:
-    import numpy as np
-
-    columns = trace[label]
-    status, stopped = columns["status"], columns["stopped"]
-    if len(status) == 1:
-        print(f"{label:24} {trace.ends[label][0]}")
-        return
-    good = status == "converged"
-    counts = ", ".join(f"{n} {s}" for s, n in zip(*np.unique(status, return_counts=True),
-                                                  strict=True))
-    when = (f", in {stopped[good].mean():.1f} ± {stopped[good].std():.1f} steps"
-            if good.any() else "")
-    print(f"{label:24} {counts}{when}")
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -107,18 +107,9 @@ def _trace(args: argparse.Namespace) -> Trace:
 
     if _saved(args.source):
         return Trace.load(args.source)
-    from tqdm import tqdm
+    from qnviz.command_run import computed
 
-    from qnviz.runs.loop import stream
-
-    spec = _spec(args)
-    with tqdm(total=spec.steps * len(spec.methods), unit="step", disable=args.quiet,
-              file=sys.stderr, dynamic_ncols=True) as bar:
-        progress = None
-        for progress in stream(spec):
-            bar.update(progress.done - bar.n)
-    assert progress is not None                     # a stream yields at least its end
-    return progress.trace()
+    return computed(_spec(args), args.quiet)
 
 
 def _saved(path: Path) -> bool:

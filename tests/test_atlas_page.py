@@ -14,7 +14,7 @@ from qnviz.ui.atlas_question import AtlasQuestion, plans
 from qnviz.ui.atlas_view import shipped
 from qnviz.ui.basins import BasinQuestion
 from qnviz.ui.form import read, write
-from qnviz.ui.map import source
+from qnviz.ui.map import SOURCE
 from qnviz.ui.settings import read_query
 
 SHIPPED = {"atlas": plans(AtlasQuestion())[0], "basins": basins.plans(BasinQuestion())[0]}
@@ -179,6 +179,5 @@ def test_all_methods_but_references_are_offered():
 
 
 def test_the_component_is_one_module():
-    text = source()
-    assert text.count("export default") == 1
-    assert "mountMaps" in text
+    assert SOURCE.count("export default") == 1
+    assert "mountMaps" in SOURCE

@@ -23,7 +23,7 @@ from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
 from qnviz.runs.trace_check import checked
 from qnviz.ui.details import summary, table
-from qnviz.ui.player import encoded
+from qnviz.web import encoded
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 SHIPPED = ("home", "rosenbrock", "linear_net", "autoencoder", "damping", "krylov")

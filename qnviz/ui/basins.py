@@ -22,10 +22,10 @@ from qnviz.runs.sweep_spec import START, SweepSpec, parse_sweep
 from qnviz.ui.atlas_methods import VARIANTS, Variant
 from qnviz.ui.atlas_view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.form import NARROW, Form
-from qnviz.ui.player import encoded
 from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.session import theme_name
 from qnviz.ui.share import share
+from qnviz.web import encoded
 from qnviz.words import say
 
 PAGE = "basins"

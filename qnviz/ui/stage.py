@@ -10,11 +10,12 @@ import streamlit as st
 
 from qnviz.figures.linked import linked
 from qnviz.runs.trace import Trace
-from qnviz.ui.player import encoded, player
+from qnviz.ui.player import player
 from qnviz.ui.ready import load, ready
 from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.session import theme_name
 from qnviz.ui.store import shipped
+from qnviz.web import encoded
 
 Layout = str | tuple[tuple[str, ...], ...]     # a name in LAYOUTS, or rows of pictures' ids
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.ui.pair import source
+from qnviz.ui.pair import SOURCE
 from qnviz.words import say
 from tests.browser.pair_values import GOOD, python
 
@@ -79,7 +79,7 @@ def test_formulas_are_those_of_python(page: Any) -> None:
     script = MODULE + """
       return module(source).then((m) =>
         given.map(({H, s, y, mu1, mu2}) => m.updateInPlane(H, s, y, mu1, mu2)));"""
-    got = page.evaluate(f"([source, given]) => {{ {script} }}", [source(), given])
+    got = page.evaluate(f"([source, given]) => {{ {script} }}", [SOURCE, given])
     acted = np.zeros(4, int)
     for case, mine in zip(given, got, strict=True):
         expected = python(case)
@@ -97,7 +97,7 @@ def test_numbers_are_written_as_in_python(page: Any) -> None:
     values = [0, 1, -1, 0.0312, 12.44, 999.4, 999.6, 1240.2, 99999, 1.2e5, -3.21e-5, 5e-4, 0.001,
               1e300, -0.9996, 1 / 3]
     script = MODULE + "return module(source).then((m) => values.map(m.say));"
-    got = page.evaluate(f"([source, values]) => {{ {script} }}", [source(), values])
+    got = page.evaluate(f"([source, values]) => {{ {script} }}", [SOURCE, values])
     assert got == [say(v) for v in values]
 
 
@@ -113,7 +113,7 @@ def test_a_payload_that_cannot_be_drawn_is_said(page: Any) -> None:
         seen.push([root.innerText, root.dataset.ready]);
         return seen;
       });"""
-    bad, good = page.evaluate(f"([source, good]) => {{ {script} }}", [source(), GOOD])
+    bad, good = page.evaluate(f"([source, good]) => {{ {script} }}", [SOURCE, GOOD])
     assert "The update could not be drawn: H needs 3 numbers" in bad[0]
     assert bad[1] == "false"
     assert "could not be drawn" not in good[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.player import source
+from qnviz.ui.player import SOURCE
 from tests.browser.player_page import BLUE, GREEN, LAST, ORANGE, Race
 
 
@@ -31,7 +31,7 @@ def test_helpers(page: Any) -> None:
               .map(m.formatNumber),
           };
         }""",
-        [source(), column],
+        [SOURCE, column],
     )
     assert got["lists"] == [1, "NaN", 2.5]
     assert got["floats"] == [1, "NaN"]
@@ -60,7 +60,7 @@ def test_bad_payload_says_why(page: Any) -> None:
           }
           return texts;
         }""",
-        source(),
+        SOURCE,
     )
     for text, ready in texts:
         assert text.startswith("The picture could not be drawn: ")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.player import source
+from qnviz.ui.player import SOURCE
 from tests.browser.player_page import LAST, Race
 
 
@@ -44,7 +44,7 @@ def test_own_frame_coming_back_is_no_pin(page: Any) -> None:
           player.destroy();
           return [seen, reported];
         }""",
-        source(),
+        SOURCE,
     )
     assert reported == [10]
     assert seen == [20, 15, 10]
@@ -200,7 +200,7 @@ GROWING = """async (source) => {
 def growing(page: Any) -> Any:
     """A page with a player whose run is at step 4 of 100."""
     page.goto("about:blank")
-    assert page.evaluate(GROWING, source()) == [4, "false"], "at the newest step, and not playing"
+    assert page.evaluate(GROWING, SOURCE) == [4, "false"], "at the newest step, and not playing"
     return page
 
 

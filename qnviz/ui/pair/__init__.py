@@ -6,31 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamlit.components import v2
-
-from qnviz import web
-from qnviz.ui.player import nothing, text
+from qnviz.ui.component import component, module, nothing
 from qnviz.web import encoded
 
 _HERE = Path(__file__).parent
 
-SOURCES = ("damping.js", "words.js", "shapes.js", "view.js", "readout.js", "mount.js",
-           "streamlit.js")
-"""The parts of the one ES module that the browser loads, in order, after the player's tools."""
-
-
-def source() -> str:
-    """Return the view's ES module: the formulas, ``mountPair``, Streamlit's default export."""
-    own = ((_HERE / name).read_text(encoding="utf-8") for name in SOURCES)
-    return "\n".join([web.text("tools.js"), text("component.js"), *own])
-
-
-_component = v2.component(
-    "qnviz_pair",
-    js=source(),
-    css=(_HERE / "pair.css").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
+SOURCE = module(_HERE, "damping.js", "words.js", "shapes.js", "view.js", "readout.js", "mount.js",
+                "streamlit.js")
+_component = component("qnviz_pair", SOURCE, (_HERE / "pair.css").read_text(encoding="utf-8"))
 
 
 def pair(

@@ -6,34 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamlit.components import v2
-
 from qnviz import web
+from qnviz.ui.component import component, module, nothing
 from qnviz.web import encoded
 
-_HERE = Path(__file__).parent
-
-AROUND = ("component.js", "streamlit.js")
-"""What makes a Streamlit component of the player, after its own parts."""
-
-
-def source() -> str:
-    """Return the player's ES module: ``mountPlayer``, the helpers, Streamlit's default export."""
-    return "\n".join([web.script(), *(text(name) for name in AROUND)])
-
-
-def text(name: str) -> str:
-    """A file of this folder."""
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-# Plotly's own style rules do not reach into a shadow root, hence `isolate_styles=False`.
-_component = v2.component(
-    "qnviz_player",
-    js=source(),
-    css=web.style(),
-    isolate_styles=False,
-)
+SOURCE = module(Path(__file__).parent, "streamlit.js", before=web.script())
+_component = component("qnviz_player", SOURCE, web.style())
 
 
 def player(
@@ -73,7 +51,3 @@ def player(
         on_frame_change=on_frame or nothing,
         on_event_change=on_event or nothing,
     )
-
-
-def nothing() -> None:
-    """Stand in for a callback: Streamlit keeps only values that have one."""

@@ -5,31 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
-from streamlit.components import v2
 
-from qnviz import web
-from qnviz.ui.player import text
+from qnviz.ui.component import component, module
 from qnviz.web import encoded
 
 _HERE = Path(__file__).parent
 PAGES = _HERE.parents[2] / "pages"
 
-SOURCES = ("link.js", "mount.js", "streamlit.js")
-"""The parts of the one ES module that the browser loads, in order, after the player's tools."""
-
-
-def source() -> str:
-    """Return the ES module: ``readable``, ``mountShare``, Streamlit's default export."""
-    own = ((_HERE / name).read_text(encoding="utf-8") for name in SOURCES)
-    return "\n".join([web.text("tools.js"), text("component.js"), *own])
-
-
-_component = v2.component(
-    "qnviz_share",
-    js=source(),
-    css=(_HERE / "share.css").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
+SOURCE = module(_HERE, "link.js", "mount.js", "streamlit.js")
+_component = component("qnviz_share", SOURCE, (_HERE / "share.css").read_text(encoding="utf-8"))
 
 
 def share(page: str) -> None:

@@ -6,27 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamlit.components import v2
-
-from qnviz import web
-from qnviz.ui.player import text
+from qnviz.ui.component import component, module
 from qnviz.web import encoded
 
 _HERE = Path(__file__).parent
 
-
-def source() -> str:
-    """Return the bar's ES module."""
-    own = ((_HERE / name).read_text(encoding="utf-8") for name in ("bar.js", "streamlit.js"))
-    return "\n".join([web.text("tools.js"), text("component.js"), *own])
-
-
-_component = v2.component(
-    "qnviz_lesson_bar",
-    js=source(),
-    css=(_HERE / "bar.css").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
+SOURCE = module(_HERE, "bar.js", "streamlit.js")
+_component = component("qnviz_lesson_bar", SOURCE, (_HERE / "bar.css").read_text(encoding="utf-8"))
 
 
 def bar(payload: dict[str, Any], *, key: str, on_ask: Callable[[], None]) -> Any:
