@@ -18,6 +18,7 @@ from qnviz.ui.lessons.claims import ClaimError, Facts
 from qnviz.ui.lessons.file import read_folders
 from qnviz.ui.lessons.lesson import Lesson, Picture, Question, Shelf, Step
 from qnviz.ui.lessons.shows import PAGES, SHOWS
+from qnviz.ui.share import share
 
 SHIPPED = Path(__file__).resolve().parents[3] / "lessons"
 VARIABLE = "QNVIZ_LESSONS"
@@ -64,6 +65,8 @@ def lessons() -> None:
     address.remember(place)
     if notes:
         st.warning("  \n".join(map(plain, notes)))
+    if not place.present:
+        share("lessons", steps=False)
     if lesson is None:
         _index(there)
     else:

@@ -16,7 +16,7 @@ SOURCE = module(_HERE, "link.js", "mount.js", "streamlit.js")
 _component = component("qnviz_share", SOURCE, (_HERE / "share.css").read_text(encoding="utf-8"))
 
 
-def share(page: str) -> None:
+def share(page: str, steps: bool = True) -> None:
     """A popover in the page's upper right corner with the link to what is on the screen.
 
     The browser's address bar is the truth: every control stands in it. The playhead is read off
@@ -24,9 +24,10 @@ def share(page: str) -> None:
 
     Args:
         page: the page's name, for keys.
+        steps: whether the page's address holds the step of its player.
     """
     with st.container(key="share"), st.popover("Share", icon=":material/link:"), \
             st.container(width=400):
-        _component(data=encoded({}), key=f"{page}/share", height="content")
+        _component(data=encoded({"steps": steps}), key=f"{page}/share", height="content")
         st.page_link(st.Page(PAGES / "open.py", url_path="open"), label="Open a run from a file",
                      icon=":material/folder_open:")

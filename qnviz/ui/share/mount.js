@@ -6,7 +6,8 @@ const SAID_MS = 2000; // "Copied" stays this long
 const playerOnPage = () => document.querySelector("[data-qnviz-player][data-frame]");
 
 class Share {
-  constructor(root) {
+  constructor(root, data) {
+    this.steps = data.steps; // whether the address of this page has a step of the playhead
     root.dataset.qnvizShare = "";
     this.root = root;
     this.touched = false; // whether the reader chose about the step
@@ -39,7 +40,7 @@ class Share {
 
   /** Read the page: its address, its playhead. */
   look() {
-    const player = playerOnPage();
+    const player = this.steps ? playerOnPage() : null;
     this.choice.hidden = !player;
     const frame = player ? Number(player.dataset.frame) : null;
     if (!this.touched) this.pinned.checked = /[?&]step=/.test(location.search);
@@ -97,6 +98,6 @@ async function copied(text) {
   }
 }
 
-export function mountShare(root) {
-  return new Share(root);
+export function mountShare(root, data) {
+  return new Share(root, data);
 }

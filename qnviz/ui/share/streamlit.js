@@ -1,3 +1,3 @@
 // The share view as a Streamlit component.
 
-export default lasting((root) => mountShare(root));
+export default lasting((root, data) => mountShare(root, data));
