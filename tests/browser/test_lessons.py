@@ -53,7 +53,8 @@ def whole(page: Any) -> None:
 def test_all_lessons_are_walked_through_as_in_a_hall(
         app_url: str, new_page: Callable[..., Any]) -> None:
     """With nothing but a clicker's key: no errors, every picture there, all on one screen."""
-    page = new_page(viewport={"width": 1920, "height": 1080})
+    # still pictures: drawn without a graphics card, what plays takes the time of what computes
+    page = new_page(viewport={"width": 1920, "height": 1080}, reduced_motion="reduce")
     page.goto(f"{app_url}/lessons")
     seen = set()
     for k in range(len(SHIPPED)):

@@ -65,12 +65,12 @@ def lessons() -> None:
     address.remember(place)
     if notes:
         st.warning("  \n".join(map(plain, notes)))
-    if not place.present:
-        share("lessons", steps=False)
     if lesson is None:
         _index(there)
     else:
         _lesson(lesson, place)
+    if not place.present:                      # last, so that presenting moves nothing else
+        share("lessons", steps=False)
 
 
 # --- the index ----------------------------------------------------------------------------------
