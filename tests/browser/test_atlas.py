@@ -161,7 +161,7 @@ def test_maps_grow_in_place_and_can_be_stopped(app_url: str, page: Any) -> None:
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Go on computing").wait_for(timeout=30_000)
-    assert page.locator(".st-key-live").count() == 0
+    page.locator(".st-key-live").wait_for(state="detached")    # as the script's run ends
     assert "computed so far" in words(page)
     assert query(page) == {"points": "64"}
     assert page.evaluate("document.querySelector('[data-qnviz-map]').marked")
