@@ -76,7 +76,7 @@ def test_wrong_files_are_told_and_a_spec_is_run(app_url: str, page: Any) -> None
     assert frame(page) >= 0
     page.get_by_role("button", name="Close").click()
     page.get_by_text("is shown as it was saved").wait_for()
-    assert page.locator(READY).count() == 0
+    page.locator(READY).wait_for(state="detached")
 
 
 def test_what_one_opened_another_does_not_see(app_url: str, new_page: Callable[..., Any]) -> None:
