@@ -29,6 +29,9 @@ def complete(page: Any) -> None:
                            " && !document.querySelector('.st-key-live')"
                            " && [...document.querySelectorAll('.qnviz-map-words')]"
                            ".every(p => !p.textContent.includes('so far'))", timeout=120_000)
+    # and the page is whole: the script's run that drew the last cells has ended
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]",
+                           timeout=60_000)
 
 
 def query(page: Any) -> dict[str, str]:
