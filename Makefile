@@ -1,11 +1,13 @@
 # make run    install what the app needs into .venv and serve it on http://127.0.0.1:8501
 # make test   install what tests need and run them
 # make lint   style and types
-# make bench  the measurements in benchmarks/
+# make coverage  every branch of qnviz/curvature, by the tests of its formulas
+# make audit  known vulnerabilities of what the app installs (asks a public database)
+# make bench  the measurements in benchmarks/, with the peers they need
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench home pictures clean
+.PHONY: run test lint coverage audit bench home pictures clean
 
 run: .venv/run.stamp
 	$(BIN)/streamlit run app.py
@@ -17,7 +19,16 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-bench: .venv/dev.stamp
+FORMULAS := curvature double_damping secant krylov line_search minres pair hessian_vector lanczos
+coverage: .venv/dev.stamp
+	$(BIN)/python -m pytest -q --cov=qnviz.curvature --cov-branch --cov-report=term-missing \
+	    --cov-fail-under=100 $(FORMULAS:%=tests/test_%.py)
+
+audit: .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet pip-audit==2.10.1
+	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip
+
+bench: .venv/bench.stamp
 	$(BIN)/python -m benchmarks
 
 home: .venv/run.stamp            # the run that the home page shows first; after a change of numbers
@@ -40,3 +51,7 @@ clean:
 .venv/dev.stamp: requirements.txt requirements-dask.txt requirements-dev.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@ .venv/run.stamp
+
+.venv/bench.stamp: requirements-bench.txt .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
+	touch $@

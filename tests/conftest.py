@@ -1,11 +1,18 @@
 """Shared settings of all tests: one thread, and the warnings that are not ours."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from tests.helpers import facts, not_here
 from tests.image_files import idx, mnist_parts
+
+# What generated cases have found is kept outside the tree, as pytest's own cache is.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY",
+                      str(Path(__file__).resolve().parents[1] / ".venv" / "cache" / "hypothesis"))
 
 
 def pytest_configure(config):

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.contexts import Contexts
 from tests.browser.player_page import APP, PAGE, Race
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--process-per-site",        # pages of one context share a process and what it has compiled
 ]
 # Streamlit's own probes fail now and then while a server starts or stops.
 NOISE = re.compile(r"/_stcore/(health|host-config)|favicon")
@@ -143,15 +145,23 @@ def url(serve_player: Callable[[str], str]) -> str:
     return serve_player(PAGE)
 
 
-@pytest.fixture
-def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open pages in contexts of their own; ``page.errors`` collects what the console complains."""
-    contexts: list[Any] = []
+@pytest.fixture(scope="session")
+def contexts(browser: Any, app_url: str) -> Contexts:
+    """Contexts that tests share."""
+    return Contexts(browser, f"{app_url}/_stcore/health")
 
-    def start(**options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        contexts.append(context)
-        page = context.new_page()
+
+@pytest.fixture
+def new_page(contexts: Contexts) -> Iterator[Callable[..., Any]]:
+    """Open pages; ``page.errors`` collects what the console complains.
+
+    ``alone=True`` asks for a context of its own, for a test that changes it: its network, say.
+    The app's content policy forbids what ``page.wait_for_function`` does, so it counts only
+    where a test asks for it by ``bypass_csp=False``.
+    """
+    def start(*, alone: bool = False, **options: Any) -> Any:
+        page = contexts.page(alone, {"viewport": {"width": 1280, "height": 800},
+                                     "bypass_csp": True, **options})
         page.errors = []
 
         def note(text: str, where: str = "") -> None:
@@ -170,8 +180,7 @@ def new_page(browser: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield start
-    for context in contexts:
-        context.close()
+    contexts.tidy()
 
 
 @pytest.fixture

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from qnviz.ui.unforeseen import SENTENCE
+
 MENUS = {"Rosenbrock": "Labs", "Linear net": "Labs", "Autoencoder": "Labs",
          "Your function": "Labs", "Open a run": "Labs", "Double damping": "Mechanisms",
          "Krylov": "Mechanisms", "Complex step": "Mechanisms", "Atlas": "Many runs",
          "Basins": "Many runs", "Scoreboard": "Many runs"}
+# What stands on a page where an error was raised that nothing has caught.
+UNFORESEEN = f"[data-testid=stException], [data-testid=stAlert]:has-text({SENTENCE[:50]!r})"
 
 
 def framed(page: Any) -> bool:

@@ -50,7 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def cut_off(new_page: Callable[..., Any]) -> Callable[..., Any]:
     """Pages without a network; ``page.asked`` collects what they ask for nevertheless."""
     def start(**options: Any) -> Any:
-        page = new_page(**options)
+        page = new_page(alone=True, **options)
         page.context.set_offline(True)
         page.asked = []
 
