@@ -36,11 +36,11 @@ def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> t
     V = v[:, None]                                              # (R, j, P)
     alpha, beta = [], []
     alive, size = torch.ones(R, dtype=torch.bool, device=v.device), torch.zeros_like(v[:, 0])
-    for j in range(steps):
+    while True:
         w = product(v)
         a = torch.linalg.vecdot(w, v)
         alpha.append(torch.where(alive, a, 0))
-        if j == steps - 1:
+        if len(alpha) >= steps:
             break
         for _ in range(2):                                      # twice is enough (Kahan, Parlett)
             w = w - (V.mT @ (V @ w[..., None]))[..., 0]

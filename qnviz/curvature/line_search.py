@@ -95,8 +95,9 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
     start, new, points = known
     end, g_end, found, trials = out
     lo = hi = start
-    zoom = torch.zeros_like(start[0], dtype=torch.bool)
-    for trial in range(1, TRIALS + 1):
+    zoom, trial = torch.zeros_like(start[0], dtype=torch.bool), 0
+    while True:                                      # at the last trial all leave
+        trial += 1
         theta, d, g_lo, g_a = points
         (_, f_0, slope_0), (a, f_a, slope), (a_lo, f_lo, _) = start, new, lo
         # NaN and infinity count as "too high", so a step into overflow is zoomed back from

@@ -102,14 +102,12 @@ def section(H: Tensor, s: Tensor, y: Tensor) -> Section:
 def _plane(s: Tensor, Hy: Tensor) -> Tensor:
     """Orthonormal basis (n, 2) of a plane that holds s and Hy, its first axis along s."""
     columns: list[Tensor] = []
-    axes = torch.eye(len(s), dtype=s.dtype)
-    for v in (s, Hy, *axes):
-        rest = v
+    candidates = iter((s, Hy, *torch.eye(len(s), dtype=s.dtype)))
+    while len(columns) < 2:
+        rest = v = next(candidates)
         for _ in range(2):                # once is not enough where v is nearly in the span
             for q in columns:
                 rest = rest - (q @ rest) * q
         if rest.norm() > PARALLEL * v.norm():
             columns.append(rest / rest.norm())
-        if len(columns) == 2:
-            break
     return torch.stack(columns, 1)

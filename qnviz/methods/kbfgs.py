@@ -47,6 +47,7 @@ from qnviz.methods.base import Events, Failure, Look, State, Summary, column
 from qnviz.methods.damping_words import damping_in_words
 from qnviz.methods.factored import LARGEST, Factored
 from qnviz.problems.base import Layer, ProblemSpec
+from qnviz.problems.products import product
 
 
 @dataclass
@@ -153,7 +154,7 @@ class KBFGS(Factored):
             torch.lerp(E, A_k, b[..., None]) for A_k, E in zip(
                 state.A.parts, pad([second_moment(a) for a in tape.a], state.A.joined),
                 strict=True)]
-        move = [self.apply(H_g, M_l) @ H_a
+        move = [product(self.apply(H_g, M_l), H_a)
                 for H_g, M_l, H_a in zip(state.H_g, M, state.H_a, strict=True)]         # (2)
         return M, replace(state.A, parts=A), move
 
@@ -195,7 +196,7 @@ class KBFGS(Factored):
 
     def apply(self, H: Any, M: Tensor) -> Tensor:
         """H_g M for M (R, out, m)."""
-        return H @ M
+        return product(H, M)
 
     def operator(self, H: Any) -> Any:
         """H_g as a function of vectors (R, k, out)."""

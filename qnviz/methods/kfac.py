@@ -27,6 +27,7 @@ from qnviz.fields import number, whole
 from qnviz.methods.base import Events, Failure, Look, State, column, curved
 from qnviz.methods.factored import Factored
 from qnviz.problems.base import ProblemSpec
+from qnviz.problems.products import product
 from qnviz.words import say
 
 
@@ -105,7 +106,8 @@ class KFAC(Factored):
         if fresh:                                                                       # (2)
             H_a = [safe_inverse(damped(A_l, p.lam)) for A_l in A]
             H_g = [safe_inverse(damped(G_l, p.lam)) for G_l in G]
-        move = [H @ M_l @ Ha for H, M_l, Ha in zip(H_g, M, H_a, strict=True)]           # (3)
+        move = [product(product(H, M_l), Ha)
+                for H, M_l, Ha in zip(H_g, M, H_a, strict=True)]                        # (3)
         theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
         events = {"inverted": torch.full_like(p.lr, float(fresh))}
         return KFACState(theta, state.k + 1, M, A, G, H_a, H_g), events

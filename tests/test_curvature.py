@@ -1,0 +1,173 @@
+"""What the other tests of qnviz.curvature leave out, each against its definition."""
+
+import pytest
+import torch
+
+from qnviz.curvature.hessian_vector import SLOPES, SLOPES_STEPPED, STEPPED
+from qnviz.curvature.kronecker import (
+    BLOCK,
+    Layers,
+    damped,
+    hessian_action,
+    joined,
+    means,
+    pad,
+    second_moment,
+)
+from qnviz.curvature.oracle import Oracle
+from qnviz.curvature.secant import CompactLBFGS
+from qnviz.curvature.spectrum import eigenvalues, extremes, pseudo_solve
+from qnviz.problems.base import Layer
+from tests.helpers import (
+    F64,
+    assert_close,
+    first_batch,
+    net,
+    normal,
+    plain_gauss_newton,
+    plain_gradient,
+    plain_hessian,
+    plain_jacobian,
+    plain_output_hessian,
+    spd,
+)
+
+R = 3
+
+
+@pytest.mark.parametrize("n", [3, BLOCK + 41])
+def test_a_second_moment_is_the_mean_outer_product_also_when_it_is_made_in_blocks(n):
+    a = normal(n, 2, 9, n)
+    A = second_moment(a)
+    assert_close(A, torch.einsum("rni,rnj->rij", a, a) / 9, 1e-13)
+    assert_close(A, A.mT, 1e-15)
+
+
+@pytest.mark.parametrize("layers", [
+    pytest.param((Layer(3, 5), Layer(5, 2)), id="joined"),
+    pytest.param((Layer(300, 5), Layer(5, 300)), id="apart")])
+def test_padded_layers_give_back_what_went_in(layers):
+    sizes = tuple(layer.fan_out for layer in layers)
+    H = [spd(l, R, n) for l, n in enumerate(sizes)]
+    h = [normal(l, R, 4, n) for l, n in enumerate(sizes)]
+    join = joined(layers)
+    padded = Layers(pad(H, join), sizes)
+    assert padded.joined == join
+    for l, n in enumerate(sizes):
+        assert torch.equal(padded[l], H[l])
+        mean = (means(h, join)[0][:, l] if join else means(h, join)[l][:, 0])
+        assert_close(mean[:, :n], h[l].mean(1), 1e-15)
+        assert not mean[:, n:].any()
+
+
+def test_hessian_action_learns_the_inverse_of_the_damped_factor_along_its_pair():
+    mean = normal(3, R, 2, 4)
+    A, H = (spd(seed, 2 * R, 4, 9.0).view(R, 2, 4, 4) for seed in (1, 2))
+    lam = torch.tensor([0.1, 0.4, 0.9], dtype=F64)
+    new = hessian_action(H, A, lam.sqrt(), mean)
+    s = (H @ mean[..., None])[..., 0]
+    y = (damped(A, lam) @ s[..., None])[..., 0]
+    assert_close((new @ y[..., None])[..., 0], s, 1e-12)                   # the secant equation
+    assert (torch.linalg.eigvalsh(new) > 0).all()
+
+
+def test_every_way_to_a_slope_is_the_gradient_times_the_direction():
+    problem = net("tanh", "bce", tau=0.1)
+    batch, theta = first_batch(problem, R), problem.start(0, torch.arange(R))
+    tape, v = problem.forward(theta, batch), normal(4, R, problem.size)
+    slope = torch.stack([plain_gradient(problem, theta[r], batch, r) @ v[r] for r in range(R)])
+    for kind in SLOPES.values():
+        assert_close(kind(problem, tape, v), slope, 1e-13)
+    coarse = {"forward_difference": 1e-6, "finite_difference": 1e-9, "complex_step": 1e-13}
+    for name, kind in SLOPES_STEPPED.items():
+        assert_close(kind(problem, tape, v, None), slope, coarse[name])
+        if name != "complex_step":
+            assert_close(kind(problem, tape, v, torch.full((R,), 1e-5, dtype=F64)), slope, 1e-3)
+
+
+def test_stepped_products_with_the_hessian_are_as_exact_as_each_can_be():
+    problem = net("tanh", "bce")
+    batch, theta = first_batch(problem, R), problem.start(0, torch.arange(R))
+    tape, v = problem.forward(theta, batch), normal(4, R, problem.size)
+    Hv = torch.stack([plain_hessian(problem, theta[r], batch, r) @ v[r] for r in range(R)])
+    coarse = {"forward_difference": 1e-6, "finite_difference": 1e-8, "complex_step": 1e-13}
+    for name, kind in STEPPED.items():
+        assert_close(kind(problem, tape, v, None), Hv, coarse[name])
+
+
+def test_an_oracle_answers_as_autograd_does_and_counts_its_units():
+    problem = net("softplus", "bce")
+    batch, theta = first_batch(problem, R), problem.start(0, torch.arange(R))
+    oracle, spent = Oracle(problem, batch, R), 0
+    tape, v = oracle.forward(theta), normal(5, R, problem.size)
+    w = normal(6, *tape.u.shape)
+    J = torch.stack([plain_jacobian(problem, theta[r], batch, r) for r in range(R)])
+    g = torch.stack([plain_gradient(problem, theta[r], batch, r) for r in range(R)])
+    for answer, plain, units in (
+            (oracle.jvp(tape, v), torch.einsum("rnup,rp->rnu", J, v), 1),
+            (oracle.vjp(tape, w), torch.einsum("rnup,rnu->rp", J, w) / w.shape[1], 2),
+            (oracle.vjp(tape, oracle.output_gradient(tape)), g, 2),
+            (oracle.gradient(tape), g, 2)):
+        assert_close(answer, plain, 1e-12)
+        spent += units
+    seen = tape.g
+    oracle.backward(tape)
+    for before, after in zip(seen, tape.g, strict=True):
+        assert torch.equal(before, after)
+    H_u = plain_output_hessian(problem, tape.u, batch.target)
+    assert_close(oracle.output_hessian_vector(tape, w), H_u * w, 1e-12)
+    sampled = oracle.sampled_gradient(tape)
+    assert [x.shape for x in sampled] == [x.shape for x in seen]
+    assert torch.equal(oracle.work, torch.full((R,), 1.0 + spent + 2 + 2, dtype=F64))
+
+
+@pytest.mark.parametrize(("product", "plain", "units"), [
+    ("hessian", plain_hessian, 6), ("gauss_newton", plain_gauss_newton, 3)])
+def test_a_dense_matrix_is_charged_as_one_product_per_column(product, plain, units):
+    problem = net("sigmoid", "mse")
+    batch, theta = first_batch(problem, R), problem.start(0, torch.arange(R))
+    oracle = Oracle(problem, batch, R)
+    H = oracle.dense(oracle.forward(theta), product)
+    assert_close(H, torch.stack([plain(problem, theta[r], batch, r) for r in range(R)]), 1e-12)
+    assert torch.equal(oracle.work, torch.full((R,), 1 + units * problem.size, dtype=F64))
+
+
+@pytest.mark.parametrize("n", [5, 12])                   # below and above twice the memory
+def test_the_extremes_of_a_compact_inverse_are_those_of_its_matrix(n):
+    H = CompactLBFGS.empty(R, 3, n, normal(0, 1))
+    for seed in range(4):                                # one more than it can hold
+        s = normal(seed, R, n)
+        y = (spd(seed + 9, R, n) @ s[..., None])[..., 0]
+        H = H.push(s, y, torch.tensor([False, seed == 2, False]))
+    H = H.rescaled(s, y, torch.tensor([True, False, False]))
+    values = torch.linalg.eigvalsh(H.dense)
+    for found, plain in zip(H.extremes, (values[:, 0], values[:, -1]), strict=True):
+        assert_close(found, plain, 1e-10)
+
+
+def test_one_layer_of_compact_inverses_is_its_own_inverse():
+    S, n = normal(1, R, 2, 3, 5), 4                          # two layers; the second has 4 units
+    S[:, 1, :, n:] = 0
+    Y = 2 * S + 0.01 * normal(2, *S.shape) * (S != 0)
+    H = CompactLBFGS(S, Y, torch.ones(R, 2, dtype=F64))
+    alone = CompactLBFGS(S[:, 1, :, :n], Y[:, 1, :, :n], torch.ones(R, dtype=F64))
+    assert_close(H.layer(1, n).dense, alone.dense, 1e-12)
+
+
+def test_a_matrix_that_is_not_finite_has_no_spectrum_and_disturbs_no_other():
+    H = spd(6, R, 4)
+    H[1, 2, 3] = torch.nan
+    values = eigenvalues(H)
+    assert values[1].isnan().all()
+    for r in (0, 2):
+        assert_close(values[r], torch.linalg.eigvalsh(H[r]), 1e-12)
+    low, high = extremes(H)
+    assert torch.equal(low.nan_to_num(7), values[:, 0].nan_to_num(7))
+    assert torch.equal(high.nan_to_num(7), values[:, -1].nan_to_num(7))
+
+
+def test_a_pseudo_solve_leaves_out_what_the_matrix_does_not_reach():
+    U, b = normal(7, R, 4, 2), normal(8, R, 4)
+    M = U @ U.mT                                                              # of rank 2
+    plain = (torch.linalg.pinv(M, hermitian=True) @ b[..., None])[..., 0]
+    assert_close(pseudo_solve(M, b), plain, 1e-9)
