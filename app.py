@@ -4,8 +4,21 @@ The script that Streamlit runs lies apart from `pages/` on purpose: beside that 
 server would treat a deep link as one of the old multipage apps, and run the page without its frame.
 """
 
+import sys
+
 import streamlit as st
+from starlette.middleware import Middleware
 
-from qnviz.ui.server import ROUTES, warm
+from qnviz import environment
+from qnviz.errors import SettingError
+from qnviz.ui.headers import Headers
+from qnviz.ui.server import ROUTES, Early, warm
+from qnviz.ui.unforeseen import told
 
-app = st.App("qnviz/ui/site.py", routes=ROUTES, lifespan=warm)
+try:
+    environment.check()
+except SettingError as error:
+    sys.exit(f"qnviz: {error}")
+
+app = st.App("qnviz/ui/site.py", routes=ROUTES, lifespan=warm, on_script_error=told, middleware=[
+    Middleware(Early), Middleware(Headers, frames=environment.value("QNVIZ_FRAMES"))])

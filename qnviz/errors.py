@@ -13,6 +13,10 @@ class SpecError(QnvizError):
         super().__init__(" ".join(faults))
 
 
+class SettingError(QnvizError):
+    """An environment variable says what cannot be."""
+
+
 class DeviceError(QnvizError):
     """The asked-for device is not there."""
 

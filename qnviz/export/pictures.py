@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import base64
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qnviz import environment
 from qnviz.errors import ExportError
 from qnviz.figures.linked import plain
 from qnviz.figures.still import still
@@ -216,7 +216,7 @@ RENDERER = Renderer()
 
 def browser_path() -> str | None:
     """Chrome or Chromium on this machine: $BROWSER_PATH, or what is found by its usual names."""
-    named = os.environ.get("BROWSER_PATH")
+    named = environment.value("BROWSER_PATH")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
 
 

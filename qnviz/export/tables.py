@@ -11,6 +11,7 @@ import numpy as np
 
 from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")      # what spreadsheets begin a formula with
 WIDEST = 8                           # entries of a vector that is shown, a column each
 
 
@@ -47,6 +48,8 @@ def csv_text(trace: Trace, labels: Sequence[str] | None = None,
              runs: Sequence[int] = (0,)) -> str:
     """Entrants one below the other, a row per iterate; what one of them lacks is empty.
 
+    A label that a spreadsheet would take for a formula gets a ' before it.
+
     Args:
         trace: the run.
         labels: which entrants; by default all.
@@ -60,8 +63,14 @@ def csv_text(trace: Trace, labels: Sequence[str] | None = None,
     several = len(runs) > 1
     writer.writerow(["method", *(["run"] if several else []), "step", *names])
     for label, run, part in parts:
-        writer.writerows([label, *([run] if several else []), *row] for row in _rows(part, names))
+        writer.writerows([harmless(label), *([run] if several else []), *row]
+                         for row in _rows(part, names))
     return file.getvalue()
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: one that begins like one gets a ' before."""
+    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 def _rows(part: dict[str, np.ndarray], names: Sequence[str]) -> Iterator[list[str]]:

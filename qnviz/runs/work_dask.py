@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import os
 import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
-from qnviz import __version__
-from qnviz.errors import WorkerError
+from qnviz import __version__, environment
+from qnviz.errors import SettingError, WorkerError
 from qnviz.runs.work_task import Task
 
 LOG = logging.getLogger(__name__)
@@ -33,19 +31,10 @@ def address() -> str | None:
     Raises:
         WorkerError: it is no such address.
     """
-    asked = os.environ.get("QNVIZ_DASK_SCHEDULER", "").strip()
-    if not asked:
-        return None
     try:
-        parts = urlsplit(asked)
-        good = (parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
-                and not (parts.path or parts.query or parts.fragment or parts.username))
-    except ValueError:                         # a port beyond 65535, half an IPv6 address
-        good = False
-    if not good:
-        raise WorkerError(f"QNVIZ_DASK_SCHEDULER is {asked!r}, but must be an address such as "
-                          "tcp://127.0.0.1:8786.")
-    return asked
+        return environment.value("QNVIZ_DASK_SCHEDULER")
+    except SettingError as error:
+        raise WorkerError(str(error)) from None
 
 
 class DaskPool:

@@ -19,12 +19,13 @@ from concurrent.futures import BrokenExecutor, Future
 from functools import lru_cache
 from typing import Any, Protocol
 
-from qnviz.errors import WorkerError
+from qnviz import environment
+from qnviz.errors import SettingError, WorkerError
 from qnviz.runs.work_dask import ELSEWHERE, DaskPool, address
 from qnviz.runs.work_task import TRIES, Task
 
 LOG = logging.getLogger(__name__)
-MOST, MOST_ASKED = 64, 1024          # worker processes by default, and by QNVIZ_WORKERS
+MOST = 64                            # worker processes by default; QNVIZ_WORKERS may ask for more
 IDLE = 300.0                         # seconds without work after which a worker gives memory back
 AHEAD = 1                            # tasks that wait in the executor, so that no worker does
 NICE = 19                            # a page that somebody waits for goes before tiles
@@ -65,13 +66,11 @@ def count() -> int:
     Raises:
         WorkerError: QNVIZ_WORKERS is no such number.
     """
-    asked = os.environ.get("QNVIZ_WORKERS", "").strip()
-    if not asked:
-        return max(1, min(os.cpu_count() or 1, MOST))
-    if not asked.isascii() or not asked.isdigit() or not 1 <= int(asked) <= MOST_ASKED:
-        raise WorkerError(f"QNVIZ_WORKERS is {asked!r}, but must be a whole number "
-                          f"from 1 to {MOST_ASKED}.")
-    return int(asked)
+    try:
+        asked = environment.value("QNVIZ_WORKERS")
+    except SettingError as error:
+        raise WorkerError(str(error)) from None
+    return asked or max(1, min(os.cpu_count() or 1, MOST))
 
 
 # --- processes on this machine --------------------------------------------------------------------

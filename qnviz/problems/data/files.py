@@ -7,7 +7,8 @@ import uuid
 import zlib
 from pathlib import Path
 
-from qnviz.errors import DataError
+from qnviz import environment
+from qnviz.errors import DataError, SettingError
 
 ROOT = Path(__file__).resolve().parents[3]
 UPLOAD = 200_000_000             # bytes of a file that somebody sends
@@ -16,9 +17,15 @@ DAMAGED = "is damaged: its compressed data cannot be unpacked"
 
 
 def folder() -> Path:
-    """The data folder: $QNVIZ_DATA, or `data` in the project's root. It need not exist."""
-    chosen = os.environ.get("QNVIZ_DATA")
-    return Path(chosen).expanduser() if chosen else ROOT / "data"
+    """The data folder: $QNVIZ_DATA, or `data` in the project's root. It need not exist.
+
+    Raises:
+        DataError: QNVIZ_DATA is no path.
+    """
+    try:
+        return environment.value("QNVIZ_DATA") or ROOT / "data"
+    except SettingError as error:
+        raise DataError(str(error)) from None
 
 
 def exists(path: Path) -> bool:

@@ -112,16 +112,18 @@ def _present(name: str, where: Path) -> list[Path]:
         return paths
     if name == "mnist":
         raise DataError(
-            f"MNIST is not in {where}. It needs {MNIST[0]} and {MNIST[2]} there, and if classes "
-            f"shall be shown {MNIST[1]} and {MNIST[3]}, each with or without .gz. Their home, "
-            "yann.lecun.com/exdb/mnist, often does not answer; storage.googleapis.com/cvdf-"
-            "datasets/mnist has the same files. They can also be uploaded in the app.")
+            f"MNIST is not in the data folder {where.name!r}. It needs {MNIST[0]} and {MNIST[2]} "
+            f"there, and if classes shall be shown {MNIST[1]} and {MNIST[3]}, each with or without "
+            ".gz. Their home, yann.lecun.com/exdb/mnist, often does not answer; "
+            "storage.googleapis.com/cvdf-datasets/mnist has the same files. They can also be "
+            "uploaded in the app.")
     if name == "faces":
         raise DataError(
-            f"The faces are not in {where}. They need one of {', '.join(FACES)} there, with images "
+            f"The faces are not in the data folder {where.name!r}. They need one of "
+            f"{', '.join(FACES)} there, with images "
             "of 25 × 25 pixels; www.cs.toronto.edu/~jmartens has the last one. A file can also be "
             "uploaded in the app.")
-    raise DataError(f"{name.removeprefix(OWN)} is not in {where}.")
+    raise DataError(f"{name.removeprefix(OWN)} is not in the data folder {where.name!r}.")
 
 
 def _inside(name: str, where: Path) -> Path:

@@ -1,0 +1,91 @@
+"""The door for what browsers send of a component: by its own script, or by anybody at all.
+
+A component's value is JSON that Streamlit hands on as it came. Only what the component's script can
+send is taken; anything else is left out, and the visitor is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, TypeVar
+
+import streamlit as st
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from qnviz.fields import Frozen
+
+T = TypeVar("T")
+LARGEST_PLACE = 1_000_000            # of anything that is counted: steps, rows, cells
+LARGEST = 1e12                       # of a coordinate; pages have closer bounds of their own
+
+Place = Annotated[int, Field(strict=True, ge=0, le=LARGEST_PLACE)]
+Row = Annotated[int, Field(strict=True, ge=-LARGEST_PLACE, le=LARGEST_PLACE)]     # beside, too
+Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
+
+
+class Pair(Frozen):
+    """An update in the plane as the reader left it."""
+
+    H: tuple[Number, Number, Number]
+    s: tuple[Number, Number]
+    y: tuple[Number, Number]
+    mu1: Share
+    mu2: Share
+
+
+class Wish(Frozen):
+    """What the reader asked of a lesson's bar: one thing at a time."""
+
+    model_config = ConfigDict(strict=True)
+
+    index: bool | None = None
+    present: bool | None = None
+    at: Annotated[int, Field(ge=1, le=LARGEST_PLACE)] | None = None
+    reveal: Annotated[int, Field(ge=1, le=LARGEST_PLACE)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Wish:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a wish names one thing")
+        return self
+
+
+class Message(Generic[T]):
+    """What one field of a component's value may be; None, its value at rest, always passes."""
+
+    def __init__(self, shape: Any, words: str):
+        self._shape: TypeAdapter[Any] = TypeAdapter(shape)
+        self.words = words
+
+    def read(self, value: Any) -> T | None:
+        """A field's value.
+
+        Raises:
+            ValidationError: it is none that the component's script could send.
+        """
+        return None if value is None else self._shape.validate_python(value)
+
+
+FRAME: Message[int] = Message(Place, "a step")
+POINT: Message[tuple[float, float]] = Message(tuple[Number, Number], "a point")
+EVENT: Message[tuple[int, int]] = Message(tuple[Place, Row], "an event")
+CELL: Message[tuple[int, int, int]] = Message(tuple[Place, Place, Place], "a cell of a map")
+PAIR: Message[Pair] = Message(Pair, "an update")
+WISH: Message[Wish] = Message(Wish, "a wish")
+
+
+def received(component: str, name: str, message: Message[T]) -> T | None:
+    """What a component reported, or None; what makes no sense is left out, and said.
+
+    Args:
+        component: the component's key.
+        name: the field of its value.
+        message: what that may be.
+    """
+    value = st.session_state.get(component)
+    try:
+        return message.read(value.get(name) if isinstance(value, Mapping) else None)
+    except ValidationError:
+        st.toast(f"What the browser sent as {message.words} cannot be, and was left out.")
+        return None
