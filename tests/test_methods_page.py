@@ -112,7 +112,7 @@ def test_the_overview_lists_all_methods():
 def test_every_method_has_its_page(name):
     app = opened(name)
     assert not app.exception
-    assert app.subheader[0].value == METHODS[name].title
+    assert app.header[0].value == METHODS[name].title
     assert len(app.latex) >= 1
     assert "class " in app.code[0].value
     assert any("When it fails" in m.value for m in app.markdown)
@@ -122,4 +122,4 @@ def test_an_unknown_method_gets_a_sentence_and_the_overview():
     app = opened("<b>nobody</b>")
     assert not app.exception
     assert "must be one of" in app.warning[0].value
-    assert "at a glance" in app.subheader[0].value
+    assert "at a glance" in app.header[0].value

@@ -194,5 +194,22 @@ def test_the_view_has_the_colours_of_the_figures(theme):
     hues = {"s": "#009e73", "y": "#cc79a7", "none": "#d55e00", "powell": "#e69f00",
             "double": KBFGS.look.color.lower()}
     assert values | {"accent": ""} == {
-        "ink": theme.ink, "paper": theme.paper, "muted": theme.muted, "grid": theme.grid,
+        "ink": theme.ink, "paper": theme.paper,
         "alarm": theme.alarm, "accent": "", **{n: theme.tint(c) for n, c in hues.items()}}
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_quiet_words_of_the_view_can_be_read(theme):
+    """They are mixed from the page's ink, and still stand out from its paper by 4.5 to 1."""
+    css = (ROOT / "qnviz" / "ui" / "pair" / "pair.css").read_text(encoding="utf-8")
+    share = float(re.search(r"--muted: color-mix\(in srgb, var\(--ink\) (\d+)%", css)[1]) / 100
+    ink, paper = (np.array([int(c[i:i + 2], 16) for i in (1, 3, 5)]) / 255
+                  for c in (theme.ink, theme.paper))
+    muted, ground = (_luminance(c) for c in (share * ink + (1 - share) * paper, paper))
+    assert (max(muted, ground) + 0.05) / (min(muted, ground) + 0.05) >= 4.5
+
+
+def _luminance(color):
+    """Relative luminance of sRGB values in [0, 1] (WCAG 2.2)."""
+    linear = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

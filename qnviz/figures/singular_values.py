@@ -56,7 +56,7 @@ def singular_values(trace: Trace, theme: Theme, axis: str = "iterations") -> Pic
         title = (f"{e.title} has {counts[k]} of A's {len(target)} values within 1 %"
                  f"{so_far(trace)}" if counts[k] != LOST else f"{e.title} diverged")
         pictures.append(Picture(
-            "singular", title + ("; " + listed(others) if others else ""), alt, figure, heads,
+            "singular", title + ("; " + listed(others, 2) if others else ""), alt, figure, heads,
             cursor=True, label=e.title))
     return chosen(pictures)
 

@@ -82,9 +82,9 @@ def chosen(pictures: Sequence[Picture]) -> Picture:
     return replace(pictures[0], choices=list(pictures[1:]))
 
 
-def listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str], named: int = NAMED) -> str:
     """The first few of many, in a title's short breath."""
-    return ", ".join([*parts[:NAMED], *(["…"] if len(parts) > NAMED else [])])
+    return ", ".join([*parts[:named], *(["…"] if len(parts) > named else [])])
 
 
 def end_labels(theme: Theme, labels: Sequence[tuple[str, float, str]], span: Sequence[float],

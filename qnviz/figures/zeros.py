@@ -56,9 +56,9 @@ def zeros(trace: Trace, theme: Theme, axis: str = "iterations") -> Picture:
     layout["annotations"] = end_labels(theme, labels, span)
     saddles = [f"{e.title} {int(ends[i][1])}" for i, e, _ in shown if ends[i][1] > 0]
     now = when(trace)
-    title = f"Zero eigenvalues {now} (theory ≥ {theory}): {listed(texts)}"
+    title = f"Zero eigenvalues {now} (theory ≥ {theory}): {listed(texts, 2)}"
     if saddles:
-        title += f". Negative: {listed(saddles)}"
+        title += ("" if title.endswith("…") else ".") + f" Negative: {listed(saddles, 2)}"
     alt = (f"Number of zero eigenvalues of the exact Hessian over {AXES[axis]}. "
            f"{now[0].upper()}{now[1:]}: {', '.join(texts)}; at a minimiser there are at least "
            f"{theory}. "

@@ -10,7 +10,7 @@ class Panel {
     this.player = player;
     this.box = element("section", "qnviz-panel");
     this.bar = element("div", "qnviz-head", this.box);
-    this.title = element("div", "qnviz-title", this.bar);
+    this.title = element("div", "qnviz-title", this.bar, { role: "heading", "aria-level": 2 });
     this.figure = element("div", "qnviz-figure", this.box, { role: "img" });
     this.plot = element("div", "qnviz-plot", this.figure);
     this.canvas = element("canvas", "qnviz-canvas", this.figure, { "aria-hidden": "true" });
@@ -41,6 +41,13 @@ class Panel {
     this.pending = panel;
     const resting = performance.now() - this.drawnAt < REST * this.cost;
     return mayWait && (!this.seen || resting) ? null : this.show(panel);
+  }
+
+  /** What stands there before the figure is drawn: title, choices, and words for a screen reader. */
+  begin(panel) {
+    this.options = [panel, ...(panel.choices ?? [])];
+    this.offer(panel.id);
+    this.head(panel);
   }
 
   catchUp() {
@@ -81,6 +88,29 @@ class Panel {
     });
   }
 
+  /** The title, and what the picture says to those who do not see it; there before it is drawn. */
+  head({ title = "", alt }) {
+    this.figure.setAttribute("aria-label", alt || title || "Picture");
+    const shown = `${title} ${this.labels}`;
+    if (shown === this.headed) return;
+    this.headed = shown;
+    this.title.textContent = this.title.title = title;
+    this.wrap();
+  }
+
+  /**
+   * A title that one line does not hold gives its row two, at the cost of the figures' height. The
+   * row keeps them until its width changes, so that nothing jumps while a run grows. What two
+   * lines do not hold can be read whole by pointer and by keyboard.
+   */
+  wrap() {
+    const { title, box: { parentElement: row } } = this;
+    if (!row || !title.clientWidth) return;
+    if (title.scrollWidth > title.clientWidth) row.classList.add("qnviz-two");
+    if (title.scrollHeight > title.clientHeight + 2) title.tabIndex = 0;
+    else title.removeAttribute("tabindex");
+  }
+
   /** Draw a figure (again); Plotly keeps the zoom as long as the axes mean the same. */
   present(spec) {
     const { model: { entrants }, hidden, scale } = this.player;
@@ -95,8 +125,7 @@ class Panel {
       ...head, x: head.x ? decode(head.x) : entrants[head.entrant].clock, y: decode(head.y),
     }));
     this.figure.dataset.panel = spec.id ?? "";
-    this.title.textContent = this.title.title = spec.title ?? "";
-    this.figure.setAttribute("aria-label", spec.alt ?? spec.title ?? "");
+    this.head(spec);
     this.figure.classList.toggle("qnviz-clickable", Boolean(spec.click));
     const data = spec.figure.data.map((trace) => {
       const owner = entrants[trace.meta?.entrant];
@@ -134,6 +163,7 @@ class Panel {
   resize() {
     const Plotly = window.QnvizPlotly;
     if (!Plotly || !this.plot.on || !this.figure.clientWidth) return;
+    this.player.wrap();
     if (this.scale !== this.player.scale) this.present(this.spec);
     else Plotly.Plots.resize(this.plot);
   }

@@ -10,6 +10,7 @@ const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
 const SETTLE_MS = 250; // a frame is reported this long after the last key or release
 const ECHO_MS = 5000; // a pinned frame that we reported ourselves may come back for this long
 const WORDS_MS = 80; // nobody reads sentences at 60 Hz, and text costs layout
+const TOLD_MS = 1000; // nor does anybody hear 60 numbers a second
 const LULL_MS = 500; // without news from a growing run, what was left out is drawn
 const WIDE = 1500; // pixels; from here on a hall is to read it, and everything is larger
 const LARGE = 1.25;
@@ -168,10 +169,12 @@ class Player {
     }
     for (const spec of model.panels) {
       if (!this.panels.has(spec.id)) this.panels.set(spec.id, new Panel(this));
-      this.panels.get(spec.id).title.textContent ||= spec.title ?? "";
+      const panel = this.panels.get(spec.id);
+      if (panel.headed === undefined) panel.begin(spec);
     }
     const layout = JSON.stringify([model.rows, model.panels.map((spec) => [spec.id, spec.span])]);
     if (layout !== this.layout) this.lay(model);
+    this.wrap();
     this.layout = layout;
     const names = JSON.stringify(model.entrants.map((e) => [e.label, e.title, e.color, e.dash, e.marker]));
     const steady = names === this.names;
@@ -182,6 +185,14 @@ class Player {
 
   catchUp() {
     for (const panel of this.panels.values()) panel.catchUp();
+  }
+
+  /** How many lines titles need, once per width of the player. */
+  wrap() {
+    if (this.wrapped === this.root.clientWidth) return;
+    this.wrapped = this.root.clientWidth;
+    for (const row of this.body.querySelectorAll(".qnviz-row")) row.classList.remove("qnviz-two");
+    for (const panel of this.panels.values()) panel.wrap();
   }
 
   get scale() {
@@ -202,13 +213,14 @@ class Player {
       return row;
     });
     this.body.replaceChildren(this.legend, rows[0], this.bar, ...rows.slice(1));
+    this.wrapped = null;
   }
 
   // -- legend ------------------------------------------------------------------------
 
   name(entrants, value) {
     this.chips = entrants.map((entrant) => {
-      const title = "Click to hide or show, double-click to show alone";
+      const title = "Click to hide or show; double-click or Shift-click to show alone";
       const chip = element("button", "qnviz-chip", null, { type: "button", title });
       sample(entrant, 30, chip);
       element("span", "", chip).textContent = entrant.title;
@@ -220,13 +232,13 @@ class Player {
     this.markHidden(entrants);
   }
 
-  /** Click hides or shows; alt-click or the second click of a double-click shows one alone. */
+  /** Click hides or shows; with Shift or Alt, or the second click of two, one is shown alone. */
   choose(label, event) {
     const labels = this.model.entrants.map((entrant) => entrant.label);
     const second = event.detail > 0 && event.detail % 2 === 0;
     if (second) this.hidden = this.hiddenBefore ?? this.hidden; // undo what the first click did
     else this.hiddenBefore = new Set(this.hidden);
-    if (event.altKey || second) {
+    if (event.altKey || event.shiftKey || second) {
       const alone = labels.every((other) => this.hidden.has(other) === (other !== label));
       this.hidden = new Set(alone ? [] : labels.filter((other) => other !== label));
     } else {
@@ -270,11 +282,18 @@ class Player {
     this.root.dataset.frame = frame;
     slider.value = frame;
     slider.style.setProperty("--qnviz-part", frame / Math.max(1, this.model.frames.length - 1));
-    slider.setAttribute("aria-valuetext", this.clockText(frame, " of "));
+    this.tellPlayhead();
     write(this.time, this.clockText(frame, " / "));
     const due = performance.now() - this.words.spokenAt > WORDS_MS;
     if (!this.playing || due) this.words.speak(entrants, frame);
     for (const panel of this.panels.values()) panel.draw();
+  }
+
+  /** A screen reader reads a slider's words whenever they change: at rest, or once in a while. */
+  tellPlayhead() {
+    if (this.playing && performance.now() - this.toldAt < TOLD_MS) return;
+    this.toldAt = performance.now();
+    this.slider.setAttribute("aria-valuetext", this.clockText(this.frame, " of "));
   }
 
   play() {
@@ -307,6 +326,7 @@ class Player {
     cancelAnimationFrame(this.request);
     this.setPlaying(false);
     this.words.speak(this.model.entrants, this.frame);
+    this.tellPlayhead();
     if (report) this.settle();
   }
 

@@ -3,8 +3,8 @@
 class Words {
   constructor() {
     this.box = element("section", "qnviz-panel qnviz-words");
-    element("div", "qnviz-title", this.box).textContent = "At the playhead, in words";
-    const region = { role: "region", "aria-label": "What happened at the playhead", tabindex: 0 };
+    element("div", "qnviz-title", this.box, { role: "heading", "aria-level": 2 }).textContent = "At the playhead, in words";
+    const region = { role: "group", "aria-label": "What happened at the playhead", tabindex: 0 };
     this.table = element("table", "", element("div", "qnviz-table", this.box, region));
   }
 

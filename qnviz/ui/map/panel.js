@@ -24,7 +24,7 @@ class MapPanel {
   constructor(maps, index) {
     Object.assign(this, { maps, index, cursor: null });
     this.box = element("section", "qnviz-map", maps.row);
-    this.title = element("h3", "qnviz-map-title", this.box);
+    this.title = element("h2", "qnviz-map-title", this.box);
     this.figure = element("div", "qnviz-map-figure", this.box, {
       role: "application", tabindex: "0", "aria-roledescription": "map", "data-map": index,
     });

@@ -43,7 +43,7 @@ class Pair {
     Object.assign(this, { root, onPair, echoes: new Map(), stop: new AbortController() });
     root.dataset.qnvizPair = "";
     const head = element("div", "qnviz-pair-head", root);
-    this.title = element("h3", "qnviz-pair-title", head);
+    this.title = element("h2", "qnviz-pair-title", head);
     this.presets = element("div", "qnviz-pair-presets", head, { role: "group", "aria-label": "Examples" });
     this.complaint = element("p", "qnviz-pair-complaint", root, { role: "alert", hidden: "" });
     this.body = element("div", "qnviz-pair-body", root);

@@ -6,6 +6,7 @@
 /** Kinds of marks, from the back to the front. */
 const LAYERS = ["wash", "grid", "edge", "plane", "circle", "curve", "axes", "way", "shaft", "point", "text"];
 const NAMES = { none: "undamped", powell: "Powell", double: "double" };
+const APART = 3; // pixels between two labels
 const EDGE = 13; // pixels that a handle keeps from the border
 
 class Picture {
@@ -78,7 +79,7 @@ class Picture {
   /** Draw a state; `result` is null where it has no update, `axes` are the ends of H's axes. */
   draw(state, result, alt, axes) {
     this.handles = [...axes.map((v) => this.pixel(v)), ...[state.s, state.y].map((v) => this.pixel(v, this.zoom))];
-    this.taken = this.handles.map((v) => ({ v, half: [9, 9] })); // boxes that labels keep clear of
+    this.taken = this.handles.map((v) => ({ v, half: [11, 11] })); // boxes that labels keep clear of
     this.used = new Set();
     this.labels = [];
     this.notes = [];
@@ -304,8 +305,9 @@ class Picture {
     const [x, y] = this.pixel(v, this.zoom);
     const [dx, dy] = [0.5 * width(text, this.size) + 12, 0.75 * this.size + 12];
     const [out, up] = [x < this.w / 2 ? -dx : dx, y < this.h / 2 ? -dy : dy]; // away from the middle
-    const places = [[x + out, y], [x, y + up], [x + out, y + up], [x - out, y], [x, y - up],
-      [x + out, y - up], [x - out, y + up], [x - out, y - up]];
+    // around the tip, and farther away where what is near is taken
+    const places = [[1, 1], [1.15, 2], [1.3, 3.2]].flatMap(([wide, high]) => [[1, 0], [0, 1], [1, 1], [-1, 0],
+      [0, -1], [1, -1], [-1, 1], [-1, -1]].map(([i, j]) => [x + i * wide * out, y + j * high * up]));
     this.label(`tip ${name}`, text, `${className} is-tip`, places);
   }
 
@@ -328,7 +330,7 @@ class Picture {
     for (const label of this.labels.sort((a, b) => first(a) - first(b))) {
       const { name, text, className, places, inside, half } = label;
       const over = (i) => taken.reduce((sum, { v, half: other }) => {
-        const [dx, dy] = [0, 1].map((j) => half[j] + other[j] - Math.abs(v[j] - places[i][j]));
+        const [dx, dy] = [0, 1].map((j) => half[j] + other[j] + APART - Math.abs(v[j] - places[i][j]));
         return sum + (dx > 0 && dy > 0 ? dx * dy : 0);
       }, inside[i] ? 0 : 1e9);
       let best = this.spots.get(name) ?? 0;
