@@ -30,6 +30,7 @@ COPY . .
 
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
+    MALLOC_ARENA_MAX=2 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     QNVIZ_DATA=/data \

@@ -9,8 +9,9 @@ BIN := .venv/bin
 
 .PHONY: run test lint coverage audit bench home pictures clean
 
+# few arenas: memory that a visitor's threads have given back is found again by the next ones
 run: .venv/run.stamp
-	$(BIN)/streamlit run app.py
+	MALLOC_ARENA_MAX=2 $(BIN)/streamlit run app.py
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -11,12 +11,14 @@ table, means are over the seeds that stayed finite, and the others are counted (
 from __future__ import annotations
 
 import itertools
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from benchmarks.results import Measurement, Table, deviation
+from benchmarks.timing import Seconds, interleaved, rows
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
@@ -25,6 +27,8 @@ from qnviz.problems.base import Problem
 from qnviz.runs.device import set_threads
 
 EPOCHS, TUNING_SEEDS, SEEDS = 60, tuple(range(100, 108)), (0, 1, 2, 3, 4)
+AFTER = (10, 30, EPOCHS)
+IN_TIME = "in the time of SGD"
 DAMPED = {"lr": (0.05, 0.1, 0.2, 0.3), "lam": (0.05, 0.1, 0.3)}
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {     # twelve settings each
     "sgd": {"lr": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05), "momentum": (0.9, 0.95)},
@@ -59,6 +63,7 @@ def settings_of(name: str) -> list[dict[str, float]]:
 def train(problem: Problem, method: Method, settings: list[dict[str, float]],
           seeds: tuple[int, ...]) -> Course:
     """All settings from all seeds as one batch of runs; a run's number is its seed."""
+    set_threads(problem.size * len(settings) * len(seeds))
     runs = torch.tensor(seeds).repeat(len(settings))
     theta = problem.start(0, runs)
     p = method.tensors(len(runs), theta)
@@ -75,58 +80,61 @@ def train(problem: Problem, method: Method, settings: list[dict[str, float]],
     return Course(torch.stack(losses).view(-1, len(settings), len(seeds)).numpy())
 
 
-def seconds_per_epoch(problem: Problem, chosen: dict[str, Method]) -> dict[str, float]:
-    """Cost of an epoch of each method alone, the methods taking turns; median of 12 epochs."""
-    runs = torch.zeros(1, dtype=torch.int64)
-    per_epoch = problem.draw.per_epoch                                     # type: ignore
-    states, took = {}, {name: [] for name in chosen}
-    with torch.inference_mode():
-        for name, method in chosen.items():
-            theta = problem.start(0, runs)
-            p = method.tensors(1, theta)
-            states[name] = method.init(Oracle(problem, problem.reference(), 1), theta, p), p
-        for epoch in range(13):
-            batches = list(problem.batches(epoch * per_epoch, per_epoch, 0, runs))
-            for name, method in chosen.items():
-                state, p = states[name]
-                began = time.perf_counter()
-                for batch in batches:
-                    state, _ = method.step(Oracle(problem, batch, 1), state, p)
-                took[name].append(time.perf_counter() - began)
-                states[name] = state, p
-    return {name: float(np.median(t[1:])) for name, t in took.items()}
+def seconds_per_epoch(problem: Problem, chosen: dict[str, Method], rounds: int = 12) -> Seconds:
+    """Cost of an epoch of each method alone, the methods taking turns."""
+    set_threads(problem.size)
+    one = torch.zeros(1, dtype=torch.int64)
+    batches = list(problem.batches(0, problem.draw.per_epoch, 0, one))     # type: ignore
+
+    @torch.inference_mode()
+    def epochs(method: Method) -> Callable[[], None]:
+        theta = problem.start(0, one)
+        p = method.tensors(1, theta)
+        state = [method.init(Oracle(problem, problem.reference(), 1), theta, p)]
+
+        @torch.inference_mode()
+        def epoch() -> None:
+            for batch in batches:
+                state[0], _ = method.step(Oracle(problem, batch, 1), state[0], p)
+
+        return epoch
+
+    # KFAC inverts every 20 steps: four epochs of it are one turn
+    return interleaved({name: epochs(method) for name, method in chosen.items()}, rounds,
+                       {"kfac": 4})
 
 
-def shown(losses: np.ndarray) -> str:
-    """Mean ± std over the seeds that stayed finite, and how many did not."""
-    good = losses[np.isfinite(losses)]
-    failed = f" ({len(losses) - len(good)}F)" if len(good) < len(losses) else ""
-    return f"{good.mean():.2f} ± {good.std():.2f}{failed}" if len(good) else "all failed"
-
-
-def main() -> None:
-    """Tune, run, print."""
+def measure() -> Iterator[Table | str]:
+    """Tune, run; what was chosen, what an epoch costs, and what is reached."""
     problem = Autoencoder().build(torch.float64, torch.device("cpu"))
-    set_threads(0)
-    print("The digits autoencoder, every method tuned on twelve settings")
     chosen: dict[str, Method] = {}
+    notes: dict[str, str] = {}
     for name in GRIDS:
         settings = settings_of(name)
-        assert len(settings) == 12
         course = train(problem, METHODS[name](), settings, TUNING_SEEDS)
-        chosen[name] = METHODS[name](**settings[course.best])
-        print(f"  {name:10} best of 12: {settings[course.best]}, "
-              f"{np.isfinite(course.losses[-1]).all(-1).sum()} of 12 stayed finite", flush=True)
+        best = settings[course.best]
+        chosen[name] = METHODS[name](**best)
+        finite = np.isfinite(course.losses[-1]).all(-1).sum()
+        notes[name] = ", ".join(f"{field} {value:g}" for field, value in best.items())
+        notes[name] += f"; {finite} of {len(settings)} settings stayed finite"
     cost = seconds_per_epoch(problem, chosen)
-    courses = {name: train(problem, m, [{}], SEEDS).losses[:, 0] for name, m in chosen.items()}
-    budget = EPOCHS * cost["sgd"]
-    print(f"\nTraining loss per image, mean ± std of {len(SEEDS)} seeds; {EPOCHS} epochs")
-    print(f"  {'':10} {'10 epochs':>16} {'30 epochs':>16} {f'{EPOCHS} epochs':>16} "
-          f"{'ms per epoch':>14} {'in the time of SGD':>20}")
-    for name, losses in courses.items():
-        afford = min(EPOCHS, int(budget / cost[name]))
-        cells = [shown(losses[k]) for k in (10, 30, EPOCHS, afford)]
-        print(f"  {name:10} {cells[0]:>16} {cells[1]:>16} {cells[2]:>16} "
-              f"{1e3 * cost[name]:14.1f} {cells[3]:>16} ({afford})")
-    print()
+    yield Table(key="cost", title="An epoch of the digits autoencoder, as tuned", rows=tuple(
+        rows(cost, "sgd", notes=notes)), about="float64, 5 steps, R = 1; the grid's choice.")
+    yield losses(problem, chosen, cost)
 
+
+def losses(problem: Problem, chosen: dict[str, Method], cost: Seconds) -> Table:
+    """Training loss after equal epochs, and in the time that SGD takes for all of its own."""
+    found: list[Measurement] = []
+    for name, method in chosen.items():
+        course = train(problem, method, [{}], SEEDS).losses[:, 0]
+        afford = min(EPOCHS, int(EPOCHS * np.median(cost["sgd"]) / np.median(cost[name])))
+        for case, epoch in (*((f"{n} epochs", n) for n in AFTER), (IN_TIME, afford)):
+            failed = int((~np.isfinite(course[epoch])).sum())
+            words = [f"{afford} epochs"] * (case == IN_TIME) + [f"{failed} failed"] * (failed > 0)
+            found.append(Measurement(name=name, case=case, unit="", **deviation(course[epoch]),
+                                     note=", ".join(words)))
+    return Table(key="losses", title="Training loss per image, every method tuned on twelve "
+                 "settings", spread="std", rows=tuple(found),
+                 about=f"Mean ± standard deviation of those of {len(SEEDS)} seeds that stayed "
+                       "finite; lower is better.")

@@ -48,11 +48,11 @@ def main() -> None:
                               "device": device, "dtype": dtype})
             print(f"\n{title}; {spec('cpu').methods[0].title}, {args.dtype}")
             if gpu:
-                _compare(*(_fleet(spec(d, "float64", 10), 16) for d in devices))
+                _compare(*(fleet(spec(d, "float64", 10), 16) for d in devices))
             _table(devices, spec, args.most)
 
 
-def _fleet(spec: RunSpec, runs: int) -> Rows:
+def fleet(spec: RunSpec, runs: int) -> Rows:
     """Run R runs with noise of their own to the end of their steps."""
     device = resolve(spec.device, spec.dtype)[0]
     problem, method = spec.problem.build(DTYPES[spec.dtype], device), spec.methods[0]
@@ -75,11 +75,11 @@ def _table(devices: list[str], spec, most: int) -> None:
     for runs in (r for r in RUNS if r <= most):
         seconds: dict[str, list[float]] = {d: [] for d in devices if before[d] < LONGEST / 4}
         for d in seconds:
-            _fleet(spec(d, take=2), runs)                    # what happens once only
+            fleet(spec(d, take=2), runs)                    # what happens once only
         for _ in range(REPEATS):
             for d, measured in seconds.items():              # interleaved
                 began = time.perf_counter()
-                _fleet(spec(d), runs)
+                fleet(spec(d), runs)
                 measured.append(time.perf_counter() - began)
         cells, each = "", {}
         for d in devices:

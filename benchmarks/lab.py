@@ -1,104 +1,86 @@
-"""The lab in Chromium: first picture, a changed control, the cache, and frames while playing."""
+"""The lab in Chromium: first picture, a changed control, the cache, scrubbing, and playing."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from benchmarks.timing import shown
+import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-READY = "[data-qnviz-player][data-ready='true']"
+from benchmarks.chromium import FLAGS, LONGEST, READY, executable, server, unavailable
+from benchmarks.results import Measurement, Ratio, Table, single, spread
+from benchmarks.timing import rows
+
 BARE = """
 import numpy as np, plotly.graph_objects as go, streamlit as st
 x = np.linspace(-2, 2, 121)
 z = np.log10(100 * (x[:, None] - x**2) ** 2 + (1 - x) ** 2 + 1e-6)
 st.plotly_chart(go.Figure(go.Contour(x=x, y=x, z=z)), key="chart")
 """
+SIZE: Any = {"width": 1280, "height": 800}
+HOME, CHART = "home page", "bare page, one chart"
+# between a frame of the browser and the next one: when it was, and where the playhead stood
+RECORD = """() => { const root = document.querySelector('[data-qnviz-player]');
+    window.frames = []; window.recording = true;
+    const look = now => { window.frames.push([now, Number(root.dataset.frame)]);
+        if (window.recording) requestAnimationFrame(look) };
+    requestAnimationFrame(look) }"""
+RECORDED = "() => { window.recording = false; return window.frames }"
+HANDLED = """async moves => { const slider = document.querySelector('.qnviz-slider');
+    const took = [];
+    for (let k = 0; k < moves; k++) {
+        await new Promise(requestAnimationFrame);
+        slider.value = (7 * k) % Number(slider.max);
+        const began = performance.now();
+        slider.dispatchEvent(new Event('input', { bubbles: true }));
+        took.push(performance.now() - began) }
+    return took }"""
 
 
-@contextmanager
-def server(script: str) -> Iterator[tuple[str, int]]:
-    """`streamlit run script` on a free port of 127.0.0.1: its address and process number."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def executable() -> str | None:
-    """Chromium, if there is one."""
-    found = (shutil.which(name) for name in ("chromium", "google-chrome"))
-    return os.environ.get("QNVIZ_CHROMIUM") or next(filter(None, found), None)
-
-
-def main() -> None:
-    """Print the table, or why there is none."""
+def measure() -> Iterator[Table | str]:
+    """Three tables, or why there is none."""
+    if why := unavailable():
+        yield why
+        return
     from playwright.sync_api import sync_playwright
 
-    chromium = executable()
-    if chromium is None:
-        print("The lab was not measured: no Chromium (apt-get install chromium).")
-        return
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE)
-        browser = p.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = p.chromium.launch(executable_path=executable(), args=FLAGS)
         with server("app.py") as (ours, _), server(str(bare)) as (theirs, _):
-            print("The lab in Chromium, 1280×800")
-            first_picture(browser, ours, theirs)
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            yield first_picture(browser, ours, theirs)
+            page = browser.new_page(viewport=SIZE)
             page.goto(f"{ours}/?stop=0&step=0")
-            page.wait_for_selector(READY)
+            page.wait_for_selector(READY, timeout=LONGEST)
             page.wait_for_timeout(1500)
-            changed_control(page)
-            frames(page)
+            yield changed_control(page)
+            yield player(page)
         browser.close()
 
 
-def first_picture(browser, ours: str, theirs: str, repeats: int = 5) -> None:
-    """From navigation to a drawn picture, fresh browser contexts, interleaved with a bare page."""
-    seconds: dict[str, list[float]] = {"home page": [], "bare page, one chart": []}
-    for _ in range(repeats + 1):
-        for name, url, sign in (("home page", ours, READY),
-                                ("bare page, one chart", theirs, ".js-plotly-plot .main-svg")):
-            context = browser.new_context(viewport={"width": 1280, "height": 800})
+def first_picture(browser: Any, ours: str, theirs: str, rounds: int = 7) -> Table:
+    """From navigation to a drawn picture, in browser contexts that have cached nothing."""
+    seconds: dict[str, list[float]] = {CHART: [], HOME: []}
+    for _ in range(rounds + 1):
+        for name, url, sign in ((HOME, ours, READY),
+                                (CHART, theirs, ".js-plotly-plot .main-svg")):
+            context = browser.new_context(viewport=SIZE)
             page = context.new_page()
             began = time.perf_counter()
             page.goto(url)
-            page.wait_for_selector(sign)
+            page.wait_for_selector(sign, timeout=LONGEST)
             seconds[name].append(time.perf_counter() - began)
             context.close()
-    for name, values in seconds.items():
-        print(f"  {'first picture: ' + name:38}{shown(values[1:])}")
+    warm = {name: np.array(s[1:]) for name, s in seconds.items()}
+    return Table(key="first", title="First picture", rows=tuple(rows(warm, CHART)),
+                 about="1280×800, a fresh browser context each time, the two pages in turns.")
 
 
-def changed_control(page, repeats: int = 7) -> None:
+def changed_control(page: Any, repeats: int = 7) -> Table:
     """From Enter in the seed's field to all pictures redrawn: a fresh run, then from the cache."""
     box = page.get_by_role("spinbutton", name="seed")
 
@@ -110,29 +92,64 @@ def changed_control(page, repeats: int = 7) -> None:
         page.wait_for_function(
             "old => { const p = document.querySelector('[data-qnviz-player]');"
             " return p.dataset.ready === 'true' && p.dataset.id !== old }", arg=old,
-            polling=10)
+            polling=10, timeout=LONGEST)
         took = time.perf_counter() - began
         page.wait_for_timeout(300)
         return took
 
-    fresh = [change(100 + i) for i in range(repeats)]
-    again = [change(100 + i) for i in range(repeats)]
-    print(f"  {'race of 6 × 300 steps, click to drawn':38}{shown(fresh)}")
-    print(f"  {'the same from the cache':38}{shown(again)}")
+    fresh, again = (np.array([change(100 + i) for i in range(repeats)]) for _ in range(2))
+    return Table(key="control", title="A changed seed, until all pictures are drawn",
+                 about="From Enter, a race of 6 methods × 300 steps.",
+                 rows=tuple(rows({"computed": fresh, "from the cache": again})))
 
 
-def frames(page, seconds: float = 3.0) -> None:
-    """Animation frames per second while playing, against the browser's own rate."""
-    count = """async seconds => { let n = 0, go = true; const tick = () => { n++; go &&
-        requestAnimationFrame(tick) }; requestAnimationFrame(tick);
-        await new Promise(done => setTimeout(done, 1000 * seconds)); go = false;
-        return n / seconds }"""
-    idle = page.evaluate(count, seconds)
+def player(page: Any) -> Table:
+    """What a frame takes while the slider is dragged, and how many there are while it plays."""
+    def row(name: str, unit: Any, values: np.ndarray) -> Measurement:
+        return Measurement(name=name, unit=unit, **spread(values))
+
+    dragged = drag(page)
+    handled = np.array(page.evaluate(HANDLED, 200)) / 1000
+    idle = rates(page, 3)
     page.locator(".qnviz-title").first.click()       # keys belong to the player, not to a field
     page.keyboard.press("Home")
     page.keyboard.press("Space")
-    playing = page.evaluate(count, seconds)
+    playing = rates(page, 3)
     page.keyboard.press("Space")
-    moved = int(page.get_attribute("[data-qnviz-player]", "data-frame"))
-    print(f"  {'frames per second, idle / playing':38}{idle:9.1f} / {playing:.1f}   "
-          f"(playhead moved {moved} steps)\n")
+    return Table(
+        key="player", title="The player", about="1280×800, six entrants, drawn by software.",
+        rows=(row("scrub: from one drawn frame to the next", "s", dragged),
+              Measurement(name="scrub: 95 of 100 within", unit="s",
+                          **single(float(np.quantile(dragged, 0.95)))),
+              row("scrub: script's time per frame", "s", handled),
+              row("frames per second, idle", "1/s", idle),
+              row("frames per second, playing", "1/s", playing).model_copy(update={
+                  "ratio": Ratio(to="frames per second, idle",
+                                   **spread(playing / np.median(idle)))})))
+
+
+def drag(page: Any, moves: int = 150) -> np.ndarray:
+    """Seconds between drawn frames while the mouse drags the slider from end to end."""
+    box = page.locator(".qnviz-slider").first.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 8, y)
+    page.mouse.down()
+    page.evaluate(RECORD)
+    for k in range(1, moves + 1):
+        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * k / moves, y)
+    frames = np.array(page.evaluate(RECORDED))
+    page.mouse.up()
+    moved = np.flatnonzero(np.diff(frames[:, 1])) + 1
+    if len(moved) < moves / 10:
+        raise RuntimeError("the slider was dragged, but the playhead hardly moved")
+    # a frame in which the mouse had not come further is no frame of the scrub
+    return (frames[moved, 0] - frames[moved - 1, 0]) / 1000
+
+
+def rates(page: Any, seconds: int) -> np.ndarray:
+    """The browser's animation frames in each of some seconds."""
+    page.evaluate(RECORD)
+    page.wait_for_timeout(1000 * seconds + 100)
+    times = np.array(page.evaluate(RECORDED))[:, 0]
+    counts, _ = np.histogram(times, times[0] + 1000 * np.arange(seconds + 1))
+    return counts.astype(float)

@@ -14,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from qnviz import __version__, command_export, command_scoreboard
+from qnviz import __version__, command_export, command_scoreboard, environment
 from qnviz.errors import QnvizError, SpecError
 
 
@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     listing.add_argument("--json", action="store_true", help="as JSON")
     args = parser.parse_args(argv)
     try:
+        environment.check()
         if args.command == "sweep":
             from qnviz.command_sweep import sweep_command
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qnviz.errors import ExportError, QnvizError, SpecError
+from qnviz.runs.saving import replaced
 
 if TYPE_CHECKING:
     from qnviz.runs.spec import RunSpec
@@ -92,7 +93,8 @@ def _say(text: str) -> None:
 
 def _written(path: Path, data: bytes) -> tuple[Path, int]:
     try:
-        path.write_bytes(data)
+        with replaced(path) as file:
+            file.write(data)
     except OSError as error:
         raise QnvizError(f"{path} could not be written: {error.strerror}.") from None
     return path, len(data)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from qnviz.errors import QnvizError, SpecError
 from qnviz.runs.loop import stream
+from qnviz.runs.saving import replaced
 from qnviz.runs.spec import RunSpec, read
 from qnviz.runs.trace import Trace
 
@@ -27,7 +28,7 @@ def run_command(args: argparse.Namespace) -> int:
         raise SpecError([f"--out {args.out}: the folder {folder.name!r} does not exist."])
     trace = computed(spec, args.quiet)
     try:
-        with args.out.open("wb") as file:           # a handle, so that numpy adds no suffix
+        with replaced(args.out) as file:            # a handle, so that numpy adds no suffix
             trace.save(file)
     except OSError as error:
         raise QnvizError(f"{args.out} could not be written: {error.strerror}.") from None

@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -119,10 +120,11 @@ def parameter(name: str, info: FieldInfo) -> Parameter | None:
                      low_open, high_open, options, optional)
 
 
-def parameters(model: type[BaseModel]) -> list[Parameter]:
+@cache
+def parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:
     """All declared hyper-parameters of a model, in the order of declaration."""
     found = (parameter(name, info) for name, info in model.model_fields.items())
-    return [p for p in found if p is not None]
+    return tuple(p for p in found if p is not None)
 
 
 def faults(error: ValidationError, tags: frozenset[str] = frozenset()) -> list[str]:

@@ -62,16 +62,42 @@ class Cluster:
             process.wait()
 
 
-@pytest.fixture
-def cluster(monkeypatch):
-    """A scheduler and two workers, which tasks go to; nothing is left of them after the test."""
+@pytest.fixture(scope="module")
+def standing():
+    """A scheduler and two workers for tests that leave them as they were."""
     made = Cluster()
     try:
         made.add(2)
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Sends tasks to a cluster, and forgets it after the test."""
+    def use(made):
         monkeypatch.setenv("QNVIZ_DASK_SCHEDULER", made.address)
         monkeypatch.setenv("QNVIZ_WORKERS", "1")
         monkeypatch.setattr(workers, "_SWITCH", workers._Switch())
-        yield made
+        return made
+    yield use
+    workers.close()
+
+
+@pytest.fixture
+def shared(standing, ask):
+    """The standing cluster, which tasks go to."""
+    return ask(standing)
+
+
+@pytest.fixture
+def cluster(ask):
+    """A scheduler and two workers of the test's own, to be killed; nothing is left of them."""
+    made = Cluster()
+    try:
+        made.add(2)
+        yield ask(made)
         workers.close()
     finally:
         made.end()
@@ -115,20 +141,20 @@ def when(fraction, act):
     return progress
 
 
-def test_two_workers_give_the_numbers_of_this_machine(cluster, local):
+def test_two_workers_give_the_numbers_of_this_machine(shared, local):
     pool = workers.pool()
     assert (pool.size, pool.note) == (2, None)
-    assert pool.words == f"on 2 workers of the Dask cluster at {cluster.address}"
+    assert pool.words == f"on 2 workers of the Dask cluster at {shared.address}"
     found = {pool.submit(slow, 0.3).result() for _ in range(4)} | {
         f.result() for f in [pool.submit(slow, 0.3) for _ in range(4)]}
-    assert found == {p.pid for p in cluster.workers}
+    assert found == {p.pid for p in shared.workers}
     assert_equal(sweep(SPEC), local)
     job = Sweeping().watch("me", SPEC)
     assert job.over.wait(100)
     assert_equal(job.look().result, local)
 
 
-def test_what_a_task_raises_comes_back(cluster):
+def test_what_a_task_raises_comes_back(shared):
     with pytest.raises(DataError, match="the data are gone"):
         workers.pool().submit(fail, "the data are gone").result(30)
     assert workers.pool().note is None
@@ -163,14 +189,14 @@ def test_a_cluster_without_workers_is_given_up(cluster, local, monkeypatch):
     assert "has no workers any more. This machine computes instead." in workers.pool().note
 
 
-def test_workers_of_other_versions_are_not_asked(cluster, local, monkeypatch):
+def test_workers_of_other_versions_are_not_asked(shared, local, monkeypatch):
     monkeypatch.setattr(work_dask, "_versions", lambda: ("0.0", "0.0", "0.0"))
     assert_equal(sweep(SPEC), local)
     assert "has other versions of qnviz, torch and numpy" in workers.pool().note
     assert "instead of 0.0, 0.0, 0.0. This machine" in workers.pool().note
 
 
-def test_a_cluster_that_came_back_is_used_again(cluster, monkeypatch):
+def test_a_cluster_that_came_back_is_used_again(shared, monkeypatch):
     monkeypatch.setattr(workers, "AGAIN", 0.0)
     workers.pool().close()
     here = workers.pool()

@@ -6,11 +6,12 @@ net. A job whose viewers have gone, or have not looked for long, ends by itself.
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qnviz.runs.loop import stream
 from qnviz.runs.spec import RunSpec
@@ -46,6 +47,8 @@ class Job:
         self.over = threading.Event()
         self.trace: Trace | None = None        # the newest; after the end the last
         self.complete = False                  # whether the run came to its own end
+        self.abandoned = False                 # ended as nobody was there, or looked
+        self._held: dict[str, Snapshot] = {}   # what those see who have paused it
         self.error: Exception | None = None    # what ended it, to be raised where it is waited for
         self._stop, self._paused = threading.Event(), threading.Event()
         self._fraction, self._worked, self._waiting = 0.0, 0.0, True
@@ -56,20 +59,43 @@ class Job:
 
     # --- for viewers ------------------------------------------------------------------------------
 
-    def look(self) -> Snapshot:
-        """The newest snapshot; also says that somebody is watching, and wants a newer trace."""
+    def look(self, viewer: str | None = None) -> Snapshot:
+        """The newest snapshot; also says that somebody is watching, and wants a newer trace.
+
+        A viewer who has paused what others let go on sees what there was then.
+        """
         self._seen = time.monotonic()
+        if viewer in self._held and not self._paused.is_set():
+            return self._held[viewer]
         f = self._fraction
         left = self._worked * (1 - f) / f if f > 0.02 else None
         return Snapshot(self.trace, f, left, self._paused.is_set(), self._waiting)
 
-    def pause(self) -> None:
-        """Hold before the next chunk of steps."""
-        self._paused.set()
+    def pause(self, viewer: str | None = None) -> None:
+        """Hold before the next chunk of steps, once all viewers who are there have paused it."""
+        now = replace(self.look(viewer), paused=True)
+        self._held = {**self._held, **dict.fromkeys([viewer] if viewer else self.viewers, now)}
+        self.agree()
 
-    def resume(self) -> None:
+    def resume(self, viewer: str | None = None) -> None:
         """Go on after a pause."""
-        self._paused.clear()
+        self._held = {v: now for v, now in self._held.items() if viewer and v != viewer}
+        self.agree()
+
+    def agree(self) -> None:
+        """Pause or go on, as the viewers want it: one who looks goes before those who wait."""
+        there = [viewer for viewer, here in list(self.viewers.items()) if here()]
+        if self._held and all(viewer in self._held for viewer in there):
+            self._paused.set()
+        else:
+            self._paused.clear()
+
+    def parted(self, viewer: str) -> Job:
+        """The job as it ends for a viewer who stops it while others go on."""
+        mine = copy.copy(self)
+        mine.over, mine.viewers = threading.Event(), {viewer: self.viewers[viewer]}
+        mine.over.set()
+        return mine
 
     def stop(self) -> None:
         """End before the next pass; what was computed stays in `trace`."""
@@ -133,7 +159,9 @@ class Job:
         viewers = list(self.viewers.values())
         if not viewers or any(here() for here in viewers):
             self._met = now
-        return (self._stop.is_set() or now - self._seen > patience or now - self._met > GONE)
+        if not self._stop.is_set():
+            self.abandoned = now - self._seen > patience or now - self._met > GONE
+        return self._stop.is_set() or self.abandoned
 
 
 class Jobs:
@@ -143,11 +171,13 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._watched: dict[str, str] = {}           # viewer → key
+        self._parted: dict[str, Job] = {}            # by viewers who stopped what others watch
 
     def watch(self, viewer: str, spec: RunSpec, here: Callable[[], bool] = lambda: True) -> Job:
         """The job of a run, started if need be; what this viewer watched before is let go.
 
-        A job that is over is handed out again to those who watched it, so that they see its end.
+        A job that is over is handed out again to those who watched it, so that they see its end,
+        unless it ended as nobody was there: a computer that slept has stopped nothing.
 
         Args:
             viewer: who watches.
@@ -156,28 +186,69 @@ class Jobs:
         """
         key = spec.key()
         with self._lock:
+            if (mine := self._parted.get(viewer)) is not None and mine.spec.key() == key:
+                return mine
             self._let_go(viewer, but=key)
             job, new = self._jobs.get(key), self._watched.get(viewer) != key
-            if job is None or (new and job.over.is_set() and not job.complete):
+            if job is None or job.abandoned or (
+                    new and job.over.is_set() and not job.complete):
                 job = self._jobs[key] = Job(spec)
             self._watched[viewer] = key
             job.viewers = {**job.viewers, viewer: here}
-            seen = set(self._watched.values())
-            self._jobs = {k: j for k, j in self._jobs.items() if k in seen or not j.over.is_set()}
+            if new:
+                job.agree()
+            self._clear()
             return job
+
+    def stop(self, viewer: str) -> None:
+        """End what this viewer watches; where others watch it too, for this viewer alone."""
+        with self._lock:
+            job = self._jobs.get(self._watched.get(viewer, ""))
+            if job is None:
+                return
+            if any(here() for other, here in job.viewers.items() if other != viewer):
+                mine = job.parted(viewer)
+                self._let_go(viewer, but=None)
+                self._parted[viewer] = mine
+            else:
+                job.stop()
+
+    @property
+    def crowd(self) -> int:
+        """How many viewers wait for runs that go on."""
+        with self._lock:
+            return sum(len(j.viewers) for j in self._jobs.values() if not j.over.is_set())
 
     def leave(self, viewer: str) -> None:
         """This viewer watches nothing any more."""
         with self._lock:
             self._let_go(viewer, but=None)
 
+    def forget(self) -> int:
+        """Let go of finished jobs whose viewers have left; says how many jobs there still are."""
+        with self._lock:
+            for viewer, key in list(self._watched.items()):
+                job = self._jobs.get(key)
+                if job is None or (job.over.is_set() and not job.viewers[viewer]()):
+                    self._let_go(viewer, but=None)
+            self._parted = {v: j for v, j in self._parted.items() if j.viewers[v]()}
+            self._clear()
+            return len(self._jobs)
+
+    def _clear(self) -> None:
+        """Forget jobs that are over and that nobody watches."""
+        seen = set(self._watched.values())
+        self._jobs = {k: j for k, j in self._jobs.items() if k in seen or not j.over.is_set()}
+
     def _let_go(self, viewer: str, but: str | None) -> None:
+        self._parted.pop(viewer, None)
         key = self._watched.get(viewer)
         if key is None or key == but:
             return
         del self._watched[viewer]
         if job := self._jobs.get(key):
             job.viewers = {v: here for v, here in job.viewers.items() if v != viewer}
+            job.resume(viewer)
             if not job.viewers:
                 job.stop()
 

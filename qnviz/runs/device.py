@@ -1,6 +1,8 @@
 """Which device a run uses, and how many threads."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -45,6 +47,28 @@ def built(spec: RunSpec) -> tuple[Problem, str]:
     """
     device, words = resolve(spec.device, spec.dtype)
     return spec.problem.build(DTYPES[spec.dtype], device), words
+
+
+@contextmanager
+def enough_memory(spec: RunSpec) -> Iterator[None]:
+    """Say in a sentence what does not fit the memory of a run's device.
+
+    Raises:
+        DeviceError: it does not.
+    """
+    try:
+        yield
+        return
+    except (RuntimeError, MemoryError) as error:
+        # of a processor's memory torch has no class of errors
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and (
+                "DefaultCPUAllocator" not in str(error)):
+            raise
+    raise DeviceError(
+        f"The memory of {resolve(spec.device, spec.dtype)[0]} does not hold this run: "
+        f"{spec.runs:,} run{'s' * (spec.runs > 1)} of {len(spec.methods)} "
+        f"method{'s' * (len(spec.methods) > 1)} with {spec.problem.size:,} parameters. Fewer "
+        "runs, smaller batches or narrower layers take less.")
 
 
 def set_threads(largest: int) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from qnviz.errors import Interrupted
 from qnviz.methods.base import Method
-from qnviz.runs.device import built, set_threads
+from qnviz.runs.device import built, enough_memory, set_threads
 from qnviz.runs.lane import Lane
 from qnviz.runs.plane import plane, projected
 from qnviz.runs.spec import RunSpec
@@ -48,6 +48,10 @@ class Progress:
         For a picture that is still growing: less `quality` makes a coarser plane, sooner, and with
         an earlier trace of the same run its plane and paths are taken as they were.
         """
+        with enough_memory(self.spec):
+            return self._trace(quality, known)
+
+    def _trace(self, quality: float, known: Trace | None) -> Trace:
         spec, problem = self.spec, self.lanes[0].problem
         lanes = {lane.method.entrant: lane for lane in self.lanes}
         columns = {label: lane.record.columns() for label, lane in lanes.items()}
@@ -82,9 +86,14 @@ def stream(spec: RunSpec, stop: Event | None = None) -> Iterator[Progress]:
     value then holds what was computed.
 
     Raises:
-        DeviceError: the device asked for is not there.
+        DeviceError: the device asked for is not there, or its memory does not hold the run.
         DataError: the problem's data are missing or damaged.
     """
+    with enough_memory(spec):
+        yield from _stream(spec, stop)
+
+
+def _stream(spec: RunSpec, stop: Event | None) -> Iterator[Progress]:
     def check() -> None:
         if stop is not None and stop.is_set():
             raise Interrupted

@@ -15,6 +15,7 @@ import numpy as np
 
 from qnviz import __version__
 from qnviz.errors import TraceError
+from qnviz.runs.saving import replaced
 from qnviz.runs.scoreboard_table import COLUMNS, FEWER, GRID, PER_SET, ROWS, TARGET, TUNING_SEED
 
 UNITS = ("iterations", "work", "seconds")
@@ -122,7 +123,8 @@ class Board:
     def save(self, path: str | Path) -> None:
         """Write a JSON file."""
         text = json.dumps(self.plain(), ensure_ascii=False, separators=(",", ":"))
-        Path(path).write_text(text.replace('{"row"', '\n{"row"') + "\n", encoding="utf-8")
+        with replaced(path) as file:
+            file.write((text.replace('{"row"', '\n{"row"') + "\n").encode())
 
 
 def _short(values: np.ndarray, digits: int) -> list[float]:
@@ -142,13 +144,16 @@ def load(path: str | Path) -> Board:
         board = Board(data["seed"], data["repeats"], {}, data["tuned_anew"])
     except OSError as error:
         raise TraceError(f"{name} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError,
+            RecursionError) as error:
         raise TraceError(f"{name} is no scoreboard: {error!r}.") from None
     board.cells = {(c.row, c.column): c for c in cells if c.row in ROWS and c.column in COLUMNS}
     return board
 
 
 def _cell(c: Mapping[str, Any]) -> Cell:
+    if len({len(c[name]) for name in ("status", *UNITS)}) > 1:
+        raise ValueError("a cell's runs have not all their numbers")
     return Cell(c["row"], c["column"], np.array([STATUS.index(s) for s in c["status"]]),
                 np.array(c["iterations"], dtype=np.int64), np.array(c["work"], dtype=float),
                 np.array(c["seconds"], dtype=float), dict(c["settings"]),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from qnviz.errors import SpecError, TraceError
+from qnviz.runs import archive
+from qnviz.runs.saving import replaced
 from qnviz.runs.sweep import Tile, tiles
 from qnviz.runs.sweep_spec import SweepSpec, parse_sweep
 from qnviz.runs.tally import STATUS, Rows
 
 NOTHING = "missing"                  # the status of a cell that was not computed yet
+MAX_FILE_BYTES = 4_000_000_000       # what a file may unpack to
 
 
 class SweepResult:
@@ -98,14 +99,8 @@ class SweepResult:
         if not isinstance(file, str | Path):
             np.savez_compressed(file, allow_pickle=False, **arrays)
             return
-        path = Path(file)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as sink:
-                np.savez_compressed(sink, allow_pickle=False, **arrays)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replaced(file) as sink:
+            np.savez_compressed(sink, allow_pickle=False, **arrays)
 
     @staticmethod
     def load(file: str | Path | IO[bytes], name: str | None = None) -> SweepResult:
@@ -116,22 +111,27 @@ class SweepResult:
         """
         called = name or (Path(file).name if isinstance(file, str | Path) else "the file")
         try:
-            with np.load(file, allow_pickle=False) as data:
-                spec = parse_sweep(json.loads(str(data["spec"])))
-                result = SweepResult(spec)
-                if str(data["key"]) != spec.key():
-                    raise TraceError(f"{called} was computed by another version of qnviz.")
-                for column, a in result.columns.items():
-                    held = data[column]
-                    if held.shape != a.shape or held.dtype.kind != a.dtype.kind:
-                        raise ValueError(column)
-                    a[...] = held
-                # not as saved: on another device the same sweep has other tiles
-                status = result["status"].reshape(-1, spec.shape[2])
-                result.have[...] = [(status[t.cells, t.seed] != NOTHING).all() for t in tiles(spec)]
-                result.seconds = float(data["seconds"])
-                return result
+            data = archive.arrays(file, MAX_FILE_BYTES)
+            spec = parse_sweep(json.loads(str(data["spec"])))
+            if str(data["key"]) != spec.key():
+                raise TraceError(f"{called} was computed by another version of qnviz.")
+            result = SweepResult(spec)
+            for column, a in result.columns.items():
+                held = data[column]
+                if held.shape != a.shape or held.dtype.kind != a.dtype.kind:
+                    raise ValueError(column)
+                a[...] = held
+            if not np.isin(result["status"], [*STATUS[1:], NOTHING]).all():
+                raise ValueError("status")
+            # not as saved: on another device the same sweep has other tiles
+            status = result["status"].reshape(-1, spec.shape[2])
+            result.have[...] = [(status[t.cells, t.seed] != NOTHING).all() for t in tiles(spec)]
+            result.seconds = float(data["seconds"])
+            return result
         except OSError as error:
             raise TraceError(f"{called} cannot be read: {error.strerror or error}.") from None
-        except (SpecError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError):
+        except archive.TooLarge as error:
+            raise TraceError(f"{called} would unpack to {error.size / 1e9:.1f} GB; the limit is "
+                             f"{MAX_FILE_BYTES / 1e9:g} GB.") from None
+        except (SpecError, *archive.DAMAGED):
             raise TraceError(f"{called} is not a sweep saved by qnviz, or is damaged.") from None

@@ -33,7 +33,7 @@ __all__ = ["SWEEPS", "SweepJob", "SweepSnapshot", "Sweeping", "sweep"]
 LOG = logging.getLogger(__name__)
 ACTIVE = 3                           # sweeps computed at once
 AHEAD = 1                            # tiles that wait at the workers, so that none of them does
-KEPT = 512_000_000                   # bytes of results that are kept
+KEPT = 128_000_000                   # bytes of results that are kept
 FORGET = 3600.0                      # seconds after a look at one that failed or was stopped
 TICK = 0.5                           # seconds between two looks at whether viewers are there
 LINGER = 10.0                        # seconds without a sweep after which the thread ends
@@ -104,6 +104,12 @@ class Sweeping:
         """This viewer watches nothing in this slot any more."""
         with self._wake:
             self._let_go((viewer, slot))
+
+    def forget(self) -> int:
+        """Let go of jobs that are over and that nobody looks at; says how many are watched."""
+        with self._wake:
+            self._forget()
+            return len(self._watched)
 
     def keep(self, result: SweepResult) -> None:
         """Put a finished result, such as a shipped one, where viewers find it."""

@@ -8,6 +8,8 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +21,37 @@ from qnviz.runs.sweep import Tile, compute
 from qnviz.runs.sweep_spec import SweepSpec
 from qnviz.runs.tally import Rows
 
+FLAG = "qnviz-halt-"
 LOOK = 0.05                          # seconds between two looks at whether a task was halted
 
 
 class Halt:
     """A flag for tasks in whatever process of this machine: a file that appears.
 
-    It goes when this object does. Tasks on other machines do not see it, and come to their own end.
+    It goes when this object does; what a killed process has left is taken away by the next one.
+    Tasks on other machines do not see it, and come to their own end.
     """
 
     def __init__(self) -> None:
-        path = Path(tempfile.gettempdir()) / f"qnviz-halt-{os.getpid()}-{uuid.uuid4()}"
+        folder = Path(tempfile.gettempdir())
+        _clear(folder)
+        path = folder / f"{FLAG}{os.getpid()}-{uuid.uuid4()}"
         self.path = str(path)
         weakref.finalize(self, path.unlink, missing_ok=True)
 
     def set(self) -> None:
         """Halt all tasks that look at this flag."""
         Path(self.path).touch()
+
+
+@lru_cache(maxsize=1)
+def _clear(folder: Path) -> None:
+    """Take flags away whose processes are gone; once per process."""
+    for flag in folder.glob(f"{FLAG}*-*"):
+        owner = flag.name.removeprefix(FLAG).partition("-")[0]
+        if owner.isdecimal() and Path("/proc/self").exists() and not Path("/proc", owner).exists():
+            with suppress(OSError):            # somebody else's, or gone already
+                flag.unlink()
 
 
 def work(spec: SweepSpec, tile: Tile, halt: str) -> Rows:

@@ -21,6 +21,7 @@ from qnviz.runs.workers import pool, warm
 from qnviz.ui.atlas_open import open_run
 from qnviz.ui.form import plain
 from qnviz.ui.map import maps
+from qnviz.ui.messages import CELL, received
 from qnviz.ui.session import session, viewer
 from qnviz.words import duration
 
@@ -131,9 +132,13 @@ class Maps:
             st.button("Stop", on_click=self._stop, args=(jobs,), key=f"{self.page}/stop")
 
     def _took(self) -> None:
-        cell = st.session_state[f"{self.page}/maps"]["open"]
-        if cell is not None:
-            st.session_state[f"{self.page}/open"] = tuple(int(i) for i in cell)
+        cell = received(f"{self.page}/maps", "open", CELL)
+        if cell is not None and self._there(*cell):
+            st.session_state[f"{self.page}/open"] = cell
+
+    def _there(self, i: int, iy: int, ix: int) -> bool:
+        """Whether there is such a map, with such a cell."""
+        return i < len(self.specs) and iy < self.specs[i].shape[0] and ix < self.specs[i].shape[1]
 
     def _stop(self, jobs: Sequence[SweepJob]) -> None:
         st.session_state[self._stopped] = self.keys, tuple(job.look().result for job in jobs)

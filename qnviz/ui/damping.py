@@ -25,6 +25,7 @@ from qnviz.ui.defaults import (
     LINEAR_NET,
     THREE_DAMPINGS,
 )
+from qnviz.ui.messages import PAIR, received
 from qnviz.ui.page import page_extra
 from qnviz.ui.pair import pair
 from qnviz.ui.player import player
@@ -154,10 +155,14 @@ def plane(spec: RunSpec | None) -> None:
 
 def _dragged() -> None:
     """The reader let go of a handle: from here on the pair is theirs, not the run's."""
-    seen, own = st.session_state[f"{PAGE}/pair"]["pair"], page_extra(PAGE)
+    seen, own = received(f"{PAGE}/pair", "pair", PAIR), page_extra(PAGE)
+    if seen is None:
+        return
+    said = {name: _text(getattr(seen, name)) for name in FIELDS}
+    if any(OWN[name](text) for name, text in said.items()):
+        return                                 # no handle reaches there
     own.pop("of", None)
-    for name in FIELDS:
-        own[name] = _text(seen[name])
+    own.update(said)
 
 
 def _opened(spec: RunSpec, of: str) -> InPlane:

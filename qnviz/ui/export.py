@@ -32,6 +32,7 @@ PANELS = {"path": "Paths", "eig": "Eigenvalues of H", "krylov": "Krylov iteratio
           "raster": "Damping events", "trials": "Trial steps", "reasons": "Why iterations ended"}
 RUN = "This run, computed by qnviz"
 CODE_HEIGHT = 300
+PREVIEW = 240                      # pixels: what is below stays in sight
 
 
 @dataclass(frozen=True)
@@ -144,13 +145,14 @@ def _picture(spec: RunSpec, shown: Shown, run: int) -> None:
         st.session_state.pop("export/wanted")
         st.error(str(error))
         return
-    st.download_button(f"Download {form.upper()}, {max(1, round(len(data) / 1e3)):,} kB", data,
-                       f"qnviz-{panel}-{head.frame}.{form}", TYPES[form], on_click="ignore",
-                       type="primary", icon=":material/download:", key="export/picture")
-    if form == "pdf":
-        st.caption("A PDF page of the picture's own size.")
-    else:
-        st.image(data.decode() if form == "svg" else data, width=min(440, SIZES[size].width // 3))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if form != "pdf":
+            st.image(data.decode() if form == "svg" else data, width=PREVIEW)
+        st.download_button(f"Download {form.upper()}, {max(1, round(len(data) / 1e3)):,} kB", data,
+                           f"qnviz-{panel}-{head.frame}.{form}", TYPES[form], on_click="ignore",
+                           type="primary", icon=":material/download:", key="export/picture")
+        if form == "pdf":
+            st.caption("A PDF page of the picture's own size.")
 
 
 def _title(panel: Mapping[str, Any], now: Mapping[str, Any]) -> str:

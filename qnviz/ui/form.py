@@ -22,10 +22,10 @@ from pydantic import ValidationError
 from streamlit.delta_generator import DeltaGenerator
 
 from qnviz.fields import Frozen, Parameter, faults, parameters
+from qnviz.ui.query import taken
 from qnviz.ui.ready import load, ready
 
 M = TypeVar("M", bound=Frozen)
-LONGEST_VALUE = 400                            # characters of one query value that are looked at
 NARROW = 300                                   # pixels of a popover: the picture stays in sight
 
 
@@ -40,13 +40,14 @@ def started() -> None:
 
 def read(query: Mapping[str, str], model: type[M]) -> tuple[M, tuple[str, ...]]:
     """An address's fields as a model, and a sentence for each that is refused."""
-    notes, chosen, known = [], {}, model.model_fields
-    for name, raw in query.items():
+    chosen, known = {}, model.model_fields
+    fields, notes = taken(query)
+    for name, raw in fields.items():
         if name not in known:
             notes.append(f"The link's field {name!r} is not known here and was left out.")
             continue
         try:
-            valid = model.model_validate({name: _value(raw[:LONGEST_VALUE])})
+            valid = model.model_validate({name: _value(raw)})
         except ValidationError as error:
             notes += [f"{fault} The default is used." for fault in faults(error)]
         else:
@@ -77,7 +78,11 @@ def _value(raw: str) -> Any:
 
 
 def plain(text: str) -> str:
-    """What a visitor typed, as typed: Markdown's signs lose their meaning."""
+    """What a visitor typed, as typed: Markdown's signs lose their meaning, addresses are no links.
+
+    Markdown makes links of bare addresses, escaped or not; an invisible sign within keeps it off.
+    """
+    text = re.sub(r"(?<=://)|(?<=www)(?=\.)|(?<=@)", "\N{WORD JOINER}", text, flags=re.IGNORECASE)
     return re.sub(r"([\\`*_{}\[\]()#+\-!|<>$:~])", r"\\\1", text)
 
 

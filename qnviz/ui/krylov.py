@@ -18,6 +18,7 @@ from qnviz.runs.newton_system import (
 )
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
+from qnviz.ui.messages import FRAME, received
 from qnviz.ui.page import page_extra
 from qnviz.ui.player import player
 from qnviz.ui.server import PLOTLY_URL
@@ -130,12 +131,12 @@ def _show(trace: Trace, system: NewtonSystem, asked: int | None) -> None:
 
 def _took_iteration() -> None:
     """The playhead of the system came to rest."""
-    frame = st.session_state[f"{PAGE}/system"]["frame"]
+    frame = received(f"{PAGE}/system", "frame", FRAME)
     extra = page_extra(PAGE)
     if frame is None:
         extra.pop("j", None)
     else:
-        extra["j"] = str(int(frame))
+        extra["j"] = str(frame)
     st.session_state[MOVED] = True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.details import details
 from qnviz.ui.export import Shown
+from qnviz.ui.form import plain
 from qnviz.ui.live import live, waited_for
 from qnviz.ui.page import Page
 from qnviz.ui.session import session
@@ -183,8 +183,7 @@ def _out(settings: Settings) -> dict[str, str]:
 
 def _listed(faults: Sequence[str]) -> str:
     """Sentences as one message; what a visitor typed is shown as typed, not as Markdown."""
-    plain = (re.sub(r"([\\`*_{}\[\]()#+\-!|<>$:~])", r"\\\1", f) for f in faults)
-    return "  \n".join(plain)
+    return "  \n".join(map(plain, faults))
 
 
 def preset(default: Settings, **changes: Any) -> Settings:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from qnviz.runs.background import Job, Snapshot
+from qnviz.runs.background import JOBS, Job, Snapshot
 from qnviz.ui.page import Page
+from qnviz.ui.session import viewer
 from qnviz.ui.settings import Settings
 from qnviz.ui.stage import Stage, show
 from qnviz.words import duration
@@ -17,6 +18,8 @@ PATIENCE = 1.5                                 # seconds after which a run is sh
 FIRST = 10.0                                   # … even if it has not made a step yet
 WORDS = 0.25                                   # … between two words about its progress
 REFRESH = 0.25                                 # … between two looks at a growing run
+CROWD = 4                                      # viewers beyond whom all look more rarely: a look
+RAREST = 3.0                                   # takes its time from the runs that they wait for
 TICK = 0.02
 WAITING = "Waiting for another run to end"
 
@@ -27,7 +30,7 @@ def waited_for(job: Job, stage: Stage) -> Job:
     The pictures of the run before stand until there is something to put in their place.
     """
     began = told = time.monotonic()
-    while not job.over.wait(TICK):
+    while not job.over.wait(paced(TICK)):
         st.session_state.get("interrupt")      # here a changed control ends the wait
         now = job.look()
         if time.monotonic() - began > (FIRST if now.trace is None else PATIENCE):
@@ -47,22 +50,29 @@ def watched(stage: Stage, job: Job, axis: str = "iterations", frame: int | None 
             on_start: Callable[[], None] | None = None,
             on_frame: Callable[[], None] | None = None) -> None:
     """The same for a page of any kind."""
-    @st.fragment(run_every=REFRESH)
+    me = viewer()
+
+    @st.fragment(run_every=min(RAREST, paced(REFRESH)))
     def growing() -> None:
-        now = job.look()
-        if job.over.is_set():
+        now = job.look(me)
+        if (job.over.is_set() and not now.paused) or me not in job.viewers:
             st.rerun()                         # what was computed is drawn as a whole
         if now.trace is not None:
             show(stage, now.trace, axis, frame, on_start, on_frame, growing=True)
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
             st.progress(now.fraction, _told(now, job))
             if now.paused:
-                st.button("Go on", on_click=job.resume, key="live/resume")
+                st.button("Go on", on_click=job.resume, args=(me,), key="live/resume")
             else:
-                st.button("Pause", on_click=job.pause, key="live/pause")
-            st.button("Stop", on_click=job.stop, key="live/stop")
+                st.button("Pause", on_click=job.pause, args=(me,), key="live/pause")
+            st.button("Stop", on_click=JOBS.stop, args=(me,), key="live/stop")
 
     growing()
+
+
+def paced(seconds: float) -> float:
+    """A time between two looks, so much longer as there are more who look."""
+    return seconds * max(1.0, JOBS.crowd / CROWD)
 
 
 def _told(now: Snapshot, job: Job) -> str:

@@ -103,7 +103,7 @@ def _page() -> Any:
 
 
 def _overview() -> None:
-    st.subheader(f"{len(METHODS)} methods at a glance")
+    st.header(f"{len(METHODS)} methods at a glance")
     st.markdown("**Work** is in forward passes of the batch: a gradient costs 3, a product with "
                 "the Hessian 6. **Memory** is in numbers for each parameter. Both are what a step "
                 "takes at most as a rule, for the digits autoencoder, or for the linear net where "
@@ -145,7 +145,7 @@ def _method(name: str) -> None:
     method = METHODS[name]
     words, picture = st.columns([1, 1], gap="large")
     with words:
-        st.subheader(method.title)
+        st.header(method.title)
         st.markdown(plain(method.idea))
         lines = re.split(r",\s*\\q?quad\s*", method.equations)
         st.latex(r"\begin{gathered}" + r" \\[0.7em] ".join(lines) + r"\end{gathered}")

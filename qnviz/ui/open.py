@@ -16,10 +16,13 @@ from qnviz.runs.trace_check import checked
 from qnviz.ui.form import plain
 from qnviz.ui.live import waited_for, watched
 from qnviz.ui.open_view import Run, show_run
+from qnviz.ui.query import LONGEST_VALUE
+from qnviz.ui.room import OPENED
 from qnviz.ui.session import session, viewer
 from qnviz.ui.stage import Stage
 
 PAGE = "open"
+HELD = "file"                                  # of the address: what is open here
 UPLOAD = 200                                   # megabytes of a file,
 UNPACKED = 600_000_000                         # … bytes of a trace that it holds,
 TEXT = 1_000_000                               # … of a spec
@@ -52,14 +55,22 @@ def open_run() -> None:
     """Run the page once."""
     stage = Stage(PAGE)
     opened: Opened | None = st.session_state.get(f"{PAGE}/opened")
+    asked = st.query_params.get(HELD, "")[:LONGEST_VALUE]
     if opened is None or opened.fault:
         with stage.controls:
             _uploader()
+        if opened is None and asked:
+            stage.faults.info(plain(f"{asked} is not open here any more: a file stays with the "
+                                    "one page that opened it, until that is loaded again or the "
+                                    "server starts anew. Drop it on the field once more."))
         if opened is not None:
+            st.query_params.pop(HELD, None)
             stage.faults.error(plain(f"{opened.name}: {opened.fault}"))
         with stage.below.container(width=760):
             st.markdown(TELL)
         return
+    if asked != opened.name[:LONGEST_VALUE]:
+        st.query_params[HELD] = opened.name[:LONGEST_VALUE]
     for note in opened.notes:
         stage.faults.info(plain(note))
     assert opened.spec is not None
@@ -81,8 +92,7 @@ def _take() -> None:
     """A file was dropped, or taken away, which closes nothing."""
     file = st.session_state[f"{PAGE}/file"]
     if file is not None:
-        JOBS.leave(viewer())
-        st.session_state.pop(f"{PAGE}/frame", None)
+        _close()                               # what was open makes room for it
         st.session_state[f"{PAGE}/opened"] = opened(file.name, file.getvalue())
 
 
@@ -111,7 +121,7 @@ def _trace(name: str, content: bytes) -> Opened:
                      + (" …" if len(left_out) > 8 else "") + ".")
     # a name of its own: a file may claim any key, and caches go by it
     own = "file-" + hashlib.sha256(content).hexdigest()[:20]
-    return Opened(name, spec=spec, trace=replace(trace, key=own), notes=notes)
+    return Opened(name, spec=spec, trace=OPENED.take(replace(trace, key=own)), notes=notes)
 
 
 def _spec(name: str, content: bytes) -> Opened:
@@ -182,3 +192,4 @@ def _close() -> None:
     JOBS.leave(viewer())
     for name in ("opened", "frame", "drawn"):
         st.session_state.pop(f"{PAGE}/{name}", None)
+    st.query_params.pop(HELD, None)

@@ -17,6 +17,7 @@ from qnviz.ui.atlas_open import lab_page, lab_settings
 from qnviz.ui.defaults import FUNCTION, ROSENBROCK_N
 from qnviz.ui.details import details
 from qnviz.ui.export import Shown
+from qnviz.ui.messages import FRAME, received
 from qnviz.ui.player import player
 from qnviz.ui.server import PLOTLY_URL
 from qnviz.ui.session import theme_name
@@ -30,6 +31,7 @@ HOMES = {name: (name, default) for name, default in LABS.items()} | {
     "function": ("function", FUNCTION), "rosenbrock_n": ("function", ROSENBROCK_N)}
 WORDS = {"converged": "converged", "diverged": "diverged", "budget": "used all steps",
          "running": "interrupted"}
+MEDIAN = "median loss at the end"
 
 
 class Run(NamedTuple):
@@ -86,17 +88,19 @@ def ended(trace: Trace) -> pd.DataFrame:
     rows = []
     for e in trace.entrants:
         c = trace[e.label]
-        status, loss = c["status"], c["loss"][-1]
-        good = status == "converged"
+        status = c["status"]
+        good, stayed = status == "converged", status != "diverged"
         row: dict[str, Any] = {"method": e.title} | {
             words: int((status == name).sum()) for name, words in WORDS.items()}
         row["steps where it converged"] = (
             f"{c['stopped'][good].mean():.1f} ± {c['stopped'][good].std():.1f}" if good.any()
             else "–")
-        row["median loss at the end"] = f"{np.median(loss):.3g}"
+        row[MEDIAN] = f"{np.median(c['loss'][-1][stayed]):.3g}" if stayed.any() else "–"
         rows.append(row)
     nobody = [words for words in WORDS.values() if not any(row[words] for row in rows)]
-    return pd.DataFrame(rows).drop(columns=nobody)
+    found = pd.DataFrame(rows).drop(columns=nobody)
+    return found.rename(columns={MEDIAN: f"{MEDIAN}, without the diverged"}) if (
+        WORDS["diverged"] in found) else found
 
 
 def _drawn(trace: Trace, theme: str, axis: str, run: int) -> None:
@@ -113,8 +117,7 @@ def _drawn(trace: Trace, theme: str, axis: str, run: int) -> None:
 
 
 def _took_frame() -> None:
-    frame = st.session_state[f"{PAGE}/player"]["frame"]
-    st.session_state[f"{PAGE}/frame"] = None if frame is None else int(frame)
+    st.session_state[f"{PAGE}/frame"] = received(f"{PAGE}/player", "frame", FRAME)
 
 
 def _lab_link(spec: RunSpec, run: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -17,11 +17,12 @@ from qnviz.runs.background import JOBS, Job
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.controls import control, misunderstood
+from qnviz.ui.messages import EVENT, FRAME, POINT, Message, received
+from qnviz.ui.query import LONGEST_VALUE
 from qnviz.ui.session import viewer, went_back
 from qnviz.ui.settings import (
     AXES,
     LIMITS,
-    LONGEST_VALUE,
     Settings,
     as_text,
     base,
@@ -31,6 +32,7 @@ from qnviz.ui.settings import (
 from qnviz.ui.stage import Stage
 from qnviz.ui.store import STORE
 
+T = TypeVar("T")
 NARROW = 300                                   # pixels of a popover: the picture stays in sight
 STALE = 10.0                                   # seconds for which a replaced address may come in
 WIDE = 440                                     # … of one that is read
@@ -226,8 +228,9 @@ class Page:
                     st.markdown(explain)
             self._presets(presets)
             self._choose()
+            settings = self.settings()
             for e in st.session_state[self.key("m")]:
-                self._entrant(e)
+                self._entrant(e, settings.title(e))
 
     def _seed(self) -> None:
         st.number_input("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,
@@ -278,7 +281,7 @@ class Page:
         state = st.session_state
         name, chosen = state[self.key("twin")], state[self.key("m")]
         state[self.key("twin")] = None
-        if name:
+        if name in map(base, chosen):
             number = next(i for i in range(2, 100) if f"{name}~{i}" not in chosen)
             at = max(i for i, e in enumerate(chosen) if base(e) == name) + 1
             self._enter([*chosen[:at], f"{name}~{number}", *chosen[at:]])
@@ -290,12 +293,12 @@ class Page:
     def _enter(self, entrants: list[str]) -> None:
         st.session_state[self.key("m")] = entrants
 
-    def _entrant(self, e: str) -> None:
+    def _entrant(self, e: str, title: str) -> None:
         """One entrant's hyper-parameters, in a popover under its name."""
         method = METHODS[base(e)]
         for q in parameters(method):
             st.session_state.setdefault(self.key(f"{e}.{q.name}"), self.usual(e, q))
-        with (st.popover(self.settings().title(e), key=self.key(f"{e}/open")),
+        with (st.popover(title, key=self.key(f"{e}/open")),
               st.container(width=NARROW)):
             st.caption(method.idea)
             for q in parameters(method):
@@ -328,21 +331,29 @@ class Page:
 
     def took_start(self) -> None:
         """The visitor clicked the surface."""
-        x, y = st.session_state[f"{self.name}/player"]["start"]
-        st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = x, y
+        point, reach = self._received("start", POINT), PROBLEMS[self.on].reach
+        if point is None or not PROBLEMS[self.on].plane:
+            return
+        if max(map(abs, point)) > reach:
+            st.toast(f"A start has coordinates from -{reach:g} to {reach:g}.")
+            return
+        st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = point
         st.session_state[f"{self.name}/moved"] = True
 
     def took_event(self, trace: Trace, taken: Callable[[Trace, int, int], int]) -> None:
         """The visitor clicked an event."""
-        frame, row = st.session_state[f"{self.name}/player"]["event"]
-        st.session_state[self.key("frame")] = taken(trace, int(frame), int(row))
+        if (event := self._received("event", EVENT)) is None:
+            return
+        st.session_state[self.key("frame")] = taken(trace, *event)
         st.session_state[f"{self.name}/moved"] = True
 
     def took_frame(self) -> None:
         """The playhead came to rest."""
-        frame = st.session_state[f"{self.name}/player"]["frame"]
-        st.session_state[self.key("frame")] = None if frame is None else int(frame)
+        st.session_state[self.key("frame")] = self._received("frame", FRAME)
         st.session_state[f"{self.name}/moved"] = True
+
+    def _received(self, name: str, message: Message[T]) -> T | None:
+        return received(f"{self.name}/player", name, message)
 
 
 def page_extra(page: str) -> dict[str, str]:

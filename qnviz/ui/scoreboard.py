@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from qnviz.errors import QnvizError
+from qnviz.errors import QnvizError, TraceError
 from qnviz.figures import scoreboard as figures
 from qnviz.figures.theme import THEMES
 from qnviz.runs.scoreboard_board import Board, load
@@ -24,6 +25,7 @@ from qnviz.words import say
 if TYPE_CHECKING:
     from qnviz.runs.scoreboard_job import BoardJob, Request
 
+LOG = logging.getLogger(__name__)
 JOB = "scoreboard/job"
 REFRESH = 1.0                                  # seconds between two looks at a growing table
 EXPLAIN = f"""
@@ -48,8 +50,12 @@ A click on a number opens that method on that problem.
 
 @cache
 def shipped() -> Board:
-    """The table that comes with the project."""
-    return load(ASSETS / "scoreboard.json")
+    """The table that comes with the project; an empty one where its file is damaged."""
+    try:
+        return load(ASSETS / "scoreboard.json")
+    except TraceError as error:
+        LOG.warning("The table that is shown first cannot be used: %s", error)
+        return Board()
 
 
 def scoreboard() -> None:
@@ -107,7 +113,7 @@ def _said(q: Shown, board: Board) -> None:
     st.markdown(champions(board, q.unit, rows, columns) + " "
                 + turns(board, rows, columns) + f" :gray[{about}]")
     others = differences(board, shipped())
-    compared, numbers = st.columns(2, gap="medium")
+    compared, numbers = st.container(), st.container()     # a table half as wide would scroll
     with compared:
         st.markdown(f"**Beside {SOURCE}**")
         verdict = "All cells agree." if not others else (

@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+DAY = 86_400.0                                 # seconds
+
 
 def viewer() -> str:
     """This visitor's name, the same on all pages."""
@@ -24,6 +26,16 @@ def went_back() -> bool:
     """Whether this script run follows the browser's back or forward button."""
     context = get_script_run_ctx()
     return context is not None and context.is_history_navigation
+
+
+@st.fragment(run_every=DAY)
+def stay() -> None:
+    """Have the browser run the page again when it has found the server after losing it.
+
+    Streamlit does so of itself only where something is drawn anew from time to time. A page of a
+    server that has started anew meanwhile would take no click in a player or a map, and lose the
+    first changed control: to that server its fragments are unknown, and its state is the address's.
+    """
 
 
 def session() -> Callable[[], bool]:

@@ -21,10 +21,10 @@ from qnviz.problems.base import ProblemSpec
 from qnviz.problems.expression_text import from_address
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
+from qnviz.ui.query import taken
 
 AXES = ("iterations", "work", "seconds")
 ALL = "all"                                    # in the URL: an optional number that is left out
-LONGEST_VALUE = 400                            # characters of one query value that are looked at
 DOUBLE_LIMIT = 500_000                         # parameters; larger nets run in float32
 # what a page takes at most; the command line takes more
 LIMITS = {"steps": 3000, "seed": 2**31 - 1, "stop_loss": 1.0}
@@ -112,6 +112,10 @@ class Settings:
             DataError: the data cannot be read.
         """
         problem = self.problem_spec()
+        if over := [f"{name} is {value}, but a page takes at most {LIMITS[name]}; the command line "
+                    "takes more." for name in LIMITS
+                    if (value := getattr(self, name)) > LIMITS[name]]:
+            raise SpecError(over)
         wide = problem.size > DOUBLE_LIMIT
         # 0 as the loss to stop at asks for all steps
         arrived = {"stop_grad": problem.still} if problem.still and self.stop_loss else {}
@@ -156,8 +160,7 @@ def write_query(s: Settings, default: Settings) -> dict[str, str]:
 
 def read_query(query: Mapping[str, str], default: Settings) -> Settings:
     """URL parameters as settings; each fault is a sentence in `faults`, the default in place."""
-    notes: list[str] = []
-    left = {k: v[:LONGEST_VALUE] for k, v in query.items()}
+    left, notes = taken(query)
     entrants = _entrants(left.pop("m", None), default, notes)
     s = replace(default, entrants=entrants)
 
@@ -201,7 +204,7 @@ def _entrants(raw: str | None, default: Settings, notes: list[str]) -> dict[str,
     chosen: dict[str, dict[str, Any]] = {}
     for e in (part.strip() for part in raw.split(",")):
         if base(e) not in METHODS or not (e == base(e) or e.partition("~")[2].isdigit()):
-            notes.append(f"m names the unknown method {e!r}; known are {', '.join(METHODS)}.")
+            notes.append(f"m names the unknown method {e[:40]!r}; known are {', '.join(METHODS)}.")
         elif len(chosen) == MAX_ENTRANTS:
             notes.append(f"m names more than {MAX_ENTRANTS} methods; {e!r} was left out.")
         else:

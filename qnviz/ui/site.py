@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from qnviz.ui.session import stay
+
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
@@ -16,7 +18,7 @@ def page(file: str, title: str, **more) -> st.Page:
 st.set_page_config(page_title="qnviz", page_icon=str(PAGES.parent / "assets" / "icon.svg"),
                    layout="wide", initial_sidebar_state="collapsed")
 st.html(f"<style>{STYLE}</style>")
-st.navigation({
+here = st.navigation({
     "": [page("race", "Race", default=True),
          page("lessons", "Lessons"),
          page("methods", "Methods")],
@@ -31,4 +33,9 @@ st.navigation({
     "Many runs": [page("atlas", "Atlas"),
                   page("basins", "Basins"),
                   page("scoreboard", "Scoreboard")],
-}, position="top").run()
+}, position="top")
+if here.url_path != "lessons":                 # which has a headline of its own
+    st.html(f'<h1 class="qnviz-page-name">{here.title}</h1>')
+with st.container(key="reconnect"):
+    stay()
+here.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -57,7 +58,7 @@ def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
            key=f"{stage.page}/player", on_start=on_start, on_frame=on_frame, on_event=on_event)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
             growing: bool = False) -> dict[str, Any]:
     """The player's data for a trace; scrubbing and returning viewers reuse it."""
@@ -65,13 +66,25 @@ def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
                   layout=layout)
 
 
-@lru_cache(maxsize=8)
 def written(trace: Trace, theme: str, axis: str, layout: Layout | None, growing: bool,
             frame: int | None) -> bytes:
-    """The same as bytes: a growing run is shown again and again while it computes the next step."""
-    # of a run that grows there is a new trace every time: none of them is kept for long
-    make = payload.__wrapped__ if growing else payload
-    return encoded(make(trace, theme, axis, layout, growing) | {"frame": frame})
+    """The same as bytes, with the playhead at a frame: all who look at a run share the rest."""
+    make = _growing if growing else _whole
+    return make(trace, theme, axis, layout)[:-1] + f', "frame": {json.dumps(frame)}}}'.encode()
+
+
+@lru_cache(maxsize=16)
+def _whole(trace: Trace, theme: str, axis: str, layout: Layout | None) -> bytes:
+    return _unpinned(payload(trace, theme, axis, layout))
+
+
+@lru_cache(maxsize=4)                          # there is a new trace every time
+def _growing(trace: Trace, theme: str, axis: str, layout: Layout | None) -> bytes:
+    return _unpinned(payload.__wrapped__(trace, theme, axis, layout, growing=True))
+
+
+def _unpinned(data: dict[str, Any]) -> bytes:
+    return encoded({name: value for name, value in data.items() if name != "frame"})
 
 
 def opened(page: str, first: str, layout: str | None = None) -> Stage:
@@ -85,9 +98,9 @@ def opened(page: str, first: str, layout: str | None = None) -> Stage:
     stage = Stage(page, layout)
     trace = shipped(first)                     # also answers the default state without a run
     if not ready():
-        shown = not st.query_params
+        shown = None if st.query_params else trace
         if shown:
-            stage.draw(trace)
+            stage.draw(shown)
         stage.status.text("Starting the numeric core …")
         load()
         if shown:

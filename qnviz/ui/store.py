@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 
+from qnviz.errors import TraceError
 from qnviz.runs.trace import Trace
 
+LOG = logging.getLogger(__name__)
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-MAX_BYTES = 256_000_000
+MAX_BYTES = 96_000_000
 
 
 class Store:
@@ -42,14 +45,21 @@ class Store:
 STORE = Store()
 
 
-def shipped(name: str) -> Trace:
-    """A run that comes with the project, read without importing torch, and kept in the store."""
+def shipped(name: str) -> Trace | None:
+    """A run that comes with the project, read without importing torch, and kept in the store.
+
+    None where its file is damaged: then it is computed like any other.
+    """
     trace = _read(name)
-    if STORE.get(trace.key) is None:           # a whole run of the same spec is worth more
+    if trace is not None and STORE.get(trace.key) is None:     # a whole run is worth more
         STORE.put(trace)
     return trace
 
 
 @cache
-def _read(name: str) -> Trace:
-    return Trace.load(ASSETS / f"{name}.npz")
+def _read(name: str) -> Trace | None:
+    try:
+        return Trace.load(ASSETS / f"{name}.npz")
+    except TraceError as error:
+        LOG.warning("A run that is shown first cannot be used: %s", error)
+        return None

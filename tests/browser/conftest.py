@@ -78,14 +78,16 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -
     pytest.fail(f"the server did not answer within 60 s:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str | Path], str]]:
-    """Start ``streamlit run SCRIPT`` from the repository root; gives the server's address."""
-    processes: list[subprocess.Popen[bytes]] = []
+class Servers:
+    """Servers of the repository's Streamlit, each a process."""
 
-    def start(script: str | Path) -> str:
+    def __init__(self, logs: pytest.TempPathFactory) -> None:
+        self.logs, self.processes = logs, []
+
+    def start(self, script: str | Path) -> str:
+        """``streamlit run SCRIPT`` from the repository root; gives the server's address."""
         port = _free_port()
-        log = tmp_path_factory.mktemp("server") / "log.txt"
+        log = self.logs.mktemp("server") / "log.txt"
         options = {
             "server.port": port,
             "server.address": "127.0.0.1",
@@ -102,20 +104,37 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str | 
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
-        processes.append(process)
+        self.processes.append(process)
         url = f"http://127.0.0.1:{port}"
         _wait_until_healthy(url, process, log)
         return url
 
-    yield start
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def stop(self) -> None:
+        """End them all."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str | Path], str]]:
+    """Start servers that stay until all tests are done."""
+    servers = Servers(tmp_path_factory)
+    yield servers.start
+    servers.stop()
+
+
+@pytest.fixture
+def serve_fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str | Path], str]]:
+    """Start servers for one test, which nobody has asked for anything yet."""
+    servers = Servers(tmp_path_factory)
+    yield servers.start
+    servers.stop()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.navigation import framed
+from tests.browser.navigation import UNFORESEEN, framed
 
 READY = "[data-qnviz-map][data-ready='true']"
 LAB = "[data-qnviz-player][data-ready='true']"
@@ -53,7 +53,7 @@ def until_other(page: Any, old: str) -> None:
 
 def whole(page: Any) -> None:
     """No error, and nothing scrolls sideways."""
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
     assert page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
                          " return m.scrollWidth - m.clientWidth }") <= 1
     assert page.errors == []
@@ -66,8 +66,8 @@ def last_step(page: Any) -> int:
 
 
 def test_a_deep_link_is_a_fresh_servers_first_request(
-        serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(), f"{serve('app.py')}/atlas?points=4&seeds=1&b=sgd&steps=50")
+        serve_fresh: Callable[[str], str], new_page: Callable[..., Any]) -> None:
+    page = opened(new_page(), f"{serve_fresh('app.py')}/atlas?points=4&seeds=1&b=sgd&steps=50")
     complete(page)
     assert "K-BFGS, double damping" in page.locator(".qnviz-map-title").first.inner_text()
     assert "SGD" in page.locator(".qnviz-map-title").nth(1).inner_text()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.navigation import framed, go
+from tests.browser.navigation import UNFORESEEN, framed, go
 
 
 def opened(page: Any, url: str, pictures: int = 3) -> Any:
@@ -32,15 +32,15 @@ def title(page: Any, start: str) -> str:
 
 def whole(page: Any) -> None:
     """No error, and nothing scrolls sideways."""
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
     assert page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
                          " return m.scrollWidth - m.clientWidth }") <= 1
     assert page.errors == []
 
 
 def test_a_deep_link_is_a_fresh_servers_first_request(
-        serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(), f"{serve('app.py')}/complex_step?function=exp_relu&x=0.001")
+        serve_fresh: Callable[[str], str], new_page: Callable[..., Any]) -> None:
+    page = opened(new_page(), f"{serve_fresh('app.py')}/complex_step?function=exp_relu&x=0.001")
     assert "from h = 0.001 on, differences straddle a kink" in title(page, "First derivative")
     assert framed(page)
     whole(page)

@@ -9,6 +9,7 @@ import numpy as np
 from qnviz.figures.raster import raster_rows
 from qnviz.runs.loop import run
 from qnviz.ui.damping import LABS
+from tests.browser.navigation import UNFORESEEN
 from tests.browser.test_pages import data_id, frame, opened, query
 
 RASTER = "[data-panel=raster]"
@@ -50,7 +51,7 @@ def test_a_click_on_an_event_opens_that_update(app_url: str, page: Any) -> None:
     page.wait_for_function("""() => {
         const box = document.querySelector('[data-qnviz-pair]').getBoundingClientRect();
         return box.top >= 0 && box.bottom <= innerHeight }""")       # it came into sight
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_a_dragged_pair_is_in_the_address(app_url: str, page: Any) -> None:
@@ -85,7 +86,7 @@ def test_a_fork_draws_two_futures_and_can_be_closed(app_url: str, page: Any) -> 
     page.get_by_role("button", name="Close the fork").click()
     page.wait_for_function("!location.search.includes('fork=')")
     page.wait_for_function("document.querySelectorAll('[data-qnviz-player]').length === 1")
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_the_problem_can_be_changed_and_is_kept(app_url: str, page: Any) -> None:
@@ -102,7 +103,7 @@ def test_the_problem_can_be_changed_and_is_kept(app_url: str, page: Any) -> None
     page.get_by_role("option", name="rosenbrock").click()
     page.wait_for_function("location.search.includes('seed=4')")       # as it was left
     assert "on" not in query(page)
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_what_a_link_gets_wrong_is_said(app_url: str, page: Any) -> None:
@@ -110,7 +111,7 @@ def test_what_a_link_gets_wrong_is_said(app_url: str, page: Any) -> None:
     for sentence in ("on is 'banana'", "H is '1,2'", "of is 'x'", "fork is '1,2'", "mu2 is '1'",
                      "noise is '99'"):
         page.locator(".stAlert", has_text=sentence).wait_for()
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_singular_and_empty_pairs_say_so(app_url: str, page: Any) -> None:
@@ -118,4 +119,4 @@ def test_singular_and_empty_pairs_say_so(app_url: str, page: Any) -> None:
         opened(page, f"{app_url}/damping?{link}&step=1")
         page.locator("[data-qnviz-pair]").wait_for()
         assert len(page.locator("[data-qnviz-pair]").inner_text()) > 100, link
-        assert page.locator("[data-testid=stException]").count() == 0, link
+        assert page.locator(UNFORESEEN).count() == 0, link

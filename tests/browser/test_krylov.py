@@ -10,6 +10,7 @@ from qnviz.runs.loop import run
 from qnviz.runs.newton_system import longest, never_early, newton_system
 from qnviz.runs.trace import Trace
 from qnviz.ui.krylov import LABS
+from tests.browser.navigation import UNFORESEEN
 from tests.browser.test_pages import READY, opened, query
 
 NK = "Newton-Krylov"
@@ -39,7 +40,7 @@ def text(page: Any) -> str:
 
 
 def fine(page: Any) -> bool:
-    return page.locator("[data-testid=stException]").count() == 0 and page.errors == []
+    return page.locator(UNFORESEEN).count() == 0 and page.errors == []
 
 
 def test_it_opens_with_the_longest_system_and_the_work_saved(

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.navigation import UNFORESEEN
+
 SHIPPED = sorted(p.stem for p in (Path(__file__).parents[2] / "lessons").glob("*.md")
                  if p.name != "README.md")
 PICTURE = ".st-key-lesson-picture :is([data-qnviz-player][data-ready=true], [data-qnviz-pair] svg)"
@@ -190,12 +192,12 @@ def test_bad_links_get_a_sentence(app_url: str, page: Any) -> None:
                         (f"of={FIRST}&at=x<b>", "at is 'x<b>'")):
         page.goto(f"{app_url}/lessons?{link}")
         page.get_by_text(words).wait_for(timeout=60_000)
-        assert page.locator("[data-testid=stException]").count() == 0
+        assert page.locator(UNFORESEEN).count() == 0
     assert page.errors == []
 
 
 def test_a_broken_file_is_told_and_the_others_open(
-        serve: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
+        serve_fresh: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the first request to a fresh server, and a lesson that tries HTML."""
     (tmp_path / "bad.md").write_text("---\ntitle: Bad\nsummary: x\nminutes: 1\n---\n\n## A\n\n"
@@ -204,7 +206,7 @@ def test_a_broken_file_is_told_and_the_others_open(
         "---\ntitle: Good\nsummary: x\nminutes: 1\n---\n\n## A\n\n<img src=x onerror=alert(1)>"
         "<b id=raw>[[adam.steps]]</b>\n\n```yaml\npage: race\nstate: ?m=adam&steps=5\n```\n")
     monkeypatch.setenv("QNVIZ_LESSONS", str(tmp_path))
-    url = serve("app.py")
+    url = serve_fresh("app.py")
     page = opened(new_page(), url, "good")
     assert page.locator("#raw, .st-key-lesson-words img").count() == 0
     page.get_by_role("button", name="All lessons").click()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.browser.navigation import UNFORESEEN
 from tests.browser.test_pages import READY, data_id, frame, opened, query, until_changed
 
 LIVE = ".st-key-live"
@@ -47,7 +48,7 @@ def test_a_long_run_grows_in_place(app_url: str, page: Any) -> None:
     assert len(set(seen)) == 4
     assert same_player(page)
     assert "3000 steps × 3 methods" in told(page)
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
     assert page.errors == []
 
 
@@ -131,15 +132,15 @@ def test_the_strip_follows_the_playhead(app_url: str, page: Any) -> None:
 def test_what_cannot_run_says_why(link: str, sentence: str, app_url: str, page: Any) -> None:
     page.goto(f"{app_url}/{link}")
     page.locator(".stAlert", has_text=sentence).wait_for(timeout=60_000)
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_own_images_are_checked_taken_and_run(
-        serve: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
+        serve_fresh: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QNVIZ_DATA", str(tmp_path / "data"))
     page = new_page()
-    opened(page, f"{serve('app.py')}/autoencoder?m=adam&steps=5")
+    opened(page, f"{serve_fresh('app.py')}/autoencoder?m=adam&steps=5")
     bad, good = tmp_path / "bad.npy", tmp_path / "mine.npy"
     np.save(bad, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.save(good, np.random.default_rng(0).integers(0, 255, (60, 6, 6)).astype(np.uint8))

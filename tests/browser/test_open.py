@@ -9,6 +9,7 @@ from typing import Any
 
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
+from tests.browser.navigation import UNFORESEEN
 from tests.browser.test_pages import READY, data_id, frame, until_changed
 
 SPEC = {"problem": {"name": "rosenbrock", "noise": 1.0, "start_noise": 0.1,
@@ -59,7 +60,7 @@ def test_a_trace_is_shown_kept_and_linked_to_its_lab(app_url: str, page: Any,
     page.wait_for_url("**/rosenbrock?**")
     page.wait_for_selector(READY, timeout=60_000)
     assert "m=kbfgs" in page.url
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_wrong_files_are_told_and_a_spec_is_run(app_url: str, page: Any) -> None:

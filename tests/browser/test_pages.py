@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from tests.browser.navigation import framed, go
+from tests.browser.navigation import UNFORESEEN, framed, go
 
 READY = "[data-qnviz-player][data-ready='true']"
 PAGES = sorted(p.stem for p in (Path(__file__).parents[2] / "pages").glob("*.py"))
@@ -49,9 +49,10 @@ def until_changed(page: Any, old: str) -> None:
 
 @pytest.mark.parametrize("name", LABS)
 def test_deep_link_is_a_fresh_servers_first_request(
-        name: str, serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
+        name: str, serve_fresh: Callable[[str], str], new_page: Callable[..., Any]) -> None:
     """Neither the page without its frame nor "Page not found": the state of the link, at once."""
-    page = opened(new_page(), f"{serve('app.py')}/{name}?seed=3&m=curveball,adam&steps=40&step=7")
+    page = opened(new_page(), serve_fresh("app.py")
+                  + f"/{name}?seed=3&m=curveball,adam&steps=40&step=7")
     # a run that is still growing shows the link's step as soon as it is there, and stays at it
     page.wait_for_selector("[data-qnviz-player][data-frame='7']")
     assert page.locator(".qnviz-chip").all_inner_texts() == ["CurveBall", "Adam"]
@@ -71,8 +72,20 @@ def test_opens_alive(name: str, app_url: str, page: Any) -> None:
     wide = page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
                          " return m.scrollWidth - m.clientWidth }")
     assert wide <= 1
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
     assert page.errors == []
+
+
+def test_no_page_breaks_the_content_policy(app_url: str, new_page: Callable[..., Any]) -> None:
+    """Chromium tells the console about each script, style and picture that the policy refuses."""
+    page = new_page(bypass_csp=False, reduced_motion="reduce")
+    for name in ["", *PAGES]:
+        answer = page.goto(f"{app_url}/{name}")
+        assert "unsafe-eval" not in answer.headers["content-security-policy"]
+        sign = READY if name in ["", *LABS] else "[data-testid=stMain] h1, [data-qnviz-map]"
+        page.locator(sign).first.wait_for(timeout=60_000)
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        assert page.errors == [], name
 
 
 def test_three_panels_and_playhead_fit_one_screen(app_url: str, page: Any) -> None:
@@ -192,7 +205,7 @@ def test_method_that_cannot_run_sits_out_with_its_reason(app_url: str, page: Any
 def test_no_method_left_is_said(app_url: str, page: Any) -> None:
     page.goto(f"{app_url}/?noise=1&m=scipy_bfgs")
     page.get_by_text("No method is left that can run here").wait_for(timeout=30_000)
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
 
 
 def test_downloads_hold_the_run(app_url: str, page: Any, tmp_path: Path) -> None:

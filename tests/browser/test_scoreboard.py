@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.navigation import UNFORESEEN
+
 CELL = ".js-plotly-plot text.annotation-text a"
 
 
@@ -29,7 +31,7 @@ def texts(page: Any) -> list[str]:
 
 def whole(page: Any) -> None:
     """No error, and nothing scrolls sideways."""
-    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.locator(UNFORESEEN).count() == 0
     assert page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
                          " return m.scrollWidth - m.clientWidth }") <= 1
     assert page.errors == []
@@ -49,8 +51,8 @@ def test_the_shipped_table_is_on_the_first_screen(
 
 
 def test_a_deep_link_is_a_fresh_servers_first_request(
-        serve: Callable[[str], str], new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(), serve("app.py"), "?unit=work&rows=bfgs,adam&columns=noise_1")
+        serve_fresh: Callable[[str], str], new_page: Callable[..., Any]) -> None:
+    page = opened(new_page(), serve_fresh("app.py"), "?unit=work&rows=bfgs,adam&columns=noise_1")
     assert len(texts(page)) == 2
     assert page.get_by_text("Least work:").count()
     whole(page)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from qnviz.ui.query import taken
 from qnviz.ui.session import went_back
 
 MEMORY, LEFT, MOVED = "lessons/query", "lessons/left", "lessons/moved"
@@ -34,8 +35,9 @@ class Place(NamedTuple):
 
 def read_place(query: dict[str, str]) -> tuple[Place, list[str]]:
     """An address as a place, and a sentence for each value that is refused."""
-    notes = [f"The link's field {name[:LONGEST]!r} is not known here and was left out."
-             for name in query if name not in Place._fields]
+    query, notes = taken(query)
+    notes += [f"The link's field {name!r} is not known here and was left out."
+              for name in query if name not in Place._fields]
     of = query.get("of", "")[:LONGEST]
     raw, at = query.get("at", "1")[:LONGEST], 1
     if raw.isascii() and raw.isdigit() and len(raw) < 6 and int(raw) > 0:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from qnviz.errors import QnvizError
+from qnviz import environment
+from qnviz.errors import QnvizError, SettingError
 from qnviz.ui.form import plain
 from qnviz.ui.lessons import address, claims
 from qnviz.ui.lessons.address import Place
@@ -18,6 +18,7 @@ from qnviz.ui.lessons.claims import ClaimError, Facts
 from qnviz.ui.lessons.file import read_folders
 from qnviz.ui.lessons.lesson import Lesson, Picture, Question, Shelf, Step
 from qnviz.ui.lessons.shows import PAGES, SHOWS
+from qnviz.ui.messages import WISH, received
 from qnviz.ui.share import share
 
 SHIPPED = Path(__file__).resolve().parents[3] / "lessons"
@@ -27,8 +28,12 @@ BAR = "lessons/bar"
 
 def folders() -> tuple[tuple[Path, ...], list[str]]:
     """Where lessons lie: those of QNVIZ_LESSONS, or our own; and what is wrong with them."""
-    named = [Path(p) for p in os.environ.get(VARIABLE, "").split(os.pathsep) if p]
-    notes = [f"{VARIABLE} names {str(p)!r}, which is no folder." for p in named if not p.is_dir()]
+    try:
+        named = environment.value(VARIABLE)
+    except SettingError as error:
+        return (SHIPPED,), [str(error)]
+    # visitors need not know where on the server it would be
+    notes = [f"{VARIABLE} names {p.name!r}, which is no folder." for p in named if not p.is_dir()]
     good = tuple(p for p in named if p.is_dir())
     return (good if good else (SHIPPED,)), notes
 
@@ -80,7 +85,7 @@ def _index(there: Shelf) -> None:
     with st.container(key="lessons-index"):
         for number, lesson in enumerate(there.lessons.values(), 1):
             with st.container(border=True, key=f"lessons-card-{lesson.id}"):
-                st.markdown(f"#### {number}. {lesson.meta.title}")
+                st.markdown(f"## {number}. {lesson.meta.title}")
                 st.markdown(lesson.meta.summary)
                 with st.container(horizontal=True, vertical_alignment="center"):
                     st.button("Open", key=f"lessons/open/{lesson.id}", on_click=address.go,
@@ -210,15 +215,15 @@ def _choose(key: str, option: int | None) -> None:
 
 def _asked() -> None:
     """The bar was used, or a key."""
-    wish = st.session_state[BAR]["ask"]
+    wish = received(BAR, "ask", WISH)
     place = address.read_place(st.session_state[address.MEMORY])[0]
-    if not isinstance(wish, dict):
+    if wish is None:
         return
-    if "index" in wish:
+    if wish.index:
         address.go(Place())
-    elif "present" in wish:
-        address.go(place._replace(present=bool(wish["present"])))
-    elif "at" in wish:
-        address.go(place._replace(at=max(1, int(wish["at"]))))
-    elif "reveal" in wish:
-        _choose(f"lessons/answer/{place.of}/{int(wish['reveal'])}", 0)
+    elif wish.present is not None:
+        address.go(place._replace(present=wish.present))
+    elif wish.at is not None:
+        address.go(place._replace(at=wish.at))
+    elif wish.reveal is not None:
+        _choose(f"lessons/answer/{place.of}/{wish.reveal}", 0)
