@@ -6,9 +6,12 @@ torch.nn.functional for one run at a time, and derivatives are taken by autograd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +30,12 @@ from qnviz.runs.trace import Trace
 
 CPU = torch.device("cpu")
 F64 = torch.float64
+
+
+def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives, in a thread of its own: playwright keeps a loop in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def generator(seed: int) -> torch.Generator:

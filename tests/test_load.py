@@ -19,7 +19,7 @@ from qnviz.runs.background import Jobs
 from qnviz.ui import stage
 from qnviz.ui.server import PLOTLY_JS, PLOTLY_URL, Early, _plotly
 from qnviz.ui.store import shipped
-from tests.helpers import spec
+from tests.helpers import awaited, spec
 
 APP = """
 import asyncio, gc
@@ -81,7 +81,7 @@ def test_a_class_gets_its_answers_and_leaves_no_session_behind(tmp_path, monkeyp
             await there.leave()
             return there
 
-        there = asyncio.run(lecture())
+        there = awaited(lecture())
         end = time.monotonic() + 30
         while held(url) > 1:                   # Streamlit's own loop holds on to one of the last
             assert time.monotonic() < end, "the sessions are still there"
@@ -121,7 +121,7 @@ def test_a_job_that_computes_is_not_forgotten():
 def test_plotly_is_packed_once_for_browsers_that_take_it(accepted):
     request = Request({"type": "http", "method": "GET", "headers": [
         (b"accept-encoding", accepted.encode())]})
-    answer = asyncio.run(_plotly(request))
+    answer = awaited(_plotly(request))
     if accepted:
         assert answer.headers["content-encoding"] == "gzip"
         assert gzip.decompress(answer.body) == PLOTLY_JS.read_bytes()
@@ -138,7 +138,7 @@ def test_pages_and_only_they_name_plotlys_script_at_once(kind, root):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Early(kind("text"))({"type": "http", "root_path": root, "method": "GET"},
+    awaited(Early(kind("text"))({"type": "http", "root_path": root, "method": "GET"},
                                     None, send))
     link = dict(sent[0]["headers"]).get(b"link", b"").decode()
     assert link == (f"<{root}{PLOTLY_URL}>; rel=preload; as=script" if kind is HTMLResponse else "")

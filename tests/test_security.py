@@ -1,7 +1,6 @@
 """What the code must never do: run what came from outside, or build markup from it."""
 
 import ast
-import asyncio
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from qnviz.ui.headers import INLINE, Headers, policy
+from tests.helpers import awaited
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted([ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *(ROOT / "qnviz").rglob("*.py")])
@@ -108,7 +108,7 @@ def answered(headers, frames=()):
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"",
              "root_path": ""}
     app = Headers(Starlette(routes=[Route("/", page)]), frames=frames)
-    asyncio.run(app(scope, receive, send))
+    awaited(app(scope, receive, send))
     return [(n.decode(), v.decode()) for n, v in sent[0]["headers"]]
 
 

@@ -12,6 +12,7 @@ const ECHO_MS = 5000; // a pinned frame that we reported ourselves may come back
 const WORDS_MS = 80; // nobody reads sentences at 60 Hz, and text costs layout
 const TOLD_MS = 1000; // nor does anybody hear 60 numbers a second
 const LULL_MS = 500; // without news from a growing run, what was left out is drawn
+const HIDDEN_MS = 100; // a tab that nobody sees is given no frames
 const WIDE = 1500; // pixels; from here on a hall is to read it, and everything is larger
 const LARGE = 1.25;
 
@@ -107,9 +108,12 @@ class Player {
     const Plotly = await loadPlotly(payload.plotly_url);
     if (this.stop.signal.aborted) return;
     this.payload = payload;
-    // All figures in one go: waiting between them would show old and new side by side.
     const fresh = model.panels.filter((spec) => !same || !this.panels.get(spec.id).axes);
-    await Promise.all(fresh.map((spec) => this.panels.get(spec.id).take(spec, payload.follow && steady)));
+    const take = (spec) => this.panels.get(spec.id).take(spec, payload.follow && steady);
+    if (!before && fresh.length) await this.first(() => take(fresh.shift()));
+    if (this.stop.signal.aborted) return;
+    // All others in one go: waiting between them would show old and new side by side.
+    await Promise.all(fresh.map(take));
     clearTimeout(this.lull);
     if (payload.follow) this.lull = setTimeout(() => this.catchUp(), LULL_MS);
     if (this.stop.signal.aborted) return;
@@ -119,6 +123,17 @@ class Player {
     this.root.dataset.ready = "true";
     this.draw();
     if (!before && payload.autoplay && !payload.follow && payload.frame == null && !prefersStillness()) this.play();
+  }
+
+  /** Where nothing stands yet, the first picture need not wait for the others. */
+  async first(take) {
+    await take();
+    this.draw();
+    this.root.dataset.begun = "true";
+    await new Promise((done) => {
+      requestAnimationFrame(() => setTimeout(done));
+      setTimeout(done, HIDDEN_MS);
+    });
   }
 
   /** Model, colours and playhead for the figures that are about to be drawn; draws nothing. */

@@ -175,12 +175,14 @@ def new_page(contexts: Contexts) -> Iterator[Callable[..., Any]]:
     """Open pages; ``page.errors`` collects what the console complains.
 
     ``alone=True`` asks for a context of its own, for a test that changes it: its network, say.
-    The app's content policy forbids what ``page.wait_for_function`` does, so it counts only
-    where a test asks for it by ``bypass_csp=False``.
+    Players stand still until a test plays them, as for people who ask for less motion. The app's
+    content policy forbids what ``page.wait_for_function`` does with a plain expression, so it
+    counts only where a test asks for it by ``bypass_csp=False``.
     """
     def start(*, alone: bool = False, **options: Any) -> Any:
         page = contexts.page(alone, {"viewport": {"width": 1280, "height": 800},
-                                     "bypass_csp": True, **options})
+                                     "reduced_motion": "reduce", "bypass_csp": True,
+                                     **options})
         page.errors = []
 
         def note(text: str, where: str = "") -> None:

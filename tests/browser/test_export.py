@@ -67,7 +67,7 @@ def cut_off(new_page: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_race_plays_steps_and_speaks_without_a_network(
         cut_off: Callable[..., Any], files: dict[str, Path]) -> None:
     """It plays at once, draws a new frame at every repaint, and says what the run recorded."""
-    page = cut_off()
+    page = cut_off(reduced_motion="no-preference")
     race = Race(page, files["home"].as_uri())
     race.wait_frame(2)
     assert race.playing

@@ -26,6 +26,7 @@ def test_from_the_overview_to_a_failing_run_and_back(app_url: str, page: Any) ->
     page.wait_for_url("**/rosenbrock?**")
     page.wait_for_selector(READY, timeout=60_000)
     assert query(page)["kbfgs_l.memory"] == "1"
+    page.keyboard.press("End")
     page.get_by_text("Diverged at step").first.wait_for()
     page.go_back()
     page.get_by_role("heading", name="K-BFGS(L)", exact=True).wait_for()

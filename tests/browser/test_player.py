@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -163,8 +164,9 @@ def test_data_change_stays_in_place(race: Race) -> None:
     assert race.page.errors == []
 
 
-def test_entrants_come_and_go_while_playing(page: Any, url: str) -> None:
+def test_entrants_come_and_go_while_playing(new_page: Callable[..., Any], url: str) -> None:
     """Fewer entrants, no player, a player again: the race runs on and nothing complains."""
+    page = new_page(reduced_motion="no-preference")
     race = Race(page, f"{url}/?auto=1")
     page.locator(".qnviz-speed select").select_option("0.25")
     page.get_by_text("few", exact=True).click()

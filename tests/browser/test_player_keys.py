@@ -50,8 +50,9 @@ def test_own_frame_coming_back_is_no_pin(page: Any) -> None:
     assert seen == [20, 15, 10]
 
 
-def test_plays_and_pauses(page: Any, url: str) -> None:
+def test_plays_and_pauses(new_page: Callable[..., Any], url: str) -> None:
     """Autoplay runs, space stops it, nothing complains, and the words follow."""
+    page = new_page(reduced_motion="no-preference")
     race = Race(page, f"{url}/?auto=1")
     race.wait_frame(5)
     assert race.playing

@@ -75,7 +75,9 @@ def test_a_cell_opens_its_first_run_in_the_lab(app_url: str, page: Any) -> None:
     opened(page, app_url, "?rows=curveball_1&columns=rosenbrock")
     page.locator(CELL, has_text="13 ± 0").click(force=True)
     page.wait_for_url("**/rosenbrock?**")
-    page.get_by_text(re.compile("Converged at step 13")).first.wait_for(timeout=60_000)
+    page.wait_for_selector("[data-qnviz-player][data-ready='true']", timeout=60_000)
+    page.keyboard.press("End")
+    page.get_by_text(re.compile("Converged at step 13")).first.wait_for()
     assert page.locator("[data-testid=stAlert]").count() == 0
     assert query(page)["m"] == "curveball"
 
