@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qnviz.errors import ExportError, QnvizError, SpecError
-from qnviz.runs.saving import replaced
+from qnviz.saving import replaced
 
 if TYPE_CHECKING:
     from qnviz.runs.spec import RunSpec

@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from qnviz.errors import QnvizError, SpecError
 from qnviz.runs.loop import stream
-from qnviz.runs.saving import replaced
 from qnviz.runs.spec import RunSpec, read
 from qnviz.runs.trace import Trace
+from qnviz.saving import replaced
 
 
 def run_command(args: argparse.Namespace) -> int:

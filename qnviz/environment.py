@@ -34,12 +34,12 @@ ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 
 
 def _path(text: str) -> Path:
+    if not text.isprintable():
+        raise ValueError("must be a path")
     try:
-        if text.isprintable():
-            return Path(text).expanduser()
+        return Path(text).expanduser()
     except RuntimeError:                       # ~somebody who is not known here
-        pass
-    raise ValueError("must be a path")
+        raise ValueError("must be a path") from None
 
 
 def _paths(text: str) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from qnviz.runs.background import Jobs
 from tests.helpers import facts, not_here
 from tests.image_files import idx, mnist_parts
 
@@ -35,6 +36,16 @@ def available():
             assert why.endswith(".")
             pytest.skip(why)
     return check
+
+
+@pytest.fixture
+def jobs():
+    """A registry whose jobs are stopped after the test."""
+    registry = Jobs()
+    yield registry
+    for job in list(registry._jobs.values()):
+        job.stop()
+        job.over.wait(20)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,10 @@ import threading
 import time
 
 import numpy as np
-import pytest
 
 from qnviz.errors import DataError
 from qnviz.runs import background
-from qnviz.runs.background import Job, Jobs
+from qnviz.runs.background import Job
 from qnviz.runs.loop import run
 from tests.helpers import assert_same, spec
 
@@ -20,16 +19,6 @@ def until(condition, seconds=20.0):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.005)
-
-
-@pytest.fixture
-def jobs():
-    """A registry whose jobs are stopped after the test."""
-    registry = Jobs()
-    yield registry
-    for job in list(registry._jobs.values()):
-        job.stop()
-        job.over.wait(20)
 
 
 def test_a_job_computes_the_run(jobs):

@@ -306,15 +306,6 @@ def test_another_fault_of_torch_stays_what_it_is(monkeypatch):
 
 # --- visitors -------------------------------------------------------------------------------------
 
-@pytest.fixture
-def jobs():
-    registry = Jobs()
-    yield registry
-    for job in list(registry._jobs.values()):
-        job.stop()
-        job.over.wait(20)
-
-
 def test_who_comes_back_after_a_sleep_gets_the_whole_run(jobs, monkeypatch):
     """A computer that slept has stopped nothing."""
     monkeypatch.setattr(background, "SILENCE", 0.1)

@@ -15,8 +15,8 @@ import numpy as np
 
 from qnviz import __version__
 from qnviz.errors import TraceError
-from qnviz.runs.saving import replaced
 from qnviz.runs.scoreboard_table import COLUMNS, FEWER, GRID, PER_SET, ROWS, TARGET, TUNING_SEED
+from qnviz.saving import replaced
 
 UNITS = ("iterations", "work", "seconds")
 STATUS = ("running", "converged", "budget", "diverged")        # as in `runs.tally`

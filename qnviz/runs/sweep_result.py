@@ -10,10 +10,10 @@ import numpy as np
 
 from qnviz.errors import SpecError, TraceError
 from qnviz.runs import archive
-from qnviz.runs.saving import replaced
 from qnviz.runs.sweep import Tile, tiles
 from qnviz.runs.sweep_spec import SweepSpec, parse_sweep
 from qnviz.runs.tally import STATUS, Rows
+from qnviz.saving import replaced
 
 NOTHING = "missing"                  # the status of a cell that was not computed yet
 MAX_FILE_BYTES = 4_000_000_000       # what a file may unpack to

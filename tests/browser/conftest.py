@@ -58,7 +58,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -78,6 +78,33 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -
     pytest.fail(f"the server did not answer within 60 s:\n{log.read_text()}")
 
 
+def launched(script: str | Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+    """``streamlit run SCRIPT`` from the repository root, as soon as it answers."""
+    options = {
+        "server.port": port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(script), *flags],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_healthy(f"http://127.0.0.1:{port}", process, log)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process
+
+
 class Servers:
     """Servers of the repository's Streamlit, each a process."""
 
@@ -86,28 +113,9 @@ class Servers:
 
     def start(self, script: str | Path) -> str:
         """``streamlit run SCRIPT`` from the repository root; gives the server's address."""
-        port = _free_port()
-        log = self.logs.mktemp("server") / "log.txt"
-        options = {
-            "server.port": port,
-            "server.address": "127.0.0.1",
-            "server.headless": "true",
-            "server.fileWatcherType": "none",
-            "browser.gatherUsageStats": "false",
-        }
-        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        with log.open("wb") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", str(script), *flags],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
-        self.processes.append(process)
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_healthy(url, process, log)
-        return url
+        port = free_port()
+        self.processes.append(launched(script, port, self.logs.mktemp("server") / "log.txt"))
+        return f"http://127.0.0.1:{port}"
 
     def stop(self) -> None:
         """End them all."""

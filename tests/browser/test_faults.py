@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.conftest import ROOT, _free_port, _wait_until_healthy
+from tests.browser.conftest import ROOT, free_port, launched
 from tests.browser.navigation import UNFORESEEN
 from tests.browser.test_atlas import READY
 
@@ -41,19 +38,12 @@ class Server:
     """The app, to be killed and started again at the same address."""
 
     def __init__(self, log: Path):
-        self.port, self.log = _free_port(), log
+        self.port, self.log = free_port(), log
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
-        with self.log.open("ab") as sink:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address",
-                 "127.0.0.1", "--server.port", str(self.port), "--server.headless", "true",
-                 "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false"],
-                cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=sink,
-                stderr=subprocess.STDOUT)
-        _wait_until_healthy(self.url, self.process, self.log)
+        self.process = launched("app.py", self.port, self.log)
 
     def kill(self) -> None:
         self.process.kill()

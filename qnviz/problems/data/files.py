@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 import zlib
 from pathlib import Path
 
 from qnviz import environment
 from qnviz.errors import DataError, SettingError
+from qnviz.saving import replaced
 
 ROOT = Path(__file__).resolve().parents[3]
 UPLOAD = 200_000_000             # bytes of a file that somebody sends
@@ -63,12 +63,8 @@ def write(path: Path, content: bytes) -> None:
         OSError: the folder cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced(path) as sink:
+        sink.write(content)
 
 
 def inflate(name: str, packed: bytes | memoryview, wbits: int, limit: int) -> tuple[bytes, bytes]:
