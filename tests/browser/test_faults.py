@@ -7,20 +7,16 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.browser.conftest import ROOT, free_port, launched
 from tests.browser.navigation import UNFORESEEN
 from tests.browser.test_atlas import READY
+from tests.browser.test_pages import query
 
 LAB = "[data-qnviz-player][data-ready='true']"
 LONG = "rosenbrock?m=adam,sgd,kbfgs,kbfgs_l,curveball,newton_krylov&steps=3000&stop=0&noise=3"
-
-
-def query(page: Any) -> dict[str, str]:
-    return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
 
 
 def settled(page: Any) -> None:
