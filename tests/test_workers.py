@@ -178,11 +178,13 @@ def test_idle_workers_leave_and_come_back(monkeypatch, pool):
 # --- the process they belong to -------------------------------------------------------------------
 
 LONG_TASKS = """
-import sys, threading, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)       # a background job ignores it
 from qnviz.runs.workers import pool
 from tests.test_workers import sleep
-print(pool().submit(sleep, 0).result(), flush=True)
+worker = pool().submit(sleep, 0).result()
 pool().submit(sleep, 600), pool().submit(sleep, 600)
+print(worker, flush=True)                      # whoever reads it finds all of this under way
 time.sleep(float(sys.argv[1]))
 """
 
@@ -205,7 +207,10 @@ def test_a_process_ends_with_its_workers_whatever_they_do():
 def test_a_killed_process_leaves_no_orphans(how):
     process, worker = started(600)
     process.send_signal(how)
-    process.wait(20)
+    try:
+        process.wait(20)
+    finally:
+        process.kill()
     assert gone(worker)
 
 

@@ -31,6 +31,7 @@ FLAGS = [
     "--disable-sync",
     "--process-per-site",        # pages of one context share a process and what it has compiled
 ]
+SIZE = {"width": 1280, "height": 800}
 # Streamlit's own probes fail now and then while a server starts or stops.
 NOISE = re.compile(r"/_stcore/(health|host-config)|favicon")
 
@@ -187,10 +188,13 @@ def new_page(contexts: Contexts) -> Iterator[Callable[..., Any]]:
     content policy forbids what ``page.wait_for_function`` does with a plain expression, so it
     counts only where a test asks for it by ``bypass_csp=False``.
     """
-    def start(*, alone: bool = False, **options: Any) -> Any:
-        page = contexts.page(alone, {"viewport": {"width": 1280, "height": 800},
-                                     "reduced_motion": "reduce", "bypass_csp": True,
-                                     **options})
+    def start(*, alone: bool = False, viewport: dict[str, int] = SIZE, color_scheme: str = "light",
+              reduced_motion: str = "reduce", **options: Any) -> Any:
+        page = contexts.page(alone, {"viewport": SIZE, "reduced_motion": "reduce",
+                                     "bypass_csp": True, **options})
+        # the page's own, as a context for each of them would load all scripts once more
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
         page.errors = []
 
         def note(text: str, where: str = "") -> None:

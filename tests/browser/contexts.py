@@ -46,6 +46,7 @@ class Contexts:
                        if (at := urlsplit(page.url)).scheme == "http"}
             for page in pages:
                 page.close()
+            context.clear_permissions()
             devtools = context.new_cdp_session(anchor)
             for origin in origins:
                 devtools.send("Storage.clearDataForOrigin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from qnviz.ui.unforeseen import SENTENCE
 
@@ -27,3 +28,27 @@ def go(page: Any, title: str) -> None:
         page.get_by_test_id("stTopNavDropdownLink").filter(has_text=title).click()
     else:
         page.get_by_test_id("stTopNav").get_by_role("link", name=title, exact=True).click()
+
+
+def resized(page: Any, width: int, height: int) -> None:
+    """Give a page another size, and it the time to follow."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_timeout(300)
+
+
+def query(page: Any) -> dict[str, str]:
+    """The fields of a page's address."""
+    return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
+
+
+def sideways(page: Any) -> int:
+    """By how many pixels a page is wider than its window."""
+    return page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
+                         " return m.scrollWidth - m.clientWidth }")
+
+
+def whole(page: Any) -> None:
+    """No error is shown, nothing scrolls sideways, and the console has nothing to complain of."""
+    assert page.locator(UNFORESEEN).count() == 0
+    assert sideways(page) <= 1
+    assert page.errors == []

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.navigation import UNFORESEEN, framed, go
+from tests.browser.navigation import framed, go, query, resized, whole
 
 
 def opened(page: Any, url: str, pictures: int = 3) -> Any:
@@ -22,47 +21,29 @@ def opened(page: Any, url: str, pictures: int = 3) -> Any:
     return page
 
 
-def query(page: Any) -> dict[str, str]:
-    return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
-
-
 def title(page: Any, start: str) -> str:
     return page.locator("[data-testid=stMarkdown] strong").filter(has_text=start).inner_text()
 
 
-def whole(page: Any) -> None:
-    """No error, and nothing scrolls sideways."""
-    assert page.locator(UNFORESEEN).count() == 0
-    assert page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
-                         " return m.scrollWidth - m.clientWidth }") <= 1
-    assert page.errors == []
-
-
-def test_a_deep_link_is_a_fresh_servers_first_request(
-        serve_fresh: Callable[[str], str], new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(), f"{serve_fresh('app.py')}/complex_step?function=exp_relu&x=0.001")
+def test_a_deep_link_is_its_state(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/complex_step?function=exp_relu&x=0.001")
     assert "from h = 0.001 on, differences straddle a kink" in title(page, "First derivative")
     assert framed(page)
     whole(page)
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-def test_both_pictures_of_errors_are_on_the_first_screen(
-        size: tuple[int, int], app_url: str, new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(viewport={"width": size[0], "height": size[1]}),
-                  f"{app_url}/complex_step")
-    for i in (0, 1):
-        box = page.locator("[data-testid=stPlotlyChart]").nth(i).bounding_box()
-        assert box["y"] > 0
-        assert box["y"] + box["height"] <= size[1]
-        assert box["width"] > 0.4 * size[0]
-    assert query(page) == {}
-    whole(page)
-
-
-def test_every_picture_says_what_it_found_to_those_who_do_not_see_it(
-        app_url: str, page: Any) -> None:
+def test_both_pictures_of_errors_are_on_the_first_screen_and_said(app_url: str, page: Any) -> None:
+    """Every picture says what it found to those who do not see it."""
     opened(page, f"{app_url}/complex_step")
+    for width, height in ((1920, 1080), (1280, 800)):
+        resized(page, width, height)
+        for i in (0, 1):
+            box = page.locator("[data-testid=stPlotlyChart]").nth(i).bounding_box()
+            assert box["y"] > 0
+            assert box["y"] + box["height"] <= height
+            assert box["width"] > 0.4 * width
+        whole(page)
+    assert query(page) == {}
     for start in ("First derivative: central differences get down to",
                   "Hessian-vector product: central differences get down to",
                   "A product Hv costs"):
@@ -70,6 +51,8 @@ def test_every_picture_says_what_it_found_to_those_who_do_not_see_it(
         labels = page.evaluate("[...document.querySelectorAll('[aria-label]')]"
                                ".map(e => e.getAttribute('aria-label'))")
         assert any(label.startswith(found) and len(label) > len(found) + 40 for label in labels)
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_text("Nothing is subtracted").wait_for()
 
 
 def test_controls_write_the_address_by_keyboard(app_url: str, page: Any) -> None:
@@ -104,29 +87,15 @@ def test_presets_jump(app_url: str, page: Any) -> None:
     whole(page)
 
 
-def test_explains_itself(app_url: str, page: Any) -> None:
-    opened(page, f"{app_url}/complex_step")
-    page.get_by_role("button", name="Explain").click()
-    page.get_by_text("Nothing is subtracted").wait_for()
-
-
-@pytest.mark.parametrize(("link", "sentence"), [
-    ("length=0", "The direction v is 0: there is nowhere to step"),
-    ("function=squire_trapp&x=-3", "The function has no value at x = -3")])
-def test_what_has_no_derivative_gets_a_sentence(
-        link: str, sentence: str, app_url: str, page: Any) -> None:
-    opened(page, f"{app_url}/complex_step?{link}", pictures=1)
-    assert page.get_by_text(sentence).count() == 1
-    whole(page)
-
-
-@pytest.mark.parametrize(("link", "sentence"), [
-    ("function=rosenbrock&x=1", "The true slope gᵀv is 0 here"),
-    ("function=exp_relu&x=0", "exactly on a relu's kink"),
-    ("function=squire_trapp&x=2.3", "leaves the region where the function has a value")])
+@pytest.mark.parametrize(("link", "sentence", "pictures"), [
+    ("length=0", "The direction v is 0: there is nowhere to step", 1),
+    ("function=rosenbrock&x=1", "The true slope gᵀv is 0 here", 3)])
 def test_what_is_degenerate_is_said_and_drawn(
-        link: str, sentence: str, app_url: str, page: Any) -> None:
-    opened(page, f"{app_url}/complex_step?{link}")
+        link: str, sentence: str, pictures: int, app_url: str, page: Any) -> None:
+    """Where there is nothing to differentiate only the costs are drawn; tests/test_links.py has
+    the other sentences.
+    """
+    opened(page, f"{app_url}/complex_step?{link}", pictures)
     assert page.get_by_text(sentence).count() == 1
     whole(page)
 
@@ -173,9 +142,8 @@ def test_coming_back_finds_the_page_as_it_was_left(app_url: str, page: Any) -> N
 
 
 def test_both_themes_colour_the_pictures(app_url: str, new_page: Callable[..., Any]) -> None:
-    inks = {}
-    for scheme in ("light", "dark"):
-        page = opened(new_page(color_scheme=scheme), f"{app_url}/complex_step?function=rosenbrock")
-        inks[scheme] = page.evaluate(
-            "document.querySelector('.js-plotly-plot')._fullLayout.font.color")
-    assert inks == {"light": "#1f2430", "dark": "#e8eaf0"}
+    ink = "document.querySelector('.js-plotly-plot')._fullLayout.font.color"
+    page = opened(new_page(color_scheme="light"), f"{app_url}/complex_step?function=rosenbrock")
+    assert page.evaluate(ink) == "#1f2430"
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{ink} === '#e8eaf0'")

@@ -9,8 +9,8 @@ import numpy as np
 from qnviz.figures.raster import raster_rows
 from qnviz.runs.loop import run
 from qnviz.ui.damping import LABS
-from tests.browser.navigation import UNFORESEEN
-from tests.browser.test_pages import data_id, frame, opened, query
+from tests.browser.navigation import UNFORESEEN, query
+from tests.browser.test_pages import data_id, frame, opened
 
 RASTER = "[data-panel=raster]"
 
@@ -104,19 +104,3 @@ def test_the_problem_can_be_changed_and_is_kept(app_url: str, page: Any) -> None
     page.wait_for_function("location.search.includes('seed=4')")       # as it was left
     assert "on" not in query(page)
     assert page.locator(UNFORESEEN).count() == 0
-
-
-def test_what_a_link_gets_wrong_is_said(app_url: str, page: Any) -> None:
-    opened(page, f"{app_url}/damping?on=banana&H=1,2&of=x&fork=1,2&mu2=1&noise=99")
-    for sentence in ("on is 'banana'", "H is '1,2'", "of is 'x'", "fork is '1,2'", "mu2 is '1'",
-                     "noise is '99'"):
-        page.locator(".stAlert", has_text=sentence).wait_for()
-    assert page.locator(UNFORESEEN).count() == 0
-
-
-def test_singular_and_empty_pairs_say_so(app_url: str, page: Any) -> None:
-    for link in ("H=1,1,1", "s=0,0", "y=0,0", "mu2=0.999999", "of=1,1,999", "of=7,1,5"):
-        opened(page, f"{app_url}/damping?{link}&step=1")
-        page.locator("[data-qnviz-pair]").wait_for()
-        assert len(page.locator("[data-qnviz-pair]").inner_text()) > 100, link
-        assert page.locator(UNFORESEEN).count() == 0, link

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import ROOT, free_port, launched
-from tests.browser.navigation import UNFORESEEN
+from tests.browser.navigation import UNFORESEEN, query
 from tests.browser.test_atlas import READY
-from tests.browser.test_pages import query
 
 LAB = "[data-qnviz-player][data-ready='true']"
 LONG = "rosenbrock?m=adam,sgd,kbfgs,kbfgs_l,curveball,newton_krylov&steps=3000&stop=0&noise=3"
@@ -115,8 +114,7 @@ def test_a_tab_that_sleeps_while_its_run_goes_on_wakes_to_the_finished_run(
 
 
 def test_two_tabs_do_not_disturb_each_other(app_url: str, new_page: Callable[..., Any]) -> None:
-    one = new_page()
-    two = one.context.new_page()
+    one, two = new_page(), new_page()
     for page in (one, two):
         page.goto(f"{app_url}/autoencoder?m=adam,kbfgs&steps=3000&stop=0&seed=5")
     for page in (one, two):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.browser.navigation import UNFORESEEN
-from tests.browser.test_pages import data_id, opened, query, until_changed
+from tests.browser.navigation import UNFORESEEN, query
+from tests.browser.test_pages import data_id, opened, until_changed
 
 FACTS = ".st-key-above"
 FAULTS = ".st-key-faults"
@@ -74,10 +74,3 @@ def test_presets_change_function_problem_and_methods(
         page.locator(FACTS).get_by_text(said).wait_for()
         assert page.locator(f"{FAULTS} [data-testid=stAlert]").count() == 0
     assert page.errors == []
-
-
-def test_a_start_without_a_value_is_told(app_url: str, page: Any) -> None:
-    page.goto(f"{app_url}/function?f=log(x)^2+y^2&start=-1,0")
-    page.locator(FAULTS).get_by_text("f has no value at the start (−1, 0)").wait_for(
-        timeout=60_000)
-    assert page.locator(UNFORESEEN).count() == 0

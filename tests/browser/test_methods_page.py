@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.browser.navigation import UNFORESEEN
-from tests.browser.test_pages import READY, query
+from tests.browser.navigation import UNFORESEEN, query
+from tests.browser.test_pages import READY
 
 
 def test_from_the_overview_to_a_failing_run_and_back(app_url: str, page: Any) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
-from tests.browser.navigation import UNFORESEEN
+from tests.browser.navigation import query, resized, whole
 
 CELL = ".js-plotly-plot text.annotation-text a"
 
@@ -21,38 +18,30 @@ def opened(page: Any, url: str, query: str = "") -> Any:
     return page
 
 
-def query(page: Any) -> dict[str, str]:
-    return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
-
-
 def texts(page: Any) -> list[str]:
     return page.locator(CELL).all_text_contents()
 
 
-def whole(page: Any) -> None:
-    """No error, and nothing scrolls sideways."""
-    assert page.locator(UNFORESEEN).count() == 0
-    assert page.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
-                         " return m.scrollWidth - m.clientWidth }") <= 1
-    assert page.errors == []
-
-
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-def test_the_shipped_table_is_on_the_first_screen(
-        size: tuple[int, int], app_url: str, new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(viewport={"width": size[0], "height": size[1]}), app_url)
+def test_the_shipped_table_is_on_the_first_screen_and_told(app_url: str, page: Any) -> None:
+    """Also to those who do not see it."""
+    opened(page, app_url)
     assert len(texts(page)) == 50
-    box = page.locator("[data-testid=stPlotlyChart]").bounding_box()
-    assert box["y"] + box["height"] <= size[1]
-    assert box["width"] > 0.9 * size[0]
+    for width, height in ((1920, 1080), (1280, 800)):
+        resized(page, width, height)
+        box = page.locator("[data-testid=stPlotlyChart]").bounding_box()
+        assert box["y"] + box["height"] <= height
+        assert box["width"] > 0.9 * width
+        whole(page)
     assert query(page) == {}
     assert page.get_by_text("Fewest iterations:").count()
-    whole(page)
+    labels = page.evaluate("[...document.querySelectorAll('[aria-label]')]"
+                           ".map(e => e.getAttribute('aria-label'))")
+    assert any("Table of 10 methods on 5 problems" in label and "Newton-Krylov:" in label
+               for label in labels)
 
 
-def test_a_deep_link_is_a_fresh_servers_first_request(
-        serve_fresh: Callable[[str], str], new_page: Callable[..., Any]) -> None:
-    page = opened(new_page(), serve_fresh("app.py"), "?unit=work&rows=bfgs,adam&columns=noise_1")
+def test_a_deep_link_is_its_state(app_url: str, page: Any) -> None:
+    opened(page, app_url, "?unit=work&rows=bfgs,adam&columns=noise_1")
     assert len(texts(page)) == 2
     assert page.get_by_text("Least work:").count()
     whole(page)
@@ -132,16 +121,9 @@ def test_a_bad_link_costs_only_its_bad_values(app_url: str, page: Any) -> None:
     whole(page)
 
 
-def test_the_table_is_told_to_those_who_do_not_see_it(app_url: str, page: Any) -> None:
-    opened(page, app_url)
-    labels = page.evaluate("[...document.querySelectorAll('[aria-label]')]"
-                           ".map(e => e.getAttribute('aria-label'))")
-    assert any("Table of 10 methods on 5 problems" in label and "Newton-Krylov:" in label
-               for label in labels)
-
-
 def test_both_themes_colour_the_table(app_url: str, new_page: Callable[..., Any]) -> None:
-    inks = {scheme: opened(new_page(color_scheme=scheme), app_url).evaluate(
-        "document.querySelector('.js-plotly-plot')._fullLayout.font.color")
-        for scheme in ("light", "dark")}
-    assert inks == {"light": "#1f2430", "dark": "#e8eaf0"}
+    ink = "document.querySelector('.js-plotly-plot')._fullLayout.font.color"
+    page = opened(new_page(color_scheme="light"), app_url)
+    assert page.evaluate(ink) == "#1f2430"
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{ink} === '#e8eaf0'")

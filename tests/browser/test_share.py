@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_pages import data_id, frame, opened, query
+from tests.browser.navigation import query
+from tests.browser.test_pages import data_id, frame, opened
 
 FIELD = ".qnviz-share-link"
 COPY = ["clipboard-read", "clipboard-write"]
@@ -24,7 +25,8 @@ def shared(page: Any) -> str:
 
 def test_a_labs_link_has_the_step_shown_and_opens_the_same(app_url: str,
                                                           new_page: Callable[..., Any]) -> None:
-    page = new_page(permissions=COPY)
+    page = new_page()
+    page.context.grant_permissions(COPY)
     asked = "noise=0&m=kbfgs,kbfgs~2,sgd&kbfgs~2.lr=0.2&start=-1,1&step=30"
     opened(page, f"{app_url}/rosenbrock?{asked}")
     page.locator(".qnviz-slider").focus()

@@ -9,7 +9,7 @@ const TYPING = "textarea, select, [contenteditable]:not([contenteditable=false])
 
 class Bar {
   constructor(root, ask) {
-    Object.assign(this, { root, ask });
+    Object.assign(this, { root, ask, asked: [], revealed: null });
     this.stop = new AbortController();
     root.dataset.lessonBar = "";
     this.nav = element("nav", "lesson-bar", root, { "aria-label": "Lesson" });
@@ -37,6 +37,8 @@ class Bar {
 
   update(data) {
     const same = this.data?.lesson === data.lesson && this.data.steps.length === data.steps.length;
+    const late = same && this.isLate(data.at);
+    this.told = data.at;
     this.data = data;
     this.root.dataset.present = String(data.present);
     write(this.title, data.title);
@@ -51,8 +53,20 @@ class Bar {
         return dot;
       });
     }
+    if (late) return;
+    this.asked = [];
+    if (this.revealed === data.at && data.waits) data = { ...data, waits: false };
+    else this.revealed = null;
     this.waits = data.waits;
     this.place(data.at);
+  }
+
+  /** Whether the server speaks of a step that the reader has left for one that is yet to come. */
+  isLate(at) {
+    if (!this.asked.length) return false;
+    const answered = this.asked.lastIndexOf(at);
+    if (answered >= 0) this.asked.splice(0, answered + 1);
+    return answered >= 0 ? this.asked.length > 0 : at === this.told;
   }
 
   place(at) {
@@ -78,6 +92,7 @@ class Bar {
   move(by) {
     if (by > 0 && this.reveals) {
       this.waits = false;
+      this.revealed = this.at;
       this.place(this.at);
       this.ask({ reveal: this.at });
     } else this.goTo(this.at + by);
@@ -87,6 +102,7 @@ class Bar {
     if (at < 1 || at > this.data.steps.length || at === this.at) return;
     this.waits = false; // what the next step asks is known when it comes
     this.place(at);
+    this.asked.push(at);
     this.ask({ at });
   }
 
