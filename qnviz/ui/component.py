@@ -25,7 +25,7 @@ def module(folder: Path, *names: str, before: str | None = None) -> str:
     return "\n".join([web.text("tools.js") if before is None else before, LASTING, *own])
 
 
-def component(name: str, script: str, style: str) -> Any:
+def component(name: str, script: str, style: str | None = None) -> Any:
     """Declare a component to Streamlit; called with data, a key and callbacks it mounts one."""
     # Plotly's own style rules do not reach into a shadow root, hence `isolate_styles=False`
     return v2.component(name, js=script, css=style, isolate_styles=False)

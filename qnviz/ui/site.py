@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from qnviz.ui.light import follow
 from qnviz.ui.session import stay
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
@@ -36,6 +37,7 @@ here = st.navigation({
 }, position="top")
 if here.url_path != "lessons":                 # which has a headline of its own
     st.html(f'<h1 class="qnviz-page-name">{here.title}</h1>')
-with st.container(key="reconnect"):
+with st.container(key="unseen"):
     stay()
+    follow()
 here.run()

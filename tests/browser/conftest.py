@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests.browser import player_page, views_page
 from tests.browser.contexts import Contexts
-from tests.browser.player_page import APP, PAGE, Race
+from tests.browser.player_page import Race
 
 ROOT = Path(__file__).resolve().parents[2]
+PAIR = Path(__file__).with_name("pair_page.py")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -153,24 +155,32 @@ def app_url(serve: Callable[[str | Path], str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def serve_player(
-    serve: Callable[[str | Path], str], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], str]:
-    """Start a server for the source of a page with a player; gives its address."""
-
-    def start(source: str) -> str:
-        folder = tmp_path_factory.mktemp("player")
-        (folder / "player_app.py").write_text(APP, encoding="utf-8")
-        (folder / "player_page.py").write_text(source, encoding="utf-8")
-        return serve(folder / "player_app.py")
-
-    return start
+def own(serve: Callable[[str | Path], str], tmp_path_factory: pytest.TempPathFactory
+        ) -> tuple[str, Path]:
+    """Address of the app with folders of its own, and where they are: `data` and `lessons`."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "lessons").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QNVIZ_DATA", str(folder / "data"))
+        patch.setenv("QNVIZ_LESSONS", str(folder / "lessons"))
+        return serve("app.py"), folder
 
 
 @pytest.fixture(scope="session")
-def url(serve_player: Callable[[str], str]) -> str:
-    """Address of an app with one player."""
-    return serve_player(PAGE)
+def plain_url(serve: Callable[[str | Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of an app of pages with nothing but one component: a player, its views, a pair."""
+    folder = tmp_path_factory.mktemp("plain")
+    sources = {"app": player_page.APP, "site": player_page.SITE, "player": player_page.PAGE,
+               "views": views_page.PAGE, "pair": PAIR.read_text(encoding="utf-8")}
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+    return serve(folder / "app.py")
+
+
+@pytest.fixture(scope="session")
+def url(plain_url: str) -> str:
+    """Address of a page with one player."""
+    return plain_url
 
 
 @pytest.fixture(scope="session")

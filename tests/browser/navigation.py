@@ -52,3 +52,11 @@ def whole(page: Any) -> None:
     assert page.locator(UNFORESEEN).count() == 0
     assert sideways(page) <= 1
     assert page.errors == []
+
+
+def follows_the_light(page: Any, chart: str = ".js-plotly-plot") -> None:
+    """What a chart writes with is dark in a light room, and light as soon as the room is dark."""
+    ink = f"document.querySelector({chart!r})?._fullLayout?.font.color"
+    assert page.evaluate(ink) == "#1f2430"
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{ink} === '#e8eaf0'")

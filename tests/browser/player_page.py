@@ -8,7 +8,7 @@ from typing import Any
 
 LAST = 120  # frames of the playhead
 
-# Serves player_page.py beside it, with Plotly's bundle where a page's player looks for it.
+# Serves the pages beside it, with Plotly's bundle where a page's player looks for it.
 APP = """
 from pathlib import Path
 import plotly, streamlit as st
@@ -20,7 +20,14 @@ BUNDLE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 async def bundle(request):
     return FileResponse(BUNDLE, media_type="text/javascript")
 
-app = st.App("player_page.py", routes=[Route("/bundle/plotly.js", bundle)])
+app = st.App("site.py", routes=[Route("/bundle/plotly.js", bundle)])
+"""
+
+SITE = """
+import streamlit as st
+
+st.navigation([st.Page("player.py", default=True), st.Page("views.py"), st.Page("pair.py")],
+              position="hidden").run()
 """
 
 PAGE = """

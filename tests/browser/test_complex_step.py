@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.browser.navigation import framed, go, query, resized, whole
+from tests.browser.navigation import follows_the_light, framed, go, query, resized, whole
 
 
 def opened(page: Any, url: str, pictures: int = 3) -> Any:
@@ -25,10 +24,11 @@ def title(page: Any, start: str) -> str:
     return page.locator("[data-testid=stMarkdown] strong").filter(has_text=start).inner_text()
 
 
-def test_a_deep_link_is_its_state(app_url: str, page: Any) -> None:
+def test_a_deep_link_is_its_state_in_both_lights(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/complex_step?function=exp_relu&x=0.001")
     assert "from h = 0.001 on, differences straddle a kink" in title(page, "First derivative")
     assert framed(page)
+    follows_the_light(page)
     whole(page)
 
 
@@ -112,7 +112,7 @@ def test_a_bad_link_costs_only_its_bad_values(app_url: str, page: Any) -> None:
     assert page.errors == []
 
 
-def test_costs_are_measured_again(app_url: str, page: Any) -> None:
+def test_costs_are_measured_again_and_the_code_shown_runs(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/complex_step?function=rosenbrock")
     bars = "[...document.querySelectorAll('.js-plotly-plot')].at(-1)._fullData[0].x"
     before = page.evaluate(f"JSON.stringify([...{bars}])")
@@ -121,10 +121,6 @@ def test_costs_are_measured_again(app_url: str, page: Any) -> None:
                            timeout=30_000)
     assert page.get_by_text(re.compile(r"medians of \d+ repeats")).count() == 1
     whole(page)
-
-
-def test_the_code_shown_is_the_code_that_runs(app_url: str, page: Any) -> None:
-    opened(page, f"{app_url}/complex_step?function=rosenbrock")
     page.get_by_role("tab", name="Central difference").click()
     code = page.locator("[data-testid=stCode]:visible").first
     code.get_by_text("def finite_difference").wait_for()
@@ -139,11 +135,3 @@ def test_coming_back_finds_the_page_as_it_was_left(app_url: str, page: Any) -> N
     go(page, "Complex step")
     page.wait_for_function("location.search.includes('function=exp_softplus')")
     assert query(page) == {"function": "exp_softplus", "x": "0.5"}
-
-
-def test_both_themes_colour_the_pictures(app_url: str, new_page: Callable[..., Any]) -> None:
-    ink = "document.querySelector('.js-plotly-plot')._fullLayout.font.color"
-    page = opened(new_page(color_scheme="light"), f"{app_url}/complex_step?function=rosenbrock")
-    assert page.evaluate(ink) == "#1f2430"
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{ink} === '#e8eaf0'")

@@ -99,7 +99,7 @@ def test_pages_outlive_their_server(server: Server, new_page: Callable[..., Any]
 def test_a_tab_that_sleeps_while_its_run_goes_on_wakes_to_the_finished_run(
         app_url: str, new_page: Callable[..., Any]) -> None:
     page = new_page(alone=True)
-    page.goto(f"{app_url}/autoencoder?m=kbfgs&steps=1500&stop=0&seed=77")
+    page.goto(f"{app_url}/autoencoder?m=kbfgs&steps=500&stop=0&seed=77")
     page.locator(".st-key-live").wait_for(timeout=60_000)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
@@ -108,8 +108,8 @@ def test_a_tab_that_sleeps_while_its_run_goes_on_wakes_to_the_finished_run(
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
     page.locator(".st-key-live").wait_for(state="detached", timeout=60_000)
     settled(page)
-    assert "up to 1500 steps" in page.locator(".st-key-status").inner_text()
-    assert page.locator("[data-qnviz-player] input[type=range]").get_attribute("max") == "1500"
+    assert "up to 500 steps" in page.locator(".st-key-status").inner_text()
+    assert page.locator("[data-qnviz-player] input[type=range]").get_attribute("max") == "500"
     whole(page)
 
 

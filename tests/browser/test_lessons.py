@@ -194,7 +194,8 @@ def test_a_prediction_is_answered_and_the_page_itself_opened(app_url: str, page:
 def test_presenting_is_entered_and_left_and_answers_before_it_goes_on(
         app_url: str, page: Any) -> None:
     opened(page, app_url, at=QUESTION)
-    size = "parseFloat(getComputedStyle(document.querySelector('.st-key-lesson-words p')).fontSize)"
+    words = "document.querySelector('.st-key-lesson-words p')"
+    size = f"({words} ? parseFloat(getComputedStyle({words}).fontSize) : 0)"
     before = page.evaluate(size)
     for present in (False, True):
         if present:
@@ -218,18 +219,16 @@ def test_presenting_is_entered_and_left_and_answers_before_it_goes_on(
     whole(page)
 
 
-def test_a_broken_file_is_told_and_the_others_open(
-        serve_fresh: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also the first request to a fresh server, and a lesson that tries HTML."""
-    (tmp_path / "bad.md").write_text("---\ntitle: Bad\nsummary: x\nminutes: 1\n---\n\n## A\n\n"
+@pytest.mark.xdist_group("own")
+def test_a_broken_file_is_told_and_the_others_open(own: tuple[str, Path], page: Any) -> None:
+    """Also a lesson that tries HTML."""
+    url, folder = own[0], own[1] / "lessons"
+    (folder / "bad.md").write_text("---\ntitle: Bad\nsummary: x\nminutes: 1\n---\n\n## A\n\n"
                                      "```yaml\npage: race\nstate: ?m=adma\n```\n")
-    (tmp_path / "good.md").write_text(
+    (folder / "good.md").write_text(
         "---\ntitle: Good\nsummary: x\nminutes: 1\n---\n\n## A\n\n<img src=x onerror=alert(1)>"
         "<b id=raw>[[adam.steps]]</b>\n\n```yaml\npage: race\nstate: ?m=adam&steps=5\n```\n")
-    monkeypatch.setenv("QNVIZ_LESSONS", str(tmp_path))
-    url = serve_fresh("app.py")
-    page = opened(new_page(), url, "good")
+    opened(page, url, "good")
     assert page.locator("#raw, .st-key-lesson-words img").count() == 0
     page.get_by_role("button", name="All lessons").click()
     page.get_by_text("line 11, step 1, state: m names the unknown method 'adma'").wait_for()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +113,10 @@ def test_layers_losses_and_steps_are_chosen_without_the_server(app_url: str, pag
     assert page.errors == []
 
 
-def test_own_images_are_checked_taken_and_run(
-        serve_fresh: Callable[[str], str], new_page: Callable[..., Any], tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QNVIZ_DATA", str(tmp_path / "data"))
-    page = new_page()
-    opened(page, f"{serve_fresh('app.py')}/autoencoder?m=adam&steps=5")
+@pytest.mark.xdist_group("own")
+def test_own_images_are_checked_taken_and_run(own: tuple[str, Path], page: Any,
+                                              tmp_path: Path) -> None:
+    opened(page, f"{own[0]}/autoencoder?m=adam&steps=5")
     bad, good = tmp_path / "bad.npy", tmp_path / "mine.npy"
     np.save(bad, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.save(good, np.random.default_rng(0).integers(0, 255, (60, 6, 6)).astype(np.uint8))

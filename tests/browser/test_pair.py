@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,13 @@ from qnviz.curvature.pair import InPlane
 from qnviz.words import say
 from tests.browser.pair_values import GOOD, PRESETS, STRONG, python
 
-PAGE = Path(__file__).with_name("pair_page.py")
-
 
 class View:
     """The drag view on a page."""
 
     def __init__(self, page: Any, url: str, query: str = "") -> None:
         self.page = page
-        page.goto(f"{url}/{query}")
+        page.goto(url + query)
         page.wait_for_selector("[data-qnviz-pair][data-ready=true]", timeout=30_000)
         self.root = page.locator("[data-qnviz-pair]")
 
@@ -87,8 +84,8 @@ class View:
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[[str | Path], str]) -> str:
-    return serve(PAGE)
+def url(plain_url: str) -> str:
+    return f"{plain_url}/pair"
 
 
 @pytest.fixture

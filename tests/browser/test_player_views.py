@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.views_page import COLUMN, LAST, LINES, PAGE, THREE, Views
+from tests.browser.views_page import COLUMN, LAST, LINES, THREE, Views
 
 
 @pytest.fixture(scope="session")
-def views_url(serve_player: Callable[[str], str]) -> str:
-    """Address of an app with images, points and choices."""
-    return serve_player(PAGE)
+def views_url(plain_url: str) -> str:
+    """Address of a page with images, points and choices."""
+    return f"{plain_url}/views"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_photographs_are_never_negatives(views: Views, views_url: str) -> None:
     cell = views.cells(0)[0]
     views.away()
     assert views.pixel("reconstructions", cell)[0] > 200, "the ground of an ink drawing"
-    photo = Views(views.page, f"{views_url}/?photo=1")
+    photo = Views(views.page, f"{views_url}?photo=1")
     cell = photo.cells(1)[0]
     photo.away()
     tones = []
@@ -100,7 +100,7 @@ def test_hidden_entrants_leave_the_strip(views: Views) -> None:
 def test_more_entrants_than_fit_are_counted(page: Any, views_url: str) -> None:
     """Twenty-four lines do not fit a low window: those left out are counted in words."""
     page.set_viewport_size({"width": 1280, "height": 640})
-    views = Views(page, f"{views_url}/?entrants=24")
+    views = Views(page, f"{views_url}?entrants=24")
     plan = page.evaluate("""() => new Promise((done) => {
       const proto = CanvasRenderingContext2D.prototype, before = proto.fillText, texts = [];
       proto.fillText = function (text, ...rest) {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from tests.browser.navigation import query, resized, whole
+from tests.browser.navigation import follows_the_light, query, resized, whole
 
 CELL = ".js-plotly-plot text.annotation-text a"
 
@@ -40,10 +39,11 @@ def test_the_shipped_table_is_on_the_first_screen_and_told(app_url: str, page: A
                for label in labels)
 
 
-def test_a_deep_link_is_its_state(app_url: str, page: Any) -> None:
+def test_a_deep_link_is_its_state_in_both_lights(app_url: str, page: Any) -> None:
     opened(page, app_url, "?unit=work&rows=bfgs,adam&columns=noise_1")
     assert len(texts(page)) == 2
     assert page.get_by_text("Least work:").count()
+    follows_the_light(page)
     whole(page)
 
 
@@ -119,11 +119,3 @@ def test_a_bad_link_costs_only_its_bad_values(app_url: str, page: Any) -> None:
     assert query(page) == {"columns": "noise_3"}
     assert len(texts(page)) == 10
     whole(page)
-
-
-def test_both_themes_colour_the_table(app_url: str, new_page: Callable[..., Any]) -> None:
-    ink = "document.querySelector('.js-plotly-plot')._fullLayout.font.color"
-    page = opened(new_page(color_scheme="light"), app_url)
-    assert page.evaluate(ink) == "#1f2430"
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{ink} === '#e8eaf0'")

@@ -47,6 +47,7 @@ def test_a_labs_link_has_the_step_shown_and_opens_the_same(app_url: str,
     # playing from the start instead, and as LaTeX
     page.locator(".qnviz-share-choice input").press("Space")
     page.wait_for_function(f"!document.querySelector('{FIELD}').value.includes('step=')")
+    page.bring_to_front()
     page.get_by_role("button", name="LaTeX").press("Enter")
     page.wait_for_function("navigator.clipboard.readText().then(t => t.startsWith('\\\\href{'))")
     tex = page.evaluate("navigator.clipboard.readText()")

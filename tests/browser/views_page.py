@@ -109,6 +109,18 @@ COLUMN = """([panel, colour]) => {
   }
   return {inked, top: any[0], bottom: any.at(-1)};
 }"""
+TIPS = """(places) => {
+  const figure = document.querySelector('[data-panel=reconstructions]');
+  const [box, tip] = [figure.getBoundingClientRect(), figure.querySelector('.qnviz-tip')];
+  return places.map(([x, y]) => {
+    const [clientX, clientY] = [box.x + x, box.y + y];
+    const under = document.elementFromPoint(clientX, clientY);
+    for (const type of ['pointermove', 'mousemove']) {
+      under.dispatchEvent(new PointerEvent(type, {clientX, clientY, bubbles: true}));
+    }
+    return tip.hidden ? '' : tip.textContent;
+  });
+}"""
 LINES = """(panel) => document.querySelector(`[data-panel=${panel}] .qnviz-plot`).data
   .filter((t) => t.meta && t.visible !== false).map((t) => [t.name, t.meta.entrant])"""
 # the class colours of a 3 and the inks of both rooms, as the figures and the app's theme set them
@@ -132,9 +144,8 @@ class Views(Player):
         """The images of a line of the strip, found by pointing: middle of each, and its words."""
         box, found, last = self.box("reconstructions"), [], ""
         y = self.line_middle(line)
-        for x in range(int(box["width"] * 0.15), int(box["width"]) - 2, 4):
-            self.page.mouse.move(box["x"] + x, box["y"] + y)
-            tip = self.tip()
+        along = [(x, y) for x in range(int(box["width"] * 0.15), int(box["width"]) - 2, 4)]
+        for (x, _), tip in zip(along, self.tips(along), strict=True):
             if tip and tip != last:
                 found.append({"x": x + 4, "y": y, "tip": tip})
             last = tip
@@ -144,17 +155,22 @@ class Views(Player):
         """The height of a line: lines are told apart by the words of their tips."""
         box = self.box("reconstructions")
         seen: list[str] = []
-        for y in range(2, int(box["height"]) - 2, 4):
-            for x in range(int(box["width"] * 0.3), int(box["width"]) - 2, 16):
-                self.page.mouse.move(box["x"] + x, box["y"] + y)
-                name = self.tip().split(",")[0]
-                if name and name not in seen:
-                    seen.append(name)
-                    if len(seen) > line:
-                        return y + 6
-                if name:
-                    break
+        grid = [(x, y) for y in range(2, int(box["height"]) - 2, 4)
+                for x in range(int(box["width"] * 0.3), int(box["width"]) - 2, 16)]
+        for (_, y), tip in zip(grid, self.tips(grid), strict=True):
+            name = tip.split(",")[0]
+            if name and name not in seen:
+                seen.append(name)
+                if len(seen) > line:
+                    return y + 6
         raise AssertionError(f"no line {line} among {seen}")
+
+    def tips(self, places: list[tuple[int, int]]) -> list[str]:
+        """The tip at each of many places of the strip.
+
+        The events are made in the page: a mouse's way there and back would take a minute.
+        """
+        return self.page.evaluate(TIPS, places)
 
     def tip(self) -> str:
         """What the tip over the strip says, empty where it is hidden."""
