@@ -109,10 +109,10 @@ def load_section(load: dict[str, Any]) -> str:
         [str(row["viewers"]), row["what"], seconds(row["p50_s"]), seconds(row["p95_s"]),
          str(row["errors"])] for row in load["rows"]])
     if told := load.get("memory"):
-        start, peak, after = (f"{told[name]:,.0f} MB"
-                              for name in ("start_mb", "peak_mb", "after_mb"))
-        words += (f"\nThe server's memory: {start} at the start, {peak} at most, {after} after all "
-                  "had left.\n")
+        bare, start, peak, after = (f"{told[name]:,.0f} MB" for name in (
+            "bare_mb", "start_mb", "peak_mb", "after_mb"))
+        words += (f"\nThe server's memory: {bare} before anybody came, {start} at the start, after "
+                  f"one visitor, {peak} at most, {after} after all had left.\n")
     return words
 
 

@@ -95,7 +95,7 @@ def test_every_aim_has_a_place_in_the_report_of_the_last_run():
 
 def test_load_is_told_where_it_was_measured():
     load = {"when": "today", "machine": "one", "memory": {
-        "start_mb": 100, "peak_mb": 300, "after_mb": 130}, "rows": [
+        "bare_mb": 90, "start_mb": 100, "peak_mb": 300, "after_mb": 130}, "rows": [
             {"viewers": 30, "what": "lesson, changed control", "p50_s": 1, "p95_s": 3.0,
              "errors": 0}]}
     found = [verdict(aim, Results(), load).words for aim in aims.AIMS[-3:]]

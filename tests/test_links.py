@@ -24,7 +24,6 @@ def opened(link):
     ("autoencoder?data=mnist", "MNIST is not in"),
     ("autoencoder?data=nothing", "'nothing' is not one of"),
     ("autoencoder?widths=64-32-63", "the first and the last of them the same"),
-    ("autoencoder?data=curves&widths=64-6-64", "an image of curves has 784 pixels"),
     ("autoencoder?batch=5000", "has only 1,437 training samples"),
     ("autoencoder?m=levenberg_marquardt,adam&steps=5", "Levenberg-Marquardt sits out"),
     ("autoencoder?m=bfgs,adam&steps=5", "BFGS sits out"),
@@ -54,6 +53,17 @@ def opened(link):
 def test_what_is_wrong_with_a_link_is_said(link, sentence):
     _, said = opened(link)
     assert any(sentence in text.replace("\\", "") for text in said), said
+
+
+@pytest.mark.parametrize("page", [
+    "race", "rosenbrock", "linear_net", "autoencoder", "function", "damping", "krylov"])
+def test_every_labs_link_is_its_state(page):
+    """Seed, methods, steps and the step that is shown."""
+    query = "seed=3&m=curveball,adam&steps=40&step=7"
+    app, said = opened(f"{page}?{query}")
+    assert dict(app.query_params) == dict(parse_qsl(query))
+    assert not said
+    assert any(text.value.startswith("2 methods, up to 40 steps") for text in app.text)
 
 
 @pytest.mark.parametrize(("link", "words"), [

@@ -22,6 +22,7 @@ from qnviz.figures.maps_cells import (
 from qnviz.figures.theme import THEMES, Theme
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.sweep_result import SweepResult
+from qnviz.ui import held
 from qnviz.ui.atlas_methods import MAPPED, SEEDS, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.atlas_open import link_to
 from qnviz.ui.atlas_question import USUAL, AtlasQuestion, Plan, colors, plans
@@ -203,32 +204,31 @@ def _axes(form: Form[AtlasQuestion], q: AtlasQuestion) -> None:
                 options[SEEDS] = "the seeds, one by one"
             if st.session_state[form.key(axis)] not in (None, *options):
                 st.session_state[form.key(axis)] = None
-            st.selectbox("field", list(options), index=None, key=form.key(axis),
-                         format_func=lambda n, words=options: words[n],
-                         placeholder=options.get(pair[axis], ""), on_change=_new_axis,
-                         args=(form, axis))
+            held.choice("field", list(options), key=form.key(axis),
+                        format_func=lambda n, words=options: words[n],
+                        placeholder=options.get(pair[axis], ""), then=_new_axis,
+                        args=(form, axis))
             if field is None:
                 continue
             for way, end in zip(("from", "to"), ends, strict=True):
-                st.number_input(way, value=None, key=form.key(f"{axis}_{way}"), format="%.4g",
-                                placeholder=say(end),
-                                help=f"Allowed: {field.range}. Empty: {say(end)}.")
+                held.number(way, None, None, key=form.key(f"{axis}_{way}"), format="%.4g",
+                            placeholder=say(end),
+                            help=f"Allowed: {field.range}. Empty: {say(end)}.")
 
 
 def _select(form: Form[AtlasQuestion], name: str, options: dict[str, str], width: int,
             changed: Any = None) -> None:
     q = form.fields[name]
     labels = {"a": "left map", "b": "right map", "color": "colour shows"}
-    st.selectbox(labels.get(name, name), list(options), key=form.key(name), help=q.help,
-                 width=width, format_func=lambda o: options[o], on_change=changed,
-                 args=(form,) if changed else ())
+    held.choice(labels.get(name, name), list(options), key=form.key(name), help=q.help,
+                width=width, format_func=lambda o: options[o], then=changed, args=(form,))
 
 
 def _usual(form: Form[AtlasQuestion], q: AtlasQuestion, name: str, low: Any, high: Any,
            format: str, usual: str) -> None:
     field = form.fields[name]
-    st.number_input(f"{name}", low, high, value=None, key=form.key(name), format=format,
-                    placeholder=usual, help=f"{field.help} Empty: {usual}, for this problem.")
+    held.number(f"{name}", low, high, key=form.key(name), format=format,
+                placeholder=usual, help=f"{field.help} Empty: {usual}, for this problem.")
 
 
 def _clear(form: Form[AtlasQuestion], *fields: str) -> None:

@@ -19,6 +19,7 @@ from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.plane import surface
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import START, SweepSpec, parse_sweep
+from qnviz.ui import held
 from qnviz.ui.atlas_methods import VARIANTS, Variant
 from qnviz.ui.atlas_view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.form import NARROW, Form
@@ -188,8 +189,8 @@ def _controls(form: Form[BasinQuestion], q: BasinQuestion) -> None:
         with form.row():
             form.box("noise", 0.5, width=100)
             for name, label in (("a", "left map"), ("b", "right map")):
-                st.selectbox(label, list(titles), key=form.key(name), width=250,
-                             help=form.fields[name].help, format_func=lambda o: titles[o])
+                held.choice(label, list(titles), key=form.key(name), width=250,
+                            help=form.fields[name].help, format_func=lambda o: titles[o])
             form.controls("points", "steps")
             form.controls("seed")
         with st.container(horizontal=True, key="entrants"):

@@ -12,6 +12,7 @@ from qnviz.fields import Parameter
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
 from qnviz.problems.expression import parse
+from qnviz.ui import held
 from qnviz.words import say
 
 STEPS_PER_DECADE = (1, 2, 5)
@@ -27,34 +28,34 @@ def control(q: Parameter, key: str, in_row: bool = False) -> Any:
     help = q.help if q.kind in ("widths", "data", "expression") else (
         f"{q.help} Allowed: {q.range}. Default: {_shown(q.default)}.")
     if q.kind == "choice":
-        return st.selectbox(label, q.options, key=key, help=help,
-                            width=130 if in_row else "stretch",
-                            format_func=lambda o: o.replace("_", " "))
+        return held.choice(label, q.options, key=key, help=help,
+                           width=130 if in_row else "stretch",
+                           format_func=lambda o: o.replace("_", " "))
     if q.kind == "bool":
-        return st.toggle(label, key=key, help=help)
+        return held.toggle(label, key=key, help=help)
     if q.kind == "expression":
         return _expression(q, key)
     if q.kind == "widths":
-        return st.text_input(label, key=key, help=help, placeholder="as published", width=210)
+        return held.text(label, key=key, help=help, placeholder="as published", width=210)
     if q.kind == "data":
-        return st.selectbox(label, _known_data(st.session_state[key]), key=key, help=help,
-                            format_func=lambda name: name.removeprefix("file:"), width=150)
+        return held.choice(label, _known_data(st.session_state[key]), key=key, help=help,
+                           format_func=lambda name: name.removeprefix("file:"), width=150)
     if q.optional:
-        return st.number_input(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
-                               help=help, placeholder="all", value=None, width=150)
+        return held.number(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
+                           help=help, placeholder="all", width=150)
     if q.kind == "int":
-        return st.number_input(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
-                               help=help, width=120 if in_row else "stretch")
+        return held.number(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
+                           help=help, width=120 if in_row else "stretch")
     if q.log:
-        return st.select_slider(label, _decades(q, st.session_state[key]), key=key, help=help,
-                                format_func=_shown)
+        return held.marks(label, _decades(q, st.session_state[key]), key=key, help=help,
+                          format_func=_shown)
     low, high = q.low if q.low is not None else -10.0, q.high if q.high is not None else 10.0
     step = _step(low, high)
     # an open end is excluded by one step of the slider
     first, last = low + step * q.low_open, high - step * q.high_open
     value = st.session_state[key]
-    return st.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
-                     format=f"%.{max(0, -math.floor(math.log10(step)))}f")
+    return held.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
+                       format=f"%.{max(0, -math.floor(math.log10(step)))}f")
 
 
 def _expression(q: Parameter, key: str) -> str:
@@ -118,4 +119,6 @@ def _decades(q: Parameter, value: float) -> list[float]:
               and (m < high if q.high_open else m <= high)]
     if q.high_open and q.high is not None:
         inside.append(0.9 * q.high)            # the last useful value below an excluded end
-    return sorted({*inside, q.default, value})
+    # the browser names a mark by its text, so each text stands for one value
+    by_text = {_shown(m): m for m in (*inside, q.default, value)}
+    return sorted(by_text.values())

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from streamlit.delta_generator import DeltaGenerator
 
 from qnviz.fields import Frozen, Parameter, faults, parameters
+from qnviz.ui import held
 from qnviz.ui.query import taken
 from qnviz.ui.ready import load, ready
 
@@ -184,14 +185,14 @@ class Form(Generic[M]):
     def choice(self, name: str, words: Mapping[str, str], width: int = 150) -> None:
         """A choice whose options read otherwise than they are written in the address."""
         q = self.fields[name]
-        st.selectbox(_label(q), q.options, key=self.key(name), help=q.help, width=width,
-                     format_func=lambda option: words[option])
+        held.choice(_label(q), q.options, key=self.key(name), help=q.help, width=width,
+                    format_func=lambda option: words[option])
 
     def box(self, name: str, step: float, width: int = 120) -> None:
         """A number to be typed, where a slider would be too coarse."""
         q = self.fields[name]
-        st.number_input(_label(q), q.low, q.high, step=step, format="%.6g", key=self.key(name),
-                        help=f"{q.help} Allowed: {q.range}.", width=width)
+        held.number(_label(q), q.low, q.high, step=step, format="%.6g", key=self.key(name),
+                    help=f"{q.help} Allowed: {q.range}.", width=width)
 
 
 def _label(q: Parameter) -> str:

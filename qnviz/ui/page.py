@@ -16,6 +16,7 @@ from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.background import JOBS, Job
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
+from qnviz.ui import held
 from qnviz.ui.controls import control, misunderstood
 from qnviz.ui.messages import EVENT, FRAME, POINT, Message, received
 from qnviz.ui.query import LONGEST_VALUE
@@ -191,23 +192,22 @@ class Page:
         model = PROBLEMS[self.default.problem["name"]]
         with st.container(horizontal=True, vertical_alignment="bottom", key="problem"):
             if len(self.labs) > 1:
-                st.selectbox("problem", list(self.labs), key=self.on_key, width=140,
-                             format_func=lambda n: n.replace("_", " "))
+                held.choice("problem", list(self.labs), key=self.on_key, width=140,
+                            format_func=lambda n: n.replace("_", " "))
             aside = [q for q in parameters(model) if q.name in model.rare]
             for q in parameters(model):
                 if q not in aside:
                     control(q, self.key(q.name), in_row=True)
             if model.plane:
                 for i in (0, 1):
-                    st.number_input(f"start ${model.axes[i]}$", -model.reach, model.reach,
-                                    step=0.05, format="%.4g",
-                                    key=self.key(f"start.{i}"), width=120,
-                                    help="Or click the surface.")
+                    held.number(f"start ${model.axes[i]}$", -model.reach, model.reach,
+                                step=0.05, format="%.4g", key=self.key(f"start.{i}"), width=120,
+                                help="Or click the surface.")
             if model.plane:
                 self._seed()
-            st.segmented_control("axis", AXES, key=self.key("axis"), required=True,
-                                 help="Compare by iterations alone and costly steps look cheap. "
-                                 "Work counts forward passes of the batch.")
+            held.segments("axis", AXES, key=self.key("axis"),
+                          help="Compare by iterations alone and costly steps look cheap. "
+                          "Work counts forward passes of the batch.")
             if more:
                 with st.popover("Your data"), st.container(width=NARROW):
                     more(self.key("data"), self.key("faults"))
@@ -216,10 +216,10 @@ class Page:
                     control(q, self.key(q.name))
                 if not model.plane:
                     self._seed()
-                st.number_input("steps", 1, LIMITS["steps"], step=50, key=self.key("steps"))
-                st.number_input("stop at loss", 0.0, LIMITS["stop_loss"], format="%.3g",
-                                key=self.key("stop_loss"), help="A method that gets this low "
-                                "has converged; 0 lets it go on.")
+                held.number("steps", 1, LIMITS["steps"], step=50, key=self.key("steps"))
+                held.number("stop at loss", 0.0, LIMITS["stop_loss"], format="%.3g",
+                            key=self.key("stop_loss"), help="A method that gets this low "
+                            "has converged; 0 lets it go on.")
                 if not model.plane:
                     self._plane()
         with st.container(horizontal=True, key="entrants"):
@@ -233,19 +233,21 @@ class Page:
                 self._entrant(e, settings.title(e))
 
     def _seed(self) -> None:
-        st.number_input("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,
-                        help="Starts, noise and batches are functions of the seed.")
+        held.number("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,
+                    help="Starts, noise and batches are functions of the seed.")
 
     def _plane(self) -> None:
         """Through which directions the plane of the paths is laid."""
         entrants = list(st.session_state[self.key("m")])
         chosen = [e for e in st.session_state[self.key("ends")] if e in entrants]
         st.session_state[self.key("ends")] = tuple(chosen) if len(chosen) == 2 else ()
-        st.multiselect("Lay the plane through the ends of two methods", entrants,
-                       default=chosen, max_selections=2, key=self.key("pick_ends"),
-                       format_func=self.settings().title, on_change=self._picked_ends,
-                       placeholder="their principal components",
-                       help="From the start to where each of the two ended.")
+        picked = [e for e in st.session_state.get(self.key("pick_ends"), ()) if e in entrants]
+        held.several("Lay the plane through the ends of two methods", entrants,
+                     picked if len(picked) < 2 and not chosen else chosen,
+                     key=self.key("pick_ends"), then=self._picked_ends, draw=st.multiselect,
+                     max_selections=2, format_func=self.settings().title,
+                     placeholder="their principal components",
+                     help="From the start to where each of the two ended.")
 
     def _picked_ends(self) -> None:
         chosen = tuple(st.session_state[self.key("pick_ends")])
@@ -261,10 +263,11 @@ class Page:
         """Which methods take part, in the registry's order; a twin to compare settings."""
         key, pick = self.key("m"), self.key("pick")
         chosen = st.session_state[key]
-        st.session_state[pick] = [n for n in METHODS if n in map(base, chosen)]
         with st.popover(f"Methods ({len(chosen)})"), st.container(width=NARROW):
-            st.pills("Methods in the race", list(METHODS), selection_mode="multi", key=pick,
-                     format_func=lambda n: METHODS[n].title, on_change=self._picked)
+            held.several("Methods in the race", list(METHODS),
+                         [n for n in METHODS if n in map(base, chosen)], key=pick,
+                         then=self._picked, selection_mode="multi",
+                         format_func=lambda n: METHODS[n].title)
             st.selectbox("Enter a method a second time, to compare settings",
                          [n for n in METHODS if n in map(base, chosen)], index=None,
                          format_func=lambda n: METHODS[n].title, key=self.key("twin"),
@@ -291,7 +294,12 @@ class Page:
         self._enter(chosen or [e])
 
     def _enter(self, entrants: list[str]) -> None:
-        st.session_state[self.key("m")] = entrants
+        """Change who takes part; who comes back later has its usual values."""
+        state = st.session_state
+        for e in state[self.key("m")]:
+            for q in parameters(METHODS[base(e)]) if e not in entrants else ():
+                state.pop(self.key(f"{e}.{q.name}"), None)
+        state[self.key("m")] = entrants
 
     def _entrant(self, e: str, title: str) -> None:
         """One entrant's hyper-parameters, in a popover under its name."""

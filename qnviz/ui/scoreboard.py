@@ -15,6 +15,7 @@ from qnviz.runs.scoreboard_board import Board, load
 from qnviz.runs.scoreboard_reference import PUBLISHED, RULE, SOURCE, differences
 from qnviz.runs.scoreboard_table import COLUMNS, GRID, ROWS
 from qnviz.runs.scoreboard_words import champions, stragglers, turns
+from qnviz.ui import held
 from qnviz.ui.form import Form, plain, started
 from qnviz.ui.scoreboard_view import Shown, drawn, in_words, link_table
 from qnviz.ui.session import session, theme_name, viewer
@@ -68,8 +69,8 @@ def scoreboard() -> None:
         form.explain(EXPLAIN)
         in_words(form, "rows", "Methods", {k: r.title for k, r in ROWS.items()})
         in_words(form, "columns", "Problems", {k: c.title for k, c in COLUMNS.items()})
-        st.segmented_control("unit", figures.TITLES, key=form.key("unit"), required=True,
-                             help="Compare by iterations alone and costly steps look cheap.")
+        held.segments("unit", figures.TITLES, key=form.key("unit"),
+                      help="Compare by iterations alone and costly steps look cheap.")
         _live_controls(form, q, job)
     form.complaints()
     if job is not None and not job.over.is_set():
@@ -140,11 +141,11 @@ def _json(board: Board) -> str:
 
 def _live_controls(form: Form[Shown], q: Shown, job: BoardJob | None) -> None:
     with st.popover("Compute it live"), st.container(width=300):
-        st.selectbox("runs of each cell", form.fields["repeats"].options, key=form.key("repeats"),
-                     help="A linear net is run a fifth as often.")
-        st.number_input("seed", 0, 2**31 - 1, step=1, key=form.key("seed"))
-        st.toggle("Tune again", key=form.key("anew"),
-                  help="Off: the settings that the shipped table's tuning chose. On: the whole "
+        held.choice("runs of each cell", form.fields["repeats"].options, key=form.key("repeats"),
+                    help="A linear net is run a fifth as often.")
+        held.number("seed", 0, 2**31 - 1, step=1, key=form.key("seed"))
+        held.toggle("Tune again", key=form.key("anew"),
+                    help="Off: the settings that the shipped table's tuning chose. On: the whole "
                        "grid on other seeds, which takes minutes.")
         st.caption(f"{len(q.chosen_rows)} methods on {len(q.chosen_columns)} problems: those "
                    "that are shown.")

@@ -18,6 +18,7 @@ from qnviz.runs.scoreboard_board import UNITS, Board, Cell, written
 from qnviz.runs.scoreboard_reference import REFERENCE, compared
 from qnviz.runs.scoreboard_table import COLUMNS, MAIN, ROWS, TARGET
 from qnviz.runs.scoreboard_words import champions
+from qnviz.ui import held
 from qnviz.ui.form import NARROW, Form
 
 LONGEST = 3000                                 # steps that a lab takes
@@ -57,17 +58,16 @@ class Shown(Frozen):
 
 def in_words(form: Form[Shown], name: str, label: str, words: Mapping[str, str]) -> None:
     """Several of many, in a popover; the address has them by comma."""
-    held, pick = form.key(name), form.key(f"{name}/pick")
-    chosen = st.session_state[held].split(",")
-    st.session_state[pick] = chosen
+    field, pick = form.key(name), form.key(f"{name}/pick")
+    chosen = st.session_state[field].split(",")
 
     def picked() -> None:
         now = st.session_state[pick]
-        st.session_state[held] = ",".join(k for k in words if k in now) or ",".join(chosen)
+        st.session_state[field] = ",".join(k for k in words if k in now) or ",".join(chosen)
 
     with st.popover(f"{label} ({len(chosen)})"), st.container(width=NARROW):
-        st.pills(label, list(words), selection_mode="multi", key=pick, on_change=picked,
-                 format_func=lambda k: words[k])
+        held.several(label, list(words), chosen, key=pick, then=picked, selection_mode="multi",
+                     format_func=lambda k: words[k])
 
 
 def drawn(theme: Theme, q: Shown, board: Board) -> Picture:

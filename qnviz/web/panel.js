@@ -94,7 +94,8 @@ class Panel {
     const shown = `${title} ${this.labels}`;
     if (shown === this.headed) return;
     this.headed = shown;
-    this.title.textContent = this.title.title = title;
+    this.title.title = title;
+    unbroken(this.title, title);
     this.wrap();
   }
 

@@ -123,6 +123,17 @@ function write(node, text) {
   return true;
 }
 
+/** A text whose lines end between words alone: not within K-BFGS(L), nor before a unit. */
+function unbroken(node, text) {
+  const words = text.split(/(?<!=) (?![%×=])/).map((word) => {
+    const box = document.createElement("span");
+    box.style.whiteSpace = "nowrap";
+    box.textContent = word;
+    return box;
+  });
+  node.replaceChildren(...words.flatMap((word, i) => (i ? [" ", word] : [word])));
+}
+
 const DASHES = { dot: "2 3", dash: "6 3", dashdot: "6 3 2 3", longdash: "10 4" };
 
 const polygon = (points) => `M${points.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join("L")}Z`;

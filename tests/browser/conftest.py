@@ -95,7 +95,8 @@ def launched(script: str | Path, port: int, log: Path) -> subprocess.Popen[bytes
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(script), *flags],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # one worker beside each of several servers, or they keep the others from answering
+            env={"QNVIZ_WORKERS": "1", **os.environ, "PYTHONPATH": str(ROOT)},
             stdout=sink,
             stderr=subprocess.STDOUT,
         )

@@ -16,8 +16,6 @@ from tests.browser.navigation import follows_the_light, framed, go, query, whole
 
 READY = "[data-qnviz-player][data-ready='true']"
 PAGES = sorted(p.stem for p in (Path(__file__).parents[2] / "pages").glob("*.py"))
-OTHERS = {"complex_step", "atlas", "basins", "scoreboard", "lessons", "methods", "open"}
-LABS = [name for name in PAGES if name not in OTHERS]
 FEW = {"damping": 3, "krylov": 1}          # entrants of pages that are not about many
 
 
@@ -45,20 +43,11 @@ def until_changed(page: Any, old: str) -> None:
 def test_deep_link_is_a_fresh_servers_first_request(
         serve_fresh: Callable[[str], str], page: Any) -> None:
     """Neither the page without its frame nor "Page not found": the state of the link, at once."""
-    _follows(page, serve_fresh("app.py"), "rosenbrock")
-
-
-@pytest.mark.parametrize("name", LABS)
-def test_every_labs_deep_link_is_its_state(name: str, app_url: str, page: Any) -> None:
-    _follows(page, app_url, name)
-
-
-def _follows(page: Any, url: str, name: str) -> None:
-    """A link opens its seed, methods, steps and frame."""
-    opened(page, f"{url}/{name}?seed=3&m=curveball,adam&steps=40&step=7")
+    opened(page, f"{serve_fresh('app.py')}/rosenbrock?seed=3&m=curveball,adam&steps=40&step=7")
     # a run that is still growing shows the link's step as soon as it is there, and stays at it
     page.wait_for_selector("[data-qnviz-player][data-frame='7']")
     assert page.locator(".qnviz-chip").all_inner_texts() == ["CurveBall", "Adam"]
+    assert query(page) == {"seed": "3", "m": "curveball,adam", "steps": "40", "step": "7"}
     assert framed(page)
     assert page.errors == []
 
@@ -143,6 +132,40 @@ def test_hyper_parameter_popover_stays_open_while_it_is_tuned(app_url: str, page
     assert query(page)["curveball.lam"] == "2"
     assert slider.is_visible()
     assert frame(page) == 3                    # the arrow belonged to the slider
+
+
+def test_popovers_that_open_late_show_the_run_and_change_nothing(app_url: str, page: Any) -> None:
+    """After other changes, and after a preset that was chosen while they were closed."""
+    def lr() -> str:
+        page.get_by_role("button", name="K-BFGS").first.press("Enter")
+        slider = page.get_by_role("slider", name=re.compile("lr"))
+        slider.wait_for()
+        value = slider.get_attribute("aria-valuetext")
+        page.keyboard.press("Escape")
+        slider.wait_for(state="detached")
+        return value
+
+    def seed(value: str, rest: dict[str, str]) -> None:
+        box = page.get_by_role("spinbutton", name="seed")
+        box.fill(value)
+        box.press("Enter")
+        page.wait_for_function(f"location.search.includes('seed={value}')")
+        assert query(page) == {"seed": value} | rest
+
+    there = {"m": "kbfgs,adam", "kbfgs.lr": "0.2", "step": "3"}
+    opened(page, f"{app_url}/rosenbrock?m=kbfgs,adam&kbfgs.lr=0.2&step=3")
+    seed("1", there)
+    assert lr() == "0.2"
+    seed("2", there)
+    page.get_by_role("button", name="Presets").click()
+    page.get_by_role("button", name="From the classic start").click()
+    page.wait_for_function("location.search.includes('start=')")
+    page.keyboard.press("Escape")
+    preset = query(page)
+    assert "kbfgs.lr" not in preset
+    seed("3", preset)
+    assert lr() == "0.1"
+    seed("4", preset)
 
 
 def test_twins_are_told_apart_and_can_leave(app_url: str, page: Any) -> None:
