@@ -62,7 +62,7 @@ def test_every_labs_link_is_its_state(page):
     query = "seed=3&m=curveball,adam&steps=40&step=7"
     app, said = opened(f"{page}?{query}")
     assert dict(app.query_params) == dict(parse_qsl(query))
-    assert not said
+    assert not said or page == "krylov"        # which has no system to show without its method
     assert any(text.value.startswith("2 methods, up to 40 steps") for text in app.text)
 
 

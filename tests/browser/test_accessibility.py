@@ -7,11 +7,13 @@ from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
 
+from tests.browser.navigation import go
 from tests.browser.test_pages import PAGES
 
 LESSON = "lessons?of=why-curvature"
-STATES = ["", *(name for name in PAGES if name != "race"),
-          f"{LESSON}&at=1", f"{LESSON}&at=2&present=1",
+TITLES = {name: name.replace("_", " ").capitalize() for name in PAGES if name != "race"} | {
+    "function": "Your function", "open": "Open a run", "damping": "Double damping"}
+STATES = ["", *TITLES, f"{LESSON}&at=1", f"{LESSON}&at=2&present=1",
           "function?f=x^2%2B2y&step=0", "?m=nobody&noise=abc&step=0"]
 # the script is done, every picture is drawn, and something is there
 SETTLED = """() => {
@@ -68,7 +70,13 @@ def test_axe_finds_nothing_serious_on_any_page(app_url: str, new_page: Callable[
     page = new_page(color_scheme="light", bypass_csp=False)
     found = []
     for state in STATES:
-        settled(page, f"{app_url}/{state}")
+        if state in TITLES:                    # through the bar, as a visitor goes
+            go(page, TITLES[state])
+            page.mouse.move(0, 0)              # what it points at has other colours
+            page.wait_for_url(f"**/{state}*")
+            page.wait_for_function(SETTLED, timeout=60_000)
+        else:
+            settled(page, f"{app_url}/{state}")
         found += violations(page, state)
         page.set_viewport_size({"width": 640, "height": 400})
         page.evaluate("new Promise((done) => setTimeout(done, 200))")
