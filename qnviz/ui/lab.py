@@ -17,6 +17,7 @@ from qnviz.runs.trace import Trace
 from qnviz.ui.details import details
 from qnviz.ui.export import Shown
 from qnviz.ui.form import plain
+from qnviz.ui.later import later
 from qnviz.ui.live import live, waited_for
 from qnviz.ui.page import Page
 from qnviz.ui.session import session
@@ -115,8 +116,8 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
         with stage.after:
             after(known, spec, settings)
     with stage.below:
-        details(known, spec, page.compute,
-                Shown(shown or known, stage.layout, settings.axis, settings.frame))
+        later(partial(details, known, spec, page.compute,
+                      Shown(shown or known, stage.layout, settings.axis, settings.frame)))
 
 
 def _laid(trace: Trace, settings: Settings) -> Trace:

@@ -19,7 +19,7 @@ STATES = ["", *TITLES, f"{LESSON}&at=1", f"{LESSON}&at=2&present=1",
 SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
   return app?.dataset.testScriptState === 'notRunning'
-    && !document.querySelector('[data-ready=false], [data-testid=stSkeleton]')
+    && !document.querySelector('[data-ready=false], [data-testid=stSkeleton], [data-qnviz-later]')
     && document.querySelector('[data-testid=stMain]').innerText.length > 20;
 }"""
 # What a picture is made of is nobody's to read: it has role=img and words of its own.
