@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from qnviz.ui.later import COME
+
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 
@@ -15,6 +17,7 @@ def opened(link):
     app = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=60)
     for field, value in parse_qsl(query, keep_blank_values=True):
         app.query_params[field] = value
+    app.session_state[COME] = True             # no browser will tell when the pictures are drawn
     app.run()
     assert not app.exception
     return app, [alert.value for alert in (*app.warning, *app.info, *app.error)]

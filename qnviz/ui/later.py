@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
-from streamlit import runtime
 
 from qnviz.ui.component import component, module
 from qnviz.web import encoded
@@ -22,7 +21,7 @@ _component = component("qnviz_later", module(Path(__file__).parent, "later.js"))
 def later(draw: Callable[[], None]) -> None:
     """Draw it now, or on a visitor's first page as soon as the pictures are drawn."""
     state = st.session_state
-    if state.get(COME) or not runtime.exists():
+    if state.get(COME):
         draw()
         return
 
