@@ -102,9 +102,6 @@ class Form(Generic[M]):
             value, notes = read(asked, model)
             self.seed(value)
             state[self.key("faults")] = notes
-        held = state[self.key("held")]
-        for name in self.fields:               # a widget that was not drawn has lost its value
-            state.setdefault(self.key(name), held[name])
 
     def key(self, name: str) -> str:
         """The widget key of a field."""

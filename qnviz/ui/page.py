@@ -71,10 +71,7 @@ class Page:
         self.viewer = viewer()
 
     def _held(self) -> bool:
-        """Whether the widgets' values are there: Streamlit forgets those that are not drawn.
-
-        All of them are looked for, as a run that is interrupted leaves some.
-        """
+        """Whether all of this problem's values are there: an interrupted run leaves some."""
         names = [*self._problem(self.default), "steps", "seed", "stop_loss", "axis", "m"]
         return all(self.key(name) in st.session_state for name in names)
 
