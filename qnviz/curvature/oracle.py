@@ -15,6 +15,7 @@ from qnviz.curvature.hessian_vector import KINDS, Kind
 from qnviz.problems.base import Batch, Problem, Tape
 
 ROOM = 20_000_000                    # numbers that one batched call over many points may hold
+CACHED = 1_000_000                   # … on a processor, whose caches hold no more than some 10 MB
 
 
 class Oracle:
@@ -128,19 +129,28 @@ class Oracle:
         return dense(self.problem, tape, product)
 
 
+def room(problem: Problem) -> int:
+    """How many numbers a batched call should hold where the problem is.
+
+    A GPU is kept busy by large calls. On a processor what has left its caches is fetched anew by
+    every operation, and memory for it is asked of the system each time, which doubles the time.
+    """
+    return CACHED if problem.device.type == "cpu" else ROOM
+
+
 def tapes(problem: Problem, theta: Tensor, batch: Batch,
           check: Callable[[], None]) -> Iterator[Tape]:
-    """Forward passes at many points theta (n, P) of one batch, in slices of ROOM.
+    """Forward passes at many points theta (n, P) of one batch, in slices that `room` allows.
 
     `check` is called before each; a slice holds all activations of its points.
     """
-    for points in theta.split(max(1, ROOM // (3 * batch.x.shape[1] * problem.units))):
+    for points in theta.split(max(1, room(problem) // (3 * batch.x.shape[1] * problem.units))):
         check()
         yield problem.forward(points, batch)
 
 
 def dense(problem: Problem, tape: Tape, product: str) -> Tensor:
-    """The Hessian or Gauss-Newton matrix (R, P, P) from P products, batched in slices of ROOM."""
+    """The Hessian or Gauss-Newton matrix (R, P, P) from P products, batched in slices."""
     R, P = tape.theta.shape
     if product == "hessian" and not tape.g:
         problem.backward(tape)
@@ -150,5 +160,5 @@ def dense(problem: Problem, tape: Tape, product: str) -> Tensor:
     eye = torch.eye(P, dtype=tape.theta.dtype, device=tape.theta.device)
     columns = torch.cat([
         times(tape.repeat(len(basis)), basis.repeat(R, 1)).view(R, len(basis), P)
-        for basis in eye.split(max(1, ROOM // held))], 1)
+        for basis in eye.split(max(1, room(problem) // held))], 1)
     return 0.5 * (columns + columns.mT)           # symmetric but for rounding: make it exactly so

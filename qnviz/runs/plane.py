@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.curvature.oracle import ROOM
+from qnviz.curvature.oracle import room
 from qnviz.problems.base import Batch, Problem, ProblemSpec
 from qnviz.runs.device import built
 from qnviz.runs.spec import parse
@@ -180,6 +180,6 @@ def _grid(problem: Problem, points: Tensor, quality: float) -> tuple[Tensor, Ten
 def _losses(problem: Problem, place: Callable[[Tensor], Tensor], points: Tensor,
             batch: Batch) -> np.ndarray:
     """Loss (N,) at points, in slices."""
-    room = max(1, ROOM // (problem.size + 3 * batch.x.shape[1] * problem.units))
+    at_once = max(1, room(problem) // (problem.size + 3 * batch.x.shape[1] * problem.units))
     return torch.cat([problem.forward(place(part), batch).f
-                      for part in points.split(room)]).cpu().numpy()
+                      for part in points.split(at_once)]).cpu().numpy()
