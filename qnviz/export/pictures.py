@@ -24,7 +24,8 @@ from qnviz.figures.still import still
 
 LOG = logging.getLogger("qnviz")
 FORMATS = ("png", "svg", "pdf")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome",
+         "google-chrome-stable", "chrome")       # the first has no windows, and starts soonest
 PATIENCE = 60.0                      # seconds for one picture, a cold start included
 IDLE = 120.0                         # … after which the browser ends
 NO_BROWSER = ("Pictures need Chrome or Chromium on the machine that runs qnviz; the HTML export "

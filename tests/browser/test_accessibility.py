@@ -20,7 +20,7 @@ SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
   return app?.dataset.testScriptState === 'notRunning'
     && !document.querySelector('[data-ready=false], [data-testid=stSkeleton], [data-qnviz-later]')
-    && document.querySelector('[data-testid=stMain]').innerText.length > 20;
+    && document.querySelector('[data-testid=stMain]').textContent.length > 20;
 }"""
 # What a picture is made of is nobody's to read: it has role=img and words of its own.
 PICTURES = [".qnviz-plot", ".stPlotlyChart svg"]

@@ -245,7 +245,7 @@ def test_coming_back_to_a_page_finds_it_as_it_was_left(app_url: str, page: Any) 
 def test_changed_control_interrupts_a_run(app_url: str, page: Any) -> None:
     """The long run is left where it is, and the new one is drawn."""
     everyone = "kbfgs,kbfgs_l,kbfgs~2,kbfgs_l~2,kbfgs~3,kbfgs_l~3,newton_krylov,adam"
-    opened(page, f"{app_url}/?m={everyone}&step=0")
+    opened(page, f"{app_url}/?m={everyone}&noise=3&stop=0&step=0")       # nobody arrives early
     old = data_id(page)
     page.get_by_role("button", name="More").click()
     steps = page.get_by_role("spinbutton", name="steps")
