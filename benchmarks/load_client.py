@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 NEVER = 3600.0                                 # seconds: a fragment that is not about to grow
 KEPT = 2                                       # scripts' runs for which a message is kept
 FILES = re.compile(r'(?:src|href)="\./(static/[^"]+\.(?:js|css|woff2))"')
+TURN = re.compile(r"@\d+$")                    # how often the app has made a held widget anew
 EVENTS = "$$STREAMLIT_INTERNAL_KEY_{}__events"  # where a component's triggers go
 
 
@@ -231,7 +232,7 @@ class Viewer:
             self.html.append(inner.body)
         name = getattr(inner, "id", "")
         if name.startswith("$$ID-"):
-            key = name.split("-", 2)[2]
+            key = TURN.sub("", name.split("-", 2)[2])
             self._ids[key] = name
             if kind == "bidi_component":
                 self.data[key] = inner.bytes

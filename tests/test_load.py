@@ -49,7 +49,10 @@ PAGE = """
 import streamlit as st
 from streamlit.components import v2
 
-n = st.number_input("n", 0, 9, key="race:n")
+from qnviz.ui import held
+
+st.session_state.setdefault("race:n", 0)
+n = held.number("n", 0, 9, key="race:n")         # as the app's own pages make their controls
 v2.component("tiny", js="export default () => {}")(
     data=b'{"id": "%d", "frame": null}' % n, key="race/player")
 if n == 9:
