@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -42,6 +43,28 @@ NOISE = re.compile(r"/_stcore/(health|host-config)|favicon")
 def _chromium() -> str | None:
     found = (shutil.which(name) for name in NAMES)
     return os.environ.get("QNVIZ_CHROMIUM") or next(filter(None, found), None)
+
+
+# What a page holds when a test of it fails, as its reader sees it.
+SEEN = """() => ({at: location.href, ready: document.readyState,
+  app: {...document.querySelector('[data-testid=stApp]')?.dataset},
+  players: [...document.querySelectorAll('[data-qnviz-player], [data-qnviz-map]')]
+    .map((p) => ({...p.dataset})),
+  charts: document.querySelectorAll('.js-plotly-plot').length, text: document.body.innerText})"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any, call: Any) -> Any:
+    """A failed test says what its pages showed."""
+    report = yield
+    if report.failed and call.when == "call":
+        for page in getattr(item, "pages", []):
+            try:
+                seen = json.dumps(page.evaluate(SEEN), ensure_ascii=False)
+            except Exception as error:                 # it may have crashed, or be closed
+                seen = f"nothing: {error}"
+            report.sections.append(("page", f"{seen[:4000]}\nconsole: {page.errors}"))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +217,7 @@ def contexts(browser: Any, app_url: str) -> Contexts:
 
 
 @pytest.fixture
-def new_page(contexts: Contexts) -> Iterator[Callable[..., Any]]:
+def new_page(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Open pages; ``page.errors`` collects what the console complains.
 
     ``alone=True`` asks for a context of its own, for a test that changes it: its network, say.
@@ -202,6 +225,8 @@ def new_page(contexts: Contexts) -> Iterator[Callable[..., Any]]:
     content policy forbids what ``page.wait_for_function`` does with a plain expression, so it
     counts only where a test asks for it by ``bypass_csp=False``.
     """
+    pages = request.node.pages = []            # for the report of a failure
+
     def start(*, alone: bool = False, viewport: dict[str, int] = SIZE, color_scheme: str = "light",
               reduced_motion: str = "reduce", **options: Any) -> Any:
         page = contexts.page(alone, {"viewport": SIZE, "reduced_motion": "reduce",
@@ -210,6 +235,7 @@ def new_page(contexts: Contexts) -> Iterator[Callable[..., Any]]:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
         page.errors = []
+        pages.append(page)
 
         def note(text: str, where: str = "") -> None:
             if not NOISE.search(f"{text} {where}"):
