@@ -75,7 +75,8 @@ def browser() -> Iterator[Any]:
     """
     executable = _chromium()
     if executable is None:
-        message = 'no Chromium: "apt-get install chromium-headless-shell", or set QNVIZ_CHROMIUM to its path'
+        message = ('no Chromium: "apt-get install chromium-headless-shell", '
+                   "or set QNVIZ_CHROMIUM to its path")
         if os.environ.get("QNVIZ_REQUIRE_BROWSER") == "1":
             pytest.fail(message)
         pytest.skip(message)
