@@ -1,5 +1,7 @@
 """All five ways to multiply the Hessian by a vector agree, as far as each can."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -114,3 +116,18 @@ def test_a_product_costs_six_units_whatever_its_kind(kind):
     tape = oracle.forward(problem.start(0, torch.arange(R)))
     oracle.hessian_vector(tape, normal(1, R, 2), kind, torch.tensor([True, False, True]))
     assert oracle.work.tolist() == [7, 1, 7]
+
+
+def test_threads_do_not_disturb_each_other():
+    """A server's visitors are threads: all kinds at once give what each gives alone."""
+    problem = net("tanh", "bce")
+    tape = problem.forward(problem.start(0, torch.arange(R)), first_batch(problem, R))
+    problem.gradient(tape)
+    v = normal(5, R, problem.size)
+    alone = {kind: product(problem, tape, v) for kind, product in KINDS.items()}
+    asked = [kind for kind in KINDS for _ in range(8)]
+    with ThreadPoolExecutor(len(asked)) as threads:
+        found = list(threads.map(lambda kind: [KINDS[kind](problem, tape, v) for _ in range(20)],
+                                 asked))
+    for kind, products in zip(asked, found, strict=True):
+        assert all(torch.equal(p, alone[kind]) for p in products), kind

@@ -15,6 +15,7 @@ differences lose half of the digits. All take and return (R, P).
 Where a kind has a step, h is one number, one per run (R,), or left to the kind.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, get_args
@@ -31,6 +32,9 @@ Step = float | Tensor | None
 # h² must not be denormal: on some processors a step of 1e-20 in float32 makes complex
 # products 30-340 times slower.
 COMPLEX_STEP = {torch.float64: 1e-20, torch.float32: 1e-10}
+# torch numbers the levels of forward-mode differentiation for the whole process: two threads that
+# are in it at once end each other's.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def pairs(problem: Problem, tape: Tape, v: Tensor) -> Tensor:
@@ -72,7 +76,8 @@ def _differentiable(problem: Problem, tape: Tape) -> tuple[Callable[[Tensor], Te
 def forward_over_reverse(problem: Problem, tape: Tape, v: Tensor) -> Tensor:
     """Forward-mode derivative of the reverse-mode gradient (torch.func)."""
     total, theta = _differentiable(problem, tape)
-    return torch.func.jvp(torch.func.grad(total), (theta,), (v.clone(),))[1]
+    with _ONE_AT_A_TIME:
+        return torch.func.jvp(torch.func.grad(total), (theta,), (v.clone(),))[1]
 
 
 @torch.inference_mode(False)
