@@ -98,3 +98,7 @@ def _fitting(spec: SweepSpec, tile: Tile, check: Callable[[], None]) -> Rows:
     parts = [_fitting(spec, tile._replace(cells=half), check)
              for half in np.array_split(tile.cells, 2)]
     return {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0]}
+
+
+def ready() -> None:
+    """Nothing: a worker that is asked for it imports what tiles need."""

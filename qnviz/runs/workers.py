@@ -140,11 +140,11 @@ class LocalPool:
         try:
             try:
                 executor = self._running()
-                inner = executor.submit(task.function, *task.args)
+                inner = executor.submit(_politely, task.function, *task.args)
             except BrokenExecutor:                     # a worker died that nobody had noticed yet
                 self._executor = None
                 executor = self._running()
-                inner = executor.submit(task.function, *task.args)
+                inner = executor.submit(_politely, task.function, *task.args)
         except (RuntimeError, OSError) as error:       # this process ends, or may have no more
             task.end(error=WorkerError(f"A worker process could not be started: {error}."))
             return
@@ -186,11 +186,24 @@ class LocalPool:
 
 
 def _begin(parent: int) -> None:
-    """In a new worker: leave Ctrl+C to the parent, be polite, and end when the parent does."""
+    """In a new worker: leave Ctrl+C to the parent, and end when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _politely(function: Callable[..., Any], *args: Any) -> Any:
+    """On a worker: do a task behind whoever waits for a page.
+
+    What a task needs was imported when it arrived, so a worker starts as quickly as others.
+    """
+    _be_polite()
+    return function(*args)
+
+
+@lru_cache(maxsize=1)
+def _be_polite() -> None:
     if hasattr(os, "nice"):
         os.nice(NICE)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
@@ -342,14 +355,11 @@ def warm() -> None:
 
 
 def _warm() -> None:
+    from qnviz.runs.work_tile import ready
+
     try:
         here = pool()
-        for done in [here.submit(_ready) for _ in range(here.size)]:
+        for done in [here.submit(ready) for _ in range(here.size)]:
             done.result()
     except WorkerError as error:               # whoever asks for a sweep is told, too
         LOG.warning("The workers could not be started in advance: %s", error)
-
-
-def _ready() -> None:
-    """On a worker: import what tiles need."""
-    import qnviz.runs.sweeping  # noqa: F401
