@@ -17,7 +17,7 @@ from benchmarks.chromium import server
 from benchmarks.load import Class, _changed, percentile
 from qnviz.runs.background import Jobs
 from qnviz.ui import stage
-from qnviz.ui.server import PLOTLY_JS, PLOTLY_URL, Early, _plotly
+from qnviz.ui.server import FUNCTION, PLOTLY_JS, PLOTLY_URL, Early, _plotly, _script
 from qnviz.ui.store import shipped
 from tests.helpers import awaited, spec
 
@@ -127,10 +127,19 @@ def test_plotly_is_packed_once_for_browsers_that_take_it(accepted):
     answer = awaited(_plotly(request))
     if accepted:
         assert answer.headers["content-encoding"] == "gzip"
-        assert gzip.decompress(answer.body) == PLOTLY_JS.read_bytes()
+        assert gzip.decompress(answer.body) == _script()
     else:
         assert "content-encoding" not in answer.headers
         assert answer.path == PLOTLY_JS
+
+
+def test_plotlys_one_function_is_in_brackets_and_nothing_else_is_changed():
+    """An update whose script has another form is noticed here; it would still be served."""
+    script = _script()
+    for plain, bracketed in FUNCTION:
+        assert script.count(bracketed) == 1
+        script = script.replace(bracketed, plain)
+    assert script == PLOTLY_JS.read_bytes()
 
 
 @pytest.mark.parametrize(("kind", "root"), [(HTMLResponse, ""), (HTMLResponse, "/under"),

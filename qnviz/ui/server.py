@@ -45,9 +45,24 @@ async def _plotly(request: Request) -> Response:
                     headers=PLOTLY_HEADERS | {"Content-Encoding": "gzip"})
 
 
+# Plotly's bundle is one function, called at once. In brackets browsers take it for that, and read
+# it once, beside all else, as it arrives; otherwise a second time, in the way of all else.
+FUNCTION = ((b'this, () => {\n"use strict";', b'this, (() => {\n"use strict";'),
+            (b"return Plotly;\n}));", b"return Plotly;\n})));"))
+
+
+def _script() -> bytes:
+    """Plotly's script, its one function in brackets if it has the form that we know."""
+    script = PLOTLY_JS.read_bytes()
+    if all(script.count(plain) == 1 for plain, _ in FUNCTION):
+        for plain, bracketed in FUNCTION:
+            script = script.replace(plain, bracketed)
+    return script
+
+
 @cache
 def _packed() -> bytes:
-    return gzip.compress(PLOTLY_JS.read_bytes(), mtime=0)
+    return gzip.compress(_script(), mtime=0)
 
 
 class Early:
