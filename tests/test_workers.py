@@ -122,6 +122,22 @@ def test_workers_are_other_processes_with_one_thread_and_no_ear_for_interrupts(p
     assert len({pid for pid, *_ in found}) <= 2
 
 
+class Arriving:
+    """Becomes the niceness of the process that unpacks it."""
+
+    def __reduce__(self):
+        return os.nice, (0,)
+
+
+def niceness(on_arrival):
+    return on_arrival, os.nice(0)
+
+
+def test_a_worker_is_polite_from_its_first_task_on_and_not_while_it_starts(pool):
+    """What it imports to know its task comes before: somebody waits for it."""
+    assert pool.submit(niceness, Arriving()).result() == (os.nice(0), os.nice(0) + workers.NICE)
+
+
 def test_a_cancelled_task_is_not_computed(pool, tmp_path):
     busy = [pool.submit(sleep, 1.0) for _ in range(3)]
     late = pool.submit(die_once, tmp_path / "marker", 1)
