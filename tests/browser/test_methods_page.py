@@ -26,12 +26,14 @@ def test_from_the_overview_to_a_failing_run_and_back(app_url: str, page: Any) ->
     page.wait_for_url("**/rosenbrock?**")
     page.wait_for_selector(READY, timeout=60_000)
     assert query(page)["kbfgs_l.memory"] == "1"
-    page.keyboard.press("End")
-    page.get_by_text("Diverged at step").first.wait_for()
     page.go_back()
     page.get_by_role("heading", name="K-BFGS(L)", exact=True).wait_for()
     page.get_by_role("button", name="Measure its time here").click()
     page.get_by_text("a step of SGD").wait_for(timeout=60_000)
+    page.get_by_role("link", name="See it diverge").click()
+    page.wait_for_selector(READY, timeout=60_000)
+    page.keyboard.press("End")
+    page.get_by_text("Diverged at step").first.wait_for()
     page.goto(f"{app_url}/methods?of=nobody")
     page.locator(".stAlert", has_text="of is 'nobody'").wait_for()
     assert page.locator(UNFORESEEN).count() == 0
