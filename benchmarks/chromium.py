@@ -63,7 +63,8 @@ def _until_healthy(url: str, process: subprocess.Popen) -> None:
 
 def executable() -> str | None:
     """Chromium, if there is one."""
-    found = (shutil.which(name) for name in ("chromium", "google-chrome"))
+    names = "chromium", "google-chrome", "chromium-headless-shell"
+    found = (shutil.which(name) for name in names)
     return os.environ.get("QNVIZ_CHROMIUM") or next(filter(None, found), None)
 
 

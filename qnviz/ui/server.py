@@ -31,6 +31,10 @@ from qnviz.ui.tidy import few_arenas, tidy
 TURN = 0.0001                                  # seconds
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 PLOTLY_URL = f"/qnviz/plotly-{plotly.__version__}.min.js"
+# Plotly's bundle is one function, called at once. In brackets browsers take it for that, and read
+# it once, beside all else, as it arrives; otherwise a second time, in the way of all else.
+FUNCTION = ((b'this, () => {\n"use strict";', b'this, (() => {\n"use strict";'),
+            (b"return Plotly;\n}));", b"return Plotly;\n})));"))
 
 
 # the version is in the address, so a browser may keep it for ever
@@ -43,12 +47,6 @@ async def _plotly(request: Request) -> Response:
     # what says that it is packed already passes Streamlit's middleware, which packs every time
     return Response(await asyncio.to_thread(_packed), media_type="text/javascript",
                     headers=PLOTLY_HEADERS | {"Content-Encoding": "gzip"})
-
-
-# Plotly's bundle is one function, called at once. In brackets browsers take it for that, and read
-# it once, beside all else, as it arrives; otherwise a second time, in the way of all else.
-FUNCTION = ((b'this, () => {\n"use strict";', b'this, (() => {\n"use strict";'),
-            (b"return Plotly;\n}));", b"return Plotly;\n})));"))
 
 
 def _script() -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from qnviz.export.pictures import NAMES
+from qnviz.export.pictures import browser_path
 from tests.browser import player_page, views_page
 from tests.browser.contexts import Contexts
 from tests.browser.player_page import Race
@@ -41,8 +40,7 @@ NOISE = re.compile(r"/_stcore/(health|host-config)|favicon")
 
 
 def _chromium() -> str | None:
-    found = (shutil.which(name) for name in NAMES)
-    return os.environ.get("QNVIZ_CHROMIUM") or next(filter(None, found), None)
+    return os.environ.get("QNVIZ_CHROMIUM") or browser_path()
 
 
 # What a page holds when a test of it fails, as its reader sees it.
