@@ -81,8 +81,11 @@ def test_the_title_names_the_best_step_and_the_floor():
     at = int(np.nanargmin(e.by_step["finite_difference"]))
     best, where = e.by_step["finite_difference"][at], e.h[at]
     title = figures.errors(LIGHT, e, "product", "Product").title
-    assert f"central differences get down to {say(best)} at h = {say(where)}" in title
-    assert f"the complex step gets down to {say(e.floor)} at every h ≤ {say(e.holds[1])}" in title
+    said = plainly(title)
+    assert f"central differences get down to {say(best)} at h = {say(where)}" in said
+    assert f"the complex step gets down to {say(e.floor)} at every h ≤ {say(e.holds[1])}" in said
+    for number in (where, e.holds[1]):
+        assert f"\N{NO-BREAK SPACE}{say(number)}" in title, "a line does not end before it"
     assert figures.best(e, "finite_difference") == (where, best)
 
 
@@ -98,15 +101,20 @@ def test_the_vs_slopes_are_found():
     assert f"a V with slopes {left:.1f} left and {right:.1f} right" in words
 
 
+def plainly(title):
+    """A title with ordinary blanks in it."""
+    return title.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_a_kink_and_an_underflow_are_in_picture_and_title():
     e = answer(Question(function="exp_relu", x=1e-3)).slope
     picture = figures.errors(LIGHT, e, "slope", "Slope")
-    assert f"from h = {say(e.kink)} on, differences straddle a kink" in picture.title
+    assert f"from h = {say(e.kink)} on, differences straddle a kink" in plainly(picture.title)
     band, = picture.figure["layout"]["shapes"]
     assert band["x0"] == e.kink
     assert "across<br>a kink" in names(picture)
     e = answer(Question(precision="float32", decades=48)).product
-    title = figures.errors(LIGHT, e, "product", "Product").title
+    title = plainly(figures.errors(LIGHT, e, "product", "Product").title)
     assert f"from h = {say(e.holds[1])} to {say(e.holds[0])} and breaks down below" in title
 
 

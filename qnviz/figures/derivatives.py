@@ -257,18 +257,23 @@ def finding(e: Errors, name: str) -> str:
     central = best(e, "finite_difference")
     said = []
     if central:
-        said.append(f"central differences {_reach(central[1])} at h = {say(central[0])}")
+        said.append(f"central differences {_reach(central[1])} at {_h('=', central[0])}")
     if e.holds is None:
         said.append("the complex step gives no number here")
     else:
         low, high = e.holds
         low_end = " and breaks down below" if low > 1.01 * e.h[-1] else ""
-        where = f"from h = {say(high)} to {say(low)}{low_end}" if low_end else (
-            f"at every h ≤ {say(high)}")
+        where = f"from {_h('=', high)} to {say(low)}{low_end}" if low_end else (
+            f"at every {_h('≤', high)}")
         said.append(f"the complex step {_reach(e.floor, one=True)} {where}")
     if e.kink is not None:
-        said.append(f"from h = {say(e.kink)} on, differences straddle a kink")
+        said.append(f"from {_h('=', e.kink)} on, differences straddle a kink")
     return f"{name}: {'; '.join(said)}"
+
+
+def _h(sign: str, value: float) -> str:
+    """What h is, in words between which no line ends."""
+    return f"h {sign} {say(value)}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _reach(error: float, one: bool = False) -> str:

@@ -7,6 +7,7 @@ const CELL_GAP = 1; // at least; what room is left over widens it
 const BAND_GAP = 8;
 const NAME_FONT = (scale) => `600 ${12 * scale}px`;
 const NOTE_FONT = (scale) => `${11 * scale}px`;
+const NARROWED = 0.85; // of their width letters may keep at least, before a text is cut
 const GLYPH = 11; // height of a point's digit in CSS pixels
 
 /** The view that a panel's spec asks for, or null. */
@@ -163,11 +164,11 @@ class Strip {
     if (!named) return;
     c.font = `${NAME_FONT(scale)} ${font}`;
     c.fillStyle = entrant ? mixed(entrant.color, player.ink.text, 0.4) : player.ink.text;
-    c.fillText(fitted(c, entrant?.title ?? "input", room), left + 18 * scale, line);
+    writeWithin(c, entrant?.title ?? "input", left + 18 * scale, line, room);
     if (!noted) return;
     c.font = `${NOTE_FONT(scale)} ${font}`;
     c.fillStyle = mixed(player.ink.text, player.ink.background, 0.28);
-    c.fillText(fitted(c, `error ${formatNumber(row.mean[view])}`, room), left + 18 * scale, middle + 7 * scale);
+    writeWithin(c, `error ${formatNumber(row.mean[view])}`, left + 18 * scale, middle + 7 * scale, room);
   }
 
   /** All images of a line side by side in true pixels, or in square blocks of them. */
@@ -334,12 +335,13 @@ function enlarged(image, factor, canvas = document.createElement("canvas")) {
   return canvas;
 }
 
-/** A text that ends in "…" where it would be wider than the room. */
-function fitted(c, text, room) {
-  if (c.measureText(text).width <= room) return text;
+/** Write a text in a room, narrowed a little where it is too wide, and cut with "…" beyond that. */
+function writeWithin(c, text, x, y, room) {
+  const widest = room / NARROWED;
   let end = text.length;
-  while (end > 1 && c.measureText(`${text.slice(0, end)}…`).width > room) end--;
-  return `${text.slice(0, end)}…`;
+  const cut = () => (end < text.length ? `${text.slice(0, end)}…` : text);
+  while (end > 1 && c.measureText(cut()).width > widest) end--;
+  c.fillText(cut(), x, y, room);
 }
 
 /** A marker around a point, ringed in the background's colour; hollow for a run that is over. */
