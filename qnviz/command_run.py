@@ -33,7 +33,7 @@ def run_command(args: argparse.Namespace) -> int:
     except OSError as error:
         raise QnvizError(f"{args.out} could not be written: {error.strerror}.") from None
     if not args.quiet:
-        lines = [_summary(e.label, trace) for e in trace.entrants]
+        lines = [*spec.problem.notes, *(_summary(e.label, trace) for e in trace.entrants)]
         sys.stdout.write("\n".join([*lines, f"Saved {args.out}, computed {trace.device}.\n"]))
     return 0
 

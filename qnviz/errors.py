@@ -25,6 +25,10 @@ class DataError(QnvizError):
     """A data set is missing, damaged, or does not fit."""
 
 
+class UndecidedError(DataError):
+    """A data set may be read in several ways, and a person has to choose one."""
+
+
 class ExpressionError(QnvizError):
     """What was typed as a function is none that can be computed and differentiated."""
 

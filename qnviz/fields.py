@@ -44,9 +44,18 @@ def whole(default: int, symbol: str, help: str, *, ge: int, le: int, unit: str =
                  json_schema_extra={"symbol": symbol, "log": False, "unit": unit})
 
 
-def optional_whole(default: int | None, symbol: str, help: str, *, ge: int, le: int) -> Any:
-    """Declare an integer hyper-parameter that may be left out (None)."""
-    return whole(default, symbol, help, ge=ge, le=le)              # type: ignore[arg-type]
+def optional_whole(default: int | None, symbol: str, help: str, *, ge: int, le: int,
+                   empty: str = "all") -> Any:
+    """Declare an integer hyper-parameter that may be left out (None), `empty` in a word."""
+    return Field(default, ge=ge, le=le, description=help,
+                 json_schema_extra={"symbol": symbol, "log": False, "unit": "", "empty": empty})
+
+
+def optional_number(default: float | None, symbol: str, help: str, *, gt: float, le: float,
+                    empty: str) -> Any:
+    """Declare a real hyper-parameter that may be left out (None), `empty` in a word."""
+    return Field(default, gt=gt, le=le, description=help,
+                 json_schema_extra={"symbol": symbol, "log": False, "unit": "", "empty": empty})
 
 
 def text(default: Any, help: str, kind: Literal["widths", "data", "expression"]) -> Any:
@@ -78,6 +87,7 @@ class Parameter:
     high_open: bool = False
     options: tuple[str, ...] = ()
     optional: bool = False             # None is allowed
+    empty: str = "all"                 # … and means that
 
     @property
     def range(self) -> str:
@@ -117,7 +127,8 @@ def parameter(name: str, info: FieldInfo) -> Parameter | None:
         kind, options = "bool", ("true", "false")
     return Parameter(name, kind, info.default, str(extra["symbol"]),   # type: ignore[arg-type]
                      info.description or "", str(extra["unit"]), bool(extra["log"]), low, high,
-                     low_open, high_open, options, optional)
+                     low_open, high_open, options, optional,
+                     str(extra.get("empty", "all")))
 
 
 @cache

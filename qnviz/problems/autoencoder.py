@@ -19,7 +19,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from qnviz.errors import DataError
-from qnviz.fields import choice, number, optional_whole, text
+from qnviz.fields import choice, number, optional_number, optional_whole, text
 from qnviz.problems import data, philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.minibatches import Minibatches
@@ -34,6 +34,8 @@ REFERENCE = 2000                        # training images on which the loss is r
 HELD_OUT = 1000                         # held-out images on which the loss is reported
 CODES = 300                             # … whose codes are kept
 STRIP = 10                              # … whose reconstructions are kept
+
+HIGHEST = 2.0**32                        # value of white
 
 Width = Annotated[int, Field(ge=1, le=WIDEST)]
 
@@ -56,6 +58,7 @@ class Autoencoder(ProblemSpec):
     rare: ClassVar[tuple[str, ...]] = ("tau",)
     most_looks: ClassVar[int | None] = 100
     most_views: ClassVar[int] = 50
+    reads: ClassVar[tuple[str, ...]] = ("white", "along", "height", "turn", "mirror")
 
     name: Literal["autoencoder"] = "autoencoder"
     data: str = text("digits", "The images: digits, curves, mnist, faces, or file:NAME of the data "
@@ -69,6 +72,19 @@ class Autoencoder(ProblemSpec):
         "bce", "Cross-entropy of every pixel, or half the squared error.", r"\ell")
     batch: int | None = optional_whole(256, "b", "Images per step; empty for all of them.", ge=1,
                                        le=100_000)
+    white: float | None = optional_number(
+        None, "", "The value of a file's pixels that is white; empty to take it from their type and "
+        "range.", gt=0, le=HIGHEST, empty="as found")
+    along: Literal["auto", "first", "last"] = choice(
+        "auto", "The axis of a file's array along which one image follows another: first (one per "
+        "row), last (one per column), or found from labels and neighbouring pixels.")
+    height: int | None = optional_whole(
+        None, "", "Pixels from top to bottom of an image that a file has as one row or column; "
+        "empty to find it.", ge=1, le=10_000, empty="as found")
+    turn: Literal["0", "90", "180", "270"] = choice(
+        "0", "Degrees by which a file's images are turned counter-clockwise.")
+    mirror: bool = choice(False, "Whether left and right of a file's images change places, before "
+                          "they are turned.")
     tau: float = number(0.0, r"\tau", "Weight decay: ½τ‖θ‖² is added to the loss.", ge=0, le=1)
 
     @field_validator("widths", mode="before")
@@ -88,6 +104,14 @@ class Autoencoder(ProblemSpec):
             raise ValueError(f"{value!r} is not one of {names}, or 'file:NAME' of a file in the "
                              "data folder")
         return value
+
+    @model_validator(mode="after")
+    def _reads_files_alone(self) -> Autoencoder:
+        chosen = [n for n in self.reads if getattr(self, n) != type(self).model_fields[n].default]
+        if chosen and not data.readable(self.data):
+            raise ValueError(f"{' and '.join(chosen)} {'says' if len(chosen) == 1 else 'say'} how "
+                             f"a file is read, but the images of {self.data} are known")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Autoencoder:
@@ -113,9 +137,26 @@ class Autoencoder(ProblemSpec):
             return self.widths
         if self.data in PUBLISHED:
             return PUBLISHED[self.data]
-        pixels = data.dimension(self.data)
+        pixels = data.dimension(self.data, reading=self.reading)
         return pixels, *((128,) if pixels > 128 else ()), 32, 6, 32, *(
             (128,) if pixels > 128 else ()), pixels
+
+    @property
+    def reading(self) -> data.Reading:
+        """How the file of the images is read."""
+        return data.Reading(self.white, self.along, self.height, int(self.turn), self.mirror)
+
+    def images(self) -> data.Images:
+        """The images.
+
+        Raises:
+            DataError: they are missing, damaged, or somebody has to choose how to read them.
+        """
+        return data.load(self.data, reading=self.reading)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.images().notes
 
     @property
     def code(self) -> int:
@@ -129,7 +170,7 @@ class Autoencoder(ProblemSpec):
 
     @property
     def step_samples(self) -> int:
-        return self.batch or len(data.load(self.data).train)
+        return self.batch or len(self.images().train)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -150,14 +191,14 @@ class ImageAutoencoder(Problem):
     """The net and its images on a device."""
 
     def __init__(self, spec: Autoencoder, dtype: torch.dtype, device: torch.device):
-        images = data.load(spec.data)
+        images = spec.images()
         pixels = images.train.shape[1]
         if spec.shape[0] != pixels:
             raise DataError(f"widths starts with {spec.shape[0]}, but an image of {spec.data} has "
                             f"{pixels} pixels.")
         super().__init__(spec.layers, spec.loss, dtype, device, spec.tau)
         self.spec, self.images = spec, images
-        x, held_out = _tensors(spec.data, spec.content, dtype, device)
+        x, held_out = _tensors(spec.data, spec.reading, spec.content, dtype, device)
         self.draw = Minibatches(x, x, spec.batch, spec.data)
         one = torch.ones(1, 1, dtype=dtype, device=device)
         self.part = Batch(x[None, :REFERENCE], x[None, :REFERENCE], one, full=True)
@@ -216,10 +257,10 @@ class ImageAutoencoder(Problem):
 
 
 @lru_cache(maxsize=4)
-def _tensors(name: str, identity: str, dtype: torch.dtype, device: torch.device) -> tuple[
-        Tensor, Tensor]:
+def _tensors(name: str, reading: data.Reading, identity: str, dtype: torch.dtype,
+             device: torch.device) -> tuple[Tensor, Tensor]:
     """Training and held-out images on a device; entrants, pages and sweeps share them."""
-    images = data.load(name)
+    images = data.load(name, reading=reading)
     with torch.inference_mode(False):                 # the loop asks within it; autograd may too
         return tuple(torch.tensor(x, dtype=dtype, device=device)                 # type: ignore
                      for x in (images.train, images.test))

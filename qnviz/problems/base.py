@@ -323,6 +323,7 @@ class ProblemSpec(Frozen):
     reach: ClassVar[float] = 10.0            # the largest coordinate of a start in the plane
     loss_name: ClassVar[str] = "loss"        # what the reported loss is called
     rare: ClassVar[tuple[str, ...]] = ()     # fields that pages put aside, to keep one row
+    reads: ClassVar[tuple[str, ...]] = ()    # fields that say how a file of data is read
     most_looks: ClassVar[int | None] = None  # iterates looked at in a run; None: every one
     most_views: ClassVar[int] = 0            # of these, how many are viewed
 
@@ -332,6 +333,15 @@ class ProblemSpec(Frozen):
     def deterministic(self) -> bool:
         """Whether every step sees the same function."""
         return True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How its data were read, in sentences, where that had to be decided.
+
+        Raises:
+            DataError: they cannot be read.
+        """
+        return ()
 
     @property
     def window(self) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -18,15 +19,17 @@ from qnviz.words import say
 STEPS_PER_DECADE = (1, 2, 5)
 
 
-def control(q: Parameter, key: str, in_row: bool = False) -> Any:
+def control(q: Parameter, key: str, in_row: bool = False,
+            then: Callable[[], None] | None = None) -> Any:
     """Draw the control of one hyper-parameter and return its value; narrow where it is in a row.
 
-    The value lives in `st.session_state[key]`, which the page has filled from the URL.
+    The value lives in `st.session_state[key]`, which the page has filled from the URL. After a
+    choice of data `then` is called.
     """
     symbol = f"${q.symbol}$ " if q.symbol else ""
     label = f"{symbol}{q.name.replace('_', ' ')}" + (f" ({q.unit})" if q.unit else "")
     help = q.help if q.kind in ("widths", "data", "expression") else (
-        f"{q.help} Allowed: {q.range}. Default: {_shown(q.default)}.")
+        f"{q.help} Allowed: {q.range}. Default: {q.empty if q.default is None else _shown(q.default)}.")
     if q.kind == "choice":
         return held.choice(label, q.options, key=key, help=help,
                            width=130 if in_row else "stretch",
@@ -39,10 +42,13 @@ def control(q: Parameter, key: str, in_row: bool = False) -> Any:
         return held.text(label, key=key, help=help, placeholder="as published", width=210)
     if q.kind == "data":
         return held.choice(label, _known_data(st.session_state[key]), key=key, help=help,
-                           format_func=lambda name: name.removeprefix("file:"), width=150)
+                           format_func=lambda name: name.removeprefix("file:"), width=150,
+                           then=then)
     if q.optional:
-        return held.number(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
-                           help=help, placeholder="all", width=150)
+        kind = int if q.kind == "int" else float
+        return held.number(label, kind(q.low or 0), kind(q.high or 10**6), step=kind(1), key=key,
+                           help=help, placeholder=q.empty, width=150,
+                           format=None if kind is int else "%g")
     if q.kind == "int":
         return held.number(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
                            help=help, width=120 if in_row else "stretch")

@@ -31,7 +31,7 @@ LONG = 2.0                                     # minutes from which a run is ann
 
 
 def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[str, Settings],
-        more: Callable[[str, str], None] | None = None, *, explain: str = "",
+        more: Callable[[Page], None] | None = None, *, explain: str = "",
         above: Callable[[RunSpec | None], None] | None = None,
         after: Callable[[Trace, RunSpec, Settings], None] | None = None,
         event: Callable[[Trace, int, int], int] | None = None,
@@ -43,7 +43,7 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
         default: the state in which it opens without anything in its URL; several, by the name of
             their problem, where the visitor may choose one, the first being where it opens.
         presets: states to jump to, by their names.
-        more: a control of the page's own; gets the keys of its data and of its complaints.
+        more: controls of the page's own, for its data.
         explain: what there is to see, in Markdown, under 120 words.
         above: draws what the page has above everything else; gets the run, if there is one.
         after: draws what the page has below the pictures of a run that is over.

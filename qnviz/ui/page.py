@@ -184,7 +184,7 @@ class Page:
         return self.default.usual(e).get(q.name, q.default)
 
     def controls(self, presets: dict[str, Settings], explain: str,
-                 more: Callable[[str, str], None] | None) -> None:
+                 more: Callable[[Page], None] | None) -> None:
         """Draw all controls."""
         model = PROBLEMS[self.default.problem["name"]]
         with st.container(horizontal=True, vertical_alignment="bottom", key="problem"):
@@ -193,8 +193,8 @@ class Page:
                             format_func=lambda n: n.replace("_", " "))
             aside = [q for q in parameters(model) if q.name in model.rare]
             for q in parameters(model):
-                if q not in aside:
-                    control(q, self.key(q.name), in_row=True)
+                if q not in aside and q.name not in model.reads:
+                    control(q, self.key(q.name), in_row=True, then=self.read_anew)
             if model.plane:
                 for i in (0, 1):
                     held.number(f"start ${model.axes[i]}$", -model.reach, model.reach,
@@ -207,7 +207,7 @@ class Page:
                           "Work counts forward passes of the batch.")
             if more:
                 with st.popover("Your data"), st.container(width=NARROW):
-                    more(self.key("data"), self.key("faults"))
+                    more(self)
             with st.popover("More"), st.container(width=NARROW):
                 for q in aside:
                     control(q, self.key(q.name))
@@ -228,6 +228,13 @@ class Page:
             settings = self.settings()
             for e in st.session_state[self.key("m")]:
                 self._entrant(e, settings.title(e))
+
+    def read_anew(self) -> None:
+        """Other data were chosen: how the ones before were read says nothing about them."""
+        model = PROBLEMS[self.on]
+        for q in parameters(model):
+            if q.name in model.reads:
+                st.session_state[self.key(q.name)] = q.default
 
     def _seed(self) -> None:
         held.number("seed", 0, LIMITS["seed"], step=1, key=self.key("seed"), width=120,

@@ -1,28 +1,59 @@
-"""A visitor's own images: checked, put into the data folder, and chosen."""
+"""A visitor's own images: checked, put into the data folder, chosen, and read as they say."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from qnviz.errors import DataError
-from qnviz.problems.data import folder, save_upload
+from qnviz.fields import parameters
+from qnviz.problems.autoencoder import Autoencoder
+from qnviz.problems.data import folder, readable, save_uploads, strip
+from qnviz.ui.controls import control
+from qnviz.ui.form import plain
+from qnviz.ui.page import Page
+
+KINDS = "IDX, .npz, .npy, .mat, .csv; each may be packed with gzip"
 
 
-def upload(key_of_data: str, complaint: str) -> None:
-    """A place to drop a file; what is wrong with it is kept under `complaint` to be shown."""
-    st.file_uploader("Your images: IDX (gz or not), .npz, .npy or .mat", key="upload",
-                     on_change=_take, args=(key_of_data, complaint), max_upload_size=200,
-                     help="One array (N, height, width) or (N, pixels), values 0 … 1 or 0 … 255.")
+def upload(page: Page) -> None:
+    """A place to drop files; below it how the chosen one is read, and what may be changed."""
+    st.file_uploader(f"Your images: {KINDS}", key="upload", on_change=_take, args=(page,),
+                     max_upload_size=200, accept_multiple_files=True,
+                     help="Arrays (N, height, width) or (N, pixels), or the other way round. Files "
+                          "that make one set, such as images and labels, are dropped together.")
     st.caption(f"MNIST and FACES are read from files in `{folder().name}/` beside the app, or from "
-               "here: drop MNIST's four files one after the other.")
+               "here: drop MNIST's four files at once.")
+    if readable(st.session_state[page.key("data")]):
+        _reading(page)
 
 
-def _take(key_of_data: str, complaint: str) -> None:
-    file = st.session_state["upload"]
-    if file is None:
+def _reading(page: Page) -> None:
+    """A file's images as they are read, in words and to look at, and the choices."""
+    state = st.session_state
+    chosen = {name: state[page.key(name)] for name in ("data", *Autoencoder.reads)}
+    try:
+        images = Autoencoder(**chosen).images()
+    except DataError as error:
+        st.warning(plain(str(error)))
+    else:
+        st.image(strip(images), width="stretch", output_format="PNG",
+                 alt=f"Images of {images.name}, as they are read")
+        for note in images.notes:
+            st.caption(plain(note))
+    for q in parameters(Autoencoder):
+        if q.name in Autoencoder.reads:
+            control(q, page.key(q.name))
+
+
+def _take(page: Page) -> None:
+    state = st.session_state
+    sent = [(file.name, file.getvalue()) for file in state["upload"]]
+    if not sent:
         return
     try:
-        st.session_state[key_of_data] = save_upload(file.name, file.getvalue())
-        st.session_state[complaint] = ()
+        state[page.key("data")] = save_uploads(sent)
     except DataError as error:
-        st.session_state[complaint] = (str(error),)
+        state[page.key("faults")] = (str(error),)
+    else:
+        page.read_anew()
+        state[page.key("faults")] = ()

@@ -1,4 +1,8 @@
-"""Files of arrays, read from bytes that nobody vouches for: IDX, .npy, .npz (.mat: matlab.py).
+"""Files of arrays, read from bytes that nobody vouches for: IDX, .npy, .npz.
+
+Others have files of their own: .mat in matlab.py, text in tables.py. The first bytes say what a
+file is, whatever its name; where they do not, the name's ending does. Any of them may be packed
+with gzip.
 
 A header is believed only if the file has exactly the bytes that it promises, so no array is larger
 than the file it came from, or than what the file was seen to unpack to. Arrays are views of these
@@ -22,51 +26,95 @@ import zlib
 import numpy as np
 
 from qnviz.errors import DataError
-from qnviz.problems.data import files, matlab
+from qnviz.problems.data import files, matlab, tables
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-ENDINGS = re.compile(r"(\.npz|\.npy|\.mat|(?:ubyte|\.idx)(?:\.gz)?)$", re.IGNORECASE)
+ENDINGS = re.compile(r"(\.npz|\.npy|\.mat|[.-]idx|ubyte|\.csv|\.tsv|\.txt)?(\.gz)?$",
+                     re.IGNORECASE)
+GZIP = b"\x1f\x8b"
+MAGIC = {b"PK\3\4": ".npz", b"\x93NUMPY": ".npy", b"MATLAB 5": ".mat", b"\x89HDF": ".mat"}
 PICKLED = "holds pickled Python objects, which are never loaded"
 MOST_ARRAYS = 1000                       # in one .npz
 LONGEST_HEADER = 1000                    # bytes of a .npy's; plain numbers need 118
 NUMBERS = re.compile(r"\|b1|[<>|=]?[iu][1248]|[<>=]?f[248]")     # types of real numbers
+MOST_AXES = 4                            # longer than 1
 END_RECORD = 22                          # bytes of a zip's end record without a comment
 
 
 def known(name: str) -> bool:
     """Whether a file's name ends as those that can be read."""
-    return ENDINGS.search(name) is not None
+    return bool(ENDINGS.search(name)[0])                          # type: ignore[index]
+
+
+def stem(name: str) -> str:
+    """A file's name without its ending."""
+    return ENDINGS.sub("", name, count=1) or name
 
 
 def arrays(name: str, content: bytes) -> dict[str, np.ndarray]:
     """All arrays of numbers in a file, by name; the one of an IDX or .npy file is called "".
 
     Args:
-        name: the file's name, whose ending says what is in it.
+        name: the file's name.
         content: its bytes.
 
     Raises:
-        DataError: unknown ending, damaged, too large, pickled.
+        DataError: unknown, damaged, too large, pickled.
     """
-    ending = ENDINGS.search(name)
-    if not ending:
-        raise DataError(f"{name} has an unknown ending; known are .npz, .npy, .mat, and IDX files "
-                        "(…-ubyte, .idx), which may be packed as .gz.")
     if not content:
         raise DataError(f"{name} is empty.")
     if len(content) > files.UNPACKED:
         raise files.too_large(name)
-    match ending[1].lower():
+    if content[:2] == GZIP:
+        content = gunzip(name, content)
+    match _kind(name, content):
         case ".npz":
             return npz(name, content)
         case ".npy":
             return {"": npy(name, content)}
         case ".mat":
             return matlab.arrays(name, content)
-        case packed if packed.endswith(".gz"):
-            return {"": idx(name, gunzip(name, content))}
+        case ".csv" | ".tsv" | ".txt":
+            return tables.arrays(name, content)
+        case "":
+            raise DataError(f"{name} has an unknown ending; known are .npz, .npy, .mat, .csv, "
+                            ".tsv, .txt, and IDX files (…-ubyte, .idx); each may be packed with "
+                            "gzip.")
         case _:
             return {"": idx(name, content)}
+
+
+def unpacked_idx(name: str, content: bytes) -> np.ndarray:
+    """The array of an IDX file, which may be packed with gzip.
+
+    Raises:
+        DataError: empty, too large, or damaged.
+    """
+    if not content:
+        raise DataError(f"{name} is empty.")
+    return idx(name, gunzip(name, content) if content[:2] == GZIP else content)
+
+
+def _kind(name: str, content: bytes) -> str:
+    """What a file is by its first bytes, or by its ending; "" where neither says."""
+    for start, kind in MAGIC.items():
+        if content.startswith(start):
+            return kind
+    if content[:2] == b"\0\0" and content[2:3] and content[2] in IDX_TYPES:
+        return ".idx"
+    return (ENDINGS.search(name)[1] or "").lower()                # type: ignore[index]
+
+
+def packed(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays as an .npz file: equal arrays make equal bytes, as there is no date in them."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
+        for name, array in sorted(arrays.items()):
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, array, allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy")
+            z.writestr(info, entry.getbuffer(), zipfile.ZIP_DEFLATED)
+    return sink.getvalue()
 
 
 def gunzip(name: str, content: bytes) -> bytes:
@@ -75,8 +123,6 @@ def gunzip(name: str, content: bytes) -> bytes:
     Raises:
         DataError: it is damaged, too large, or has several parts.
     """
-    if content[:2] != b"\x1f\x8b":
-        raise DataError(f"{name} ends in .gz, but is not packed with gzip.")
     out, rest = files.inflate(name, content, 31, files.UNPACKED)
     if rest.strip(b"\0"):
         raise DataError(f"{name} has something behind the end of its packed data; pack it again "
@@ -204,6 +250,6 @@ def _view(name: str, content: bytes, start: int, dtype: np.dtype, shape: tuple[i
     if promised != there:
         raise DataError(f"{name} is {'truncated' if there < promised else 'too long'}: its header "
                         f"says {sizes}, which takes {promised:,} bytes, but {there:,} follow.")
-    if len(shape) > 4:
+    if sum(n > 1 for n in shape) > MOST_AXES or len(shape) > 2 * MOST_AXES:
         raise DataError(f"{name} has {len(shape)} dimensions; images have 3, or 2.")
     return np.frombuffer(content, dtype, offset=start).reshape(shape, order=order)  # type: ignore

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from qnviz.errors import DataError
+from qnviz.problems.data import scale
+from qnviz.problems.data.layout import FEWEST, times
 
-FEWEST = 20                      # images of a set, held-out ones included
 MOST_PIXELS = 250_000_000        # of all images together: 1 GB as float32
-ROUNDING = 1e-6                  # how far a float may be outside [0, 1] and still mean its end
 HELD_OUT = 0.2
 SPLIT_SEED = 0
+GAP, GREY = 2, 128               # between the images of a strip: pixels, brightness
 
 
 @dataclass(frozen=True, eq=False)          # two sets are the same only if they are one object
@@ -31,6 +32,7 @@ class Images:
     train_labels: np.ndarray     # (N,) int16 class, −1 where unknown
     test_labels: np.ndarray      # (M,) int16 class, −1 where unknown
     source: str                  # where the images come from and how they were split
+    notes: tuple[str, ...] = ()  # how they were read, where that had to be decided
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,8 @@ def shuffled(count: int) -> np.ndarray:
 
 
 def assemble(name: str, file: str, parts: Sequence[Part], source: str, *,
-             shape: tuple[int, int] | None = None, divisor: float | None = None) -> Images:
+             shape: tuple[int, int] | None = None, white: float | None = None,
+             notes: tuple[str, ...] = ()) -> Images:
     """Check images, bring them to [0, 1], and hold some out.
 
     Args:
@@ -60,52 +63,65 @@ def assemble(name: str, file: str, parts: Sequence[Part], source: str, *,
         parts: training and held-out images, or all of them: then every fifth is held out, by a
             fixed permutation.
         source: a sentence on where they come from.
-        shape: height and width, where the arrays do not say; else images are taken as square.
-        divisor: the value of white; None for 1 or 255, whichever the largest pixel calls for.
+        shape: height and width, where the arrays do not say.
+        white: the value that becomes 1; None to find it by type and range.
+        notes: what there is to say about how the file was read.
 
     Raises:
+        UndecidedError: what is white is not known.
         DataError: wrong dimensions, too few or too many, NaN, out of range, constant, bad labels.
     """
     flat, shapes = zip(*(_flat(file, p.images, shape) for p in parts), strict=True)
     if len(set(shapes)) > 1:
-        raise DataError(f"{file} has training images of {_times(shapes[0])} pixels, but held-out "
-                        f"ones of {_times(shapes[1])}.")
+        raise DataError(f"{file} has training images of {times(shapes[0])} pixels, but held-out "
+                        f"ones of {times(shapes[1])}.")
     _check_amount(file, flat)
-    white = _white(file, flat, divisor)
+    top = scale.white(file, flat, white)
     labels = [_labels(file, p.labels, len(x)) for p, x in zip(parts, flat, strict=True)]
     if len(flat) == 1:
         order = shuffled(len(flat[0]))
         cut = len(order) - math.ceil(HELD_OUT * len(order))
         chosen = order[:cut], order[cut:]
         flat, labels = [flat[0][i] for i in chosen], [labels[0][i] for i in chosen]
-    train, test = (_unit(x, white) for x in flat)
+    train, test = (_unit(x, top) for x in flat)
     for array in (train, test, *labels):
         array.flags.writeable = False
-    return Images(name, train, test, shapes[0], labels[0], labels[1], source)
+    return Images(name, train, test, shapes[0], labels[0], labels[1], source,
+                  (*notes, scale.said(top, white is not None)) if notes else ())
+
+
+def strip(images: Images, count: int = 16, per_row: int = 8, side: int = 36) -> np.ndarray:
+    """Some training images side by side, as bytes (h, w), to see how they were read.
+
+    Args:
+        images: the set; images from all of it are taken, evenly.
+        count: how many.
+        per_row: of them in a row.
+        side: pixels that the longer side of an image shall have at least.
+    """
+    height, width = images.shape
+    at = np.linspace(0, len(images.train) - 1, min(count, len(images.train))).astype(np.int64)
+    shown = (255 * images.train[at]).round().astype(np.uint8).reshape(-1, height, width)
+    factor = max(1, math.ceil(side / max(height, width)))
+    shown = shown.repeat(factor, 1).repeat(factor, 2)
+    h, w = shown.shape[1] + GAP, shown.shape[2] + GAP
+    rows = math.ceil(len(shown) / per_row)
+    out = np.full((rows * h - GAP, per_row * w - GAP), GREY, np.uint8)
+    for i, image in enumerate(shown):
+        y, x = i // per_row * h, i % per_row * w
+        out[y:y + h - GAP, x:x + w - GAP] = image
+    return out
 
 
 def _flat(file: str, images: np.ndarray, shape: tuple[int, int] | None) -> tuple[
         np.ndarray, tuple[int, int]]:
     """Images (N, D) and the shape of one."""
     if images.ndim == 3:
-        height, width = images.shape[1:]
-        if shape not in (None, (height, width)):
-            raise DataError(f"{file} has images of {_times((height, width))} pixels, but they "
-                            f"should be {_times(shape)}.")
-        return images.reshape(len(images), -1), (height, width)
-    if images.ndim != 2:
-        raise DataError(f"{file} has an array with {images.ndim} dimensions, but images need 3 "
-                        "(number, height, width) or 2 (number, pixels).")
-    pixels = images.shape[1]
-    if shape is None:
-        side = math.isqrt(pixels)
-        if side * side != pixels:
-            raise DataError(f"{file} has images of {pixels:,} pixels, which is no square; say "
-                            "their height and width in an array named shape.")
-        shape = side, side
-    if shape[0] * shape[1] != pixels:
-        raise DataError(f"{file} has images of {pixels:,} pixels, but they should be "
-                        f"{_times(shape)}.")
+        shape = images.shape[1], images.shape[2]
+        return images.reshape(len(images), -1), shape
+    if images.ndim != 2 or shape is None or shape[0] * shape[1] != images.shape[1]:
+        raise DataError(f"{file} has values of {times(images.shape)}, which are not images"
+                        + (f" of {times(shape)} pixels." if shape else "."))
     return images, shape
 
 
@@ -118,26 +134,6 @@ def _check_amount(file: str, flat: Sequence[np.ndarray]) -> None:
     if sum(x.size for x in flat) > MOST_PIXELS:
         raise DataError(f"{file} has {count:,} images of {flat[0].shape[1]:,} pixels; the limit is "
                         f"{MOST_PIXELS:,} pixels in all.")
-
-
-def _white(file: str, flat: Sequence[np.ndarray], divisor: float | None) -> float:
-    """The value that becomes 1; on the way, pixels must be finite, in range, and say something."""
-    with np.errstate(invalid="ignore"):
-        low = np.concatenate([x.min(1) for x in flat]).astype(np.float64)
-        high = np.concatenate([x.max(1) for x in flat]).astype(np.float64)
-    bad = ~(np.isfinite(low) & np.isfinite(high))          # a NaN is both minimum and maximum
-    if bad.any():
-        raise DataError(f"{file} has NaN or infinite pixels in {bad.sum():,} of its {len(bad):,} "
-                        f"images; the first is image {np.flatnonzero(bad)[0]:,}.")
-    lowest, highest = low.min(), high.max()
-    top = divisor or 255.0
-    if lowest < -ROUNDING or highest > top:
-        span = f"{lowest:g} to {highest:g}"
-        allowed = f"0 to {top:g}" + ("" if divisor else ", or 0 to 1")
-        raise DataError(f"{file} has pixels from {span}, but they must lie within {allowed}.")
-    if (low == high).all():
-        raise DataError(f"{file} has nothing but images of one colour each.")
-    return divisor or (255.0 if highest > 1 + ROUNDING else 1.0)
 
 
 def _unit(pixels: np.ndarray, white: float) -> np.ndarray:
@@ -154,14 +150,10 @@ def _labels(file: str, labels: np.ndarray | None, count: int) -> np.ndarray:
         return np.full(count, -1, np.int16)
     if labels.size != count or max(labels.shape, default=0) != count:
         raise DataError(f"{file} has {count:,} images, but its labels are "
-                        f"{_times(labels.shape)}.")
+                        f"{times(labels.shape)}.")
     flat = labels.reshape(-1)
     with np.errstate(invalid="ignore"):                    # NaN compares as false, and is refused
         whole = bool((flat == np.floor(flat)).all()) and flat.min() >= -1 and flat.max() < 2**15
     if not whole:
         raise DataError(f"{file} has labels that are not whole numbers from −1 to 32,767.")
     return flat.astype(np.int16)
-
-
-def _times(shape: Sequence[int]) -> str:
-    return " × ".join(f"{n:,}" for n in shape)

@@ -3,48 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import threading
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from qnviz.errors import DataError
+from qnviz.errors import DataError, UndecidedError
 from qnviz.problems.data import curves, files, formats, sets
 from qnviz.problems.data.images import Images
+from qnviz.problems.data.reading import USUAL, Reading
 from qnviz.problems.data.sets import DIGITS, MNIST, mnist_part
 
 DIMENSIONS = {"digits": 64, "curves": curves.PIXELS, "mnist": 784, "faces": 625}
 FACES = ("faces.mat", "faces.npz", "faces.npy", "olivettifaces.mat", "newfaces_rot_single.mat")
+SMALL_FACES = FACES[:3] + FACES[4:]      # others are offered at their own size as well
 OWN = "file:"
 REMEMBERED = 4                   # sets kept in memory
 CHECKED = 256                    # files whose soundness is remembered
+DEEPEST, MOST_FOLDERS = 4, 200   # of the folders within the data folder that are looked into
 
 Stamp = tuple[tuple[Path, int, int], ...]                # file, time of change, size
 
 _one_at_a_time = threading.Lock()
 
 
-def load(name: str, folder: Path | None = None) -> Images:
+def load(name: str, folder: Path | None = None, reading: Reading = USUAL) -> Images:
     """The images of that name. The last few sets are kept, so many runs share one copy.
 
     Args:
-        name: "digits", "curves", "mnist", "faces", or "file:NAME" for a file in the data folder.
+        name: "digits", "curves", "mnist", "faces", or "file:NAME" for a file in the data folder,
+            or for a folder there with files that are named as MNIST's are.
         folder: the data folder, if it is not the usual one.
+        reading: how faces and files of one's own are to be read.
 
     Raises:
+        UndecidedError: the file may be read in several ways; `reading` has to choose.
         DataError: unknown name, or files that are missing, damaged, or do not hold images.
     """
     where = folder or files.folder()
     with _one_at_a_time:                     # two runs that start together wait for one copy
-        return _loaded(name, where, _stamp(_present(name, where)))
+        return _loaded(name, where, _stamp(_present(name, where)), reading)
 
 
-def dimension(name: str, folder: Path | None = None) -> int:
+def dimension(name: str, folder: Path | None = None, reading: Reading = USUAL) -> int:
     """Pixels per image; only for a file of one's own is anything read.
 
     Raises:
         DataError: as load does.
     """
-    return DIMENSIONS[name] if name in DIMENSIONS else load(name, folder).train.shape[1]
+    if name in DIMENSIONS:
+        return DIMENSIONS[name]
+    return load(name, folder, reading).train.shape[1]
+
+
+def readable(name: str) -> bool:
+    """Whether a person may choose how the images of that name are read."""
+    return name == "faces" or name.startswith(OWN)
 
 
 def identity(name: str, folder: Path | None = None) -> str:
@@ -64,27 +80,63 @@ def identity(name: str, folder: Path | None = None) -> str:
 
 
 def available(folder: Path | None = None) -> list[str]:
-    """Names that can be loaded now: each file of one's own was read once and found sound.
+    """Names that can be loaded now: what is in the data folder was read once and found sound.
 
     Raises:
         DataError: the data folder cannot be read.
     """
     where = folder or files.folder()
-    names = ["digits", "curves", *(n for n in ("mnist", "faces") if _files(n, where))]
+    names = ["digits", "curves", *(n for n in ("mnist", "faces") if _is_sound(n, where))]
     try:
-        there = sorted(p.name for p in where.iterdir()) if where.is_dir() else []
+        there = sorted(where.iterdir()) if where.is_dir() else []
+        own = [p.name for p in there if not mnist_part(p.name) and (
+            formats.known(p.name) and p.name not in SMALL_FACES if not p.is_dir() else
+            MNIST[0] in _parts_within(p) and _is_another(p.name))]
     except OSError as error:
         raise files.unreadable(where, error) from None
-    own = [n for n in there if formats.known(n) and n not in FACES and not mnist_part(n)]
-    return names + [OWN + n for n in own if _is_sound(n, where)]
+    return names + [OWN + n for n in own if _is_sound(OWN + n, where)]
 
 
 def find_mnist_part(part: str, where: Path) -> Path | None:
-    """The file in the data folder, or in its sub-folder mnist, if it is there."""
-    dotted = part.replace("-idx", ".idx")
-    names = [n + packed for n in (part, dotted) for packed in ("", ".gz")]
-    places = (f / n for f in (where, where / "mnist") for n in names)
-    return next(filter(files.exists, places), None)
+    """One of MNIST's files in the data folder, or in a folder within it.
+
+    Folders that are called after another set, such as FashionMNIST, are left out.
+    """
+    return _parts_within(where, apart=_is_another).get(part)
+
+
+def _parts_within(where: Path, apart: Callable[[str], bool] = lambda name: False) -> dict[
+        str, Path]:
+    """Files that are named as MNIST's are, by these names; those in the fewest folders win."""
+    found: dict[str, Path] = {}
+    for folder in _folders(where, apart):
+        for path in sorted(folder.iterdir()):
+            part = mnist_part(path.name)
+            if part and part not in found and files.exists(path):
+                found[part] = path
+    return found
+
+
+def _folders(where: Path, apart: Callable[[str], bool]) -> Iterator[Path]:
+    """A folder and those within it, level by level; links are not followed."""
+    level, seen = [where] if where.is_dir() else [], 0
+    for _ in range(DEEPEST + 1):
+        below: list[Path] = []
+        for folder in level:
+            yield folder
+            with os.scandir(folder) as entries:
+                below += [folder / e.name for e in entries if e.is_dir(follow_symlinks=False)
+                          and not e.name.startswith(".") and not apart(e.name)]
+            seen += 1
+            if seen >= MOST_FOLDERS:
+                return
+        level = sorted(below)
+
+
+def _is_another(folder: str) -> bool:
+    """Whether a folder is called after a set like MNIST: FashionMNIST, k-mnist, emnist."""
+    letters = re.sub("[^a-z]", "", folder.lower())
+    return "mnist" in letters and not letters.startswith("mnist")
 
 
 def _files(name: str, where: Path) -> list[Path]:
@@ -94,12 +146,14 @@ def _files(name: str, where: Path) -> list[Path]:
     if name == "curves":
         return []
     if name == "mnist":
-        parts = [find_mnist_part(p, where) for p in MNIST]
-        return [p for p in parts if p] if parts[0] and parts[2] else []
+        return _whole(_parts_within(where, apart=_is_another))
     if name == "faces":
         return [p for p in (where / n for n in FACES) if files.exists(p)][:1]
     if name.startswith(OWN):
         path = _inside(name.removeprefix(OWN), where)
+        if path.is_dir():
+            parts = _parts_within(path)
+            return [parts[p] for p in MNIST if p in parts] if MNIST[0] in parts else []
         return [path] if files.exists(path) else []
     raise DataError(f"Unknown images {name!r}; known are {', '.join(DIMENSIONS)}, and "
                     f"{OWN}NAME of a file in the data folder.")
@@ -111,19 +165,29 @@ def _present(name: str, where: Path) -> list[Path]:
     if paths or name == "curves":
         return paths
     if name == "mnist":
+        there = _parts_within(where, apart=_is_another)
+        missing = [p for p in (MNIST[0], MNIST[2]) if p not in there]
         raise DataError(
-            f"MNIST is not in the data folder {where.name!r}. It needs {MNIST[0]} and {MNIST[2]} "
-            f"there, and if classes shall be shown {MNIST[1]} and {MNIST[3]}, each with or without "
-            ".gz. Their home, yann.lecun.com/exdb/mnist, often does not answer; "
+            f"MNIST is not {'whole' if there else 'there'}: {' and '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} missing in the data folder {where.name!r}. "
+            f"If classes shall be shown it needs {MNIST[1]} and {MNIST[3]} as well; each may be "
+            "packed with gzip and lie in a folder, such as MNIST/raw. Their home, "
+            "yann.lecun.com/exdb/mnist, often does not answer; "
             "storage.googleapis.com/cvdf-datasets/mnist has the same files. They can also be "
-            "uploaded in the app.")
+            "uploaded in the app, all at once.")
     if name == "faces":
         raise DataError(
             f"The faces are not in the data folder {where.name!r}. They need one of "
-            f"{', '.join(FACES)} there, with images "
-            "of 25 × 25 pixels; www.cs.toronto.edu/~jmartens has the last one. A file can also be "
+            f"{', '.join(FACES)} there, with images of 25 × 25 pixels, or larger squares, which "
+            "are reduced; www.cs.toronto.edu/~jmartens has the last one. A file can also be "
             "uploaded in the app.")
     raise DataError(f"{name.removeprefix(OWN)} is not in the data folder {where.name!r}.")
+
+
+def _whole(parts: dict[str, Path]) -> list[Path]:
+    """MNIST's files in their order, if both files of images are there."""
+    whole = MNIST[0] in parts and MNIST[2] in parts
+    return [parts[p] for p in MNIST if p in parts] if whole else []
 
 
 def _inside(name: str, where: Path) -> Path:
@@ -161,29 +225,39 @@ def _digest(stamp: Stamp) -> str:
 @lru_cache(maxsize=CHECKED)
 def _sound(name: str, where: Path, stamp: Stamp) -> bool:
     try:
-        sets.read_own(name, files.read(stamp[0][0]))
+        _read(name, stamp, USUAL)
+    except UndecidedError:                   # sound, once somebody has chosen
+        return True
     except DataError:
         return False
     return True
 
 
 def _is_sound(name: str, where: Path) -> bool:
-    """Whether a file of the folder holds images; a file that does not is simply not offered."""
+    """Whether there are images of that name; files that hold none are simply not offered."""
     try:
-        paths = _files(OWN + name, where)
+        paths = _files(name, where)
         return bool(paths) and _sound(name, where, _stamp(paths))
     except DataError:
         return False
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _loaded(name: str, where: Path, stamp: Stamp) -> Images:
-    paths = [p for p, _, _ in stamp]
+def _loaded(name: str, where: Path, stamp: Stamp, reading: Reading) -> Images:
     if name == "digits":
         return sets.digits()
     if name == "curves":
         return sets.curves_of(where)
+    return _read(name, stamp, reading)
+
+
+def _read(name: str, stamp: Stamp, reading: Reading) -> Images:
+    """Images from files."""
+    paths = [p for p, _, _ in stamp]
     if name == "mnist":
         return sets.mnist(paths)
-    path, = paths
-    return (sets.read_faces if name == "faces" else sets.read_own)(path.name, files.read(path))
+    own = name.removeprefix(OWN)
+    if name != "faces" and own != paths[0].name:               # a folder
+        return sets.read_folder(own, {mnist_part(p.name) or "": p for p in paths}, reading)
+    read = sets.read_faces if name == "faces" else sets.read_own
+    return read(paths[0].name, files.read(paths[0]), reading)

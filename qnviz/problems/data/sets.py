@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from qnviz.errors import DataError
-from qnviz.problems.data import curves, files, formats
+from qnviz.problems.data import curves, files, formats, layout
+from qnviz.problems.data.choose import Chosen, choose, counterpart, role
 from qnviz.problems.data.images import Images, Part, assemble
+from qnviz.problems.data.layout import squeezed, times
+from qnviz.problems.data.reading import USUAL, Reading, area_means, reduced_shape, turned
 
 DIGITS = files.ROOT / "assets" / "digits.npz"
 MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 SHEARED = 165_600                # images of newfaces_rot_single.mat: 40 people × 4,140
 
-TRAINING = ("train", "x_train", "bdata")                 # ours, Keras', digs3pts_1.mat's names
-TESTING = ("test", "x_test", "bdatatest")
-LABELS = ("labels", "label", "y")
-EACH_LABELS = (("train_labels", "y_train"), ("test_labels", "y_test"))
+FACE = (25, 25)                  # height and width of the published faces
 
 
 def digits() -> Images:
@@ -27,7 +28,7 @@ def digits() -> Images:
     return assemble("digits", DIGITS.name, [Part(found["images"], found["labels"])],
                     "UCI Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998, "
                     "doi 10.24432/C50P49, CC BY 4.0), its 1,797 test images of 8×8 pixels; 360 of "
-                    "them held out by a fixed shuffle.", shape=(8, 8), divisor=16)
+                    "them held out by a fixed shuffle.", shape=(8, 8), white=16)
 
 
 def curves_of(where: Path) -> Images:
@@ -36,7 +37,7 @@ def curves_of(where: Path) -> Images:
     return assemble("curves", "curves", [Part(drawn[:curves.TRAIN]), Part(drawn[curves.TRAIN:])],
                     "Smooth curves through three random points, drawn by qnviz after Hinton and "
                     "Salakhutdinov (Science 313, 2006): 20,000 for training, 10,000 held out.",
-                    shape=(curves.SIDE, curves.SIDE), divisor=255)
+                    shape=(curves.SIDE, curves.SIDE), white=255)
 
 
 def mnist(paths: list[Path]) -> Images:
@@ -54,7 +55,7 @@ def mnist(paths: list[Path]) -> Images:
     parts = [Part(read[images], read.get(labels)) for images, labels in (MNIST[:2], MNIST[2:])]
     return assemble("mnist", "MNIST", parts, "MNIST (Y. LeCun, C. Cortes, C. Burges), split by its "
                     f"files: {len(parts[0].images):,} for training, {len(parts[1].images):,} held "
-                    "out.", shape=(28, 28), divisor=255)
+                    "out.", shape=(28, 28), white=255)
 
 
 def read_mnist_part(name: str, content: bytes) -> np.ndarray:
@@ -63,7 +64,7 @@ def read_mnist_part(name: str, content: bytes) -> np.ndarray:
     Raises:
         DataError: damaged, or of another shape or type.
     """
-    array = formats.arrays(name, content)[""]
+    array = formats.unpacked_idx(name, content)
     labels = "labels" in name
     if array.ndim != (1 if labels else 3):
         what = "labels have 1" if labels else "images have 3"
@@ -83,84 +84,118 @@ def mnist_part(name: str) -> str | None:
     return plain if plain in MNIST else None
 
 
-def read_faces(name: str, content: bytes) -> Images:
-    """Faces of 25×25 pixels, one per row or per column.
+def read_faces(name: str, content: bytes, reading: Reading = USUAL) -> Images:
+    """Faces of 25×25 pixels; larger ones are reduced to that, as the published net has it.
 
     Raises:
-        DataError: the file is damaged, or its images are not of that size.
+        UndecidedError: a person has to say what is white.
+        DataError: the file is damaged, or its images are smaller, or not square.
     """
-    parts, _ = _chosen(name, formats.arrays(name, content))
-    parts = [Part(_upright(p.images), p.labels) for p in parts]
-    split = "every fifth held out by a fixed shuffle"
+    chosen = choose(name, formats.arrays(name, content))
+    known = FACE if any(FACE[0] * FACE[1] in p.images.shape for p in chosen.parts) else None
+    parts, notes = _laid(name, chosen, reading, known)
+    (height, width), split = parts[0].images.shape[1:], "every fifth held out by a fixed shuffle"
+    if height != width or height < FACE[0]:
+        raise DataError(f"{name} has images of {times((height, width))} pixels, but they should be "
+                        f"{times(FACE)}, or larger squares, which are reduced.")
+    if (height, width) != FACE:
+        parts, notes = _reduced(parts, FACE, notes)
     if len(parts) == 2:
         split = "split by the file"
     elif len(x := parts[0].images) == SHEARED:
         parts = [Part(x[:SHEARED // 40 * 25]), Part(x[-SHEARED // 40 * 10:])]
         split = "25 people for training, 10 others held out, as Martens (2010) did"
     return assemble("faces", name, parts, "Olivetti faces of 25×25 pixels [Hinton, Salakhutdinov, "
-                    f"Science 313, 2006], from {name}; {split}.", shape=(25, 25))
+                    f"Science 313, 2006], from {name}; {split}.", white=reading.white, notes=notes)
 
 
-def read_own(name: str, content: bytes) -> Images:
+def read_own(name: str, content: bytes, reading: Reading = USUAL) -> Images:
     """Images from the bytes of anybody's file.
 
     Raises:
-        DataError: it is damaged, or does not hold images as they are described in `_chosen`.
+        UndecidedError: a person has to say what is white.
+        DataError: it is damaged, or does not hold images as `choose` finds them.
     """
-    found = formats.arrays(name, content)
-    parts, shape = _chosen(name, found)
+    return _own(name, choose(name, formats.arrays(name, content)), reading, f"{name} of the data "
+                "folder")
+
+
+def read_folder(name: str, paths: dict[str, Path], reading: Reading = USUAL) -> Images:
+    """Images from a folder with files that are named as MNIST's are.
+
+    Args:
+        name: the folder's name.
+        paths: its files by the names that MNIST's have.
+        reading: what somebody chose.
+
+    Raises:
+        UndecidedError: a person has to say what is white.
+        DataError: a file is damaged, or they do not fit together.
+    """
+    found = {part: formats.arrays(p.name, files.read(p))[""] for part, p in paths.items()}
+    return _own(name, choose(name, found), reading, f"the folder {name} of the data folder")
+
+
+def combined(sent: Sequence[tuple[str, bytes]]) -> dict[str, np.ndarray]:
+    """The arrays of several files that make one set, by names that say what they are.
+
+    Args:
+        sent: names and contents.
+
+    Raises:
+        DataError: one is damaged; labels come without their images; or they are no one set.
+    """
+    by_file = {name: {f"{formats.stem(name)} {inner}".strip(): array
+                      for inner, array in formats.arrays(name, content).items()}
+               for name, content in sent}
+    for name, here in by_file.items():
+        if _images(here):
+            continue
+        parts = {role(n)[0] for n in here}
+        beside = [n for other in by_file.values() for n in _images(other)]
+        if not any(role(n)[0] in parts or "" in parts for n in beside):
+            missing = counterpart(name) or "the file of the images that they belong to"
+            raise DataError(f"{name} holds labels, and {missing} is missing: send both together.")
+    found = {n: array for here in by_file.values() for n, array in here.items()}
+    return choose(", ".join(name for name, _ in sent), found).arrays()
+
+
+def _images(found: dict[str, np.ndarray]) -> list[str]:
+    """Names of arrays that are not labels."""
+    return [n for n, x in found.items() if not role(n)[1] and squeezed(x).ndim >= 2]
+
+
+def _own(name: str, chosen: Chosen, reading: Reading, source: str) -> Images:
+    parts, notes = _laid(name, chosen, reading, chosen.shape)
+    height, width = parts[0].images.shape[1:]
+    if (shape := reduced_shape((height, width))) != (height, width):
+        parts, notes = _reduced(parts, shape, notes)
     split = "every fifth held out by a fixed shuffle" if len(parts) == 1 else "split by the file"
-    return assemble(name, name, parts, f"{name} of the data folder, {split}.", shape=shape)
+    return assemble(name, name, parts, f"{source}, {split}.", white=reading.white, notes=notes)
 
 
-def _upright(images: np.ndarray) -> np.ndarray:
-    """One face per row, if they came one per column."""
-    sideways = images.ndim == 2 and images.shape[1] != 625 and images.shape[0] == 625
-    return images.T if sideways else images
+def _laid(name: str, chosen: Chosen, reading: Reading, shape: tuple[int, int] | None) -> tuple[
+        list[Part], tuple[str, ...]]:
+    """Parts as images (N, H, W), turned as chosen, and what was decided."""
+    arrays = [squeezed(p.images) for p in chosen.parts]
+    counts = [None if p.labels is None else p.labels.size for p in chosen.parts]
+    layouts, said = layout.decide(name, arrays, counts, reading, shape)
+    notes, parts = (said, *chosen.notes), []
+    for part, array, laid in zip(chosen.parts, arrays, layouts, strict=True):
+        labels = part.labels
+        if labels is None and (labels := layout.classes(laid, array)) is not None:
+            notes += (f"The shorter axis that counts gives {labels.max() + 1} classes.",)
+        parts.append(Part(turned(laid.images(array), reading), labels))
+    if reading.turn or reading.mirror:
+        notes += (f"{'Mirrored' if reading.mirror else 'Turned'}"
+                  + (f"{' and turned' if reading.mirror else ''} by {reading.turn}° "
+                     "counter-clockwise" if reading.turn else "") + ", as chosen.",)
+    return parts, notes
 
 
-def _chosen(name: str, found: dict[str, np.ndarray]) -> tuple[
-        list[Part], tuple[int, int] | None]:
-    """Which arrays of a file are images, labels, and their shape.
-
-    Images are arrays named train and test, or the only other array of two dimensions or more, or
-    one of several that is named images. Labels are named labels, or train_labels and test_labels.
-    """
-    found = dict(found)
-    shape = _shape(name, found.pop("shape", None))
-    labels = _take(found, LABELS)
-    each = [_take(found, names) for names in EACH_LABELS]
-    split = [_take(found, names) for names in (TRAINING, TESTING)]
-    if split[0] is not None and split[1] is not None:
-        if labels is not None and labels.size == len(split[0]) + len(split[1]):
-            each = [labels.reshape(-1)[:len(split[0])], labels.reshape(-1)[len(split[0]):]]
-        elif labels is not None:
-            raise DataError(f"{name} has {len(split[0]) + len(split[1]):,} images, but "
-                            f"{labels.size:,} labels.")
-        return [Part(x, y) for x, y in zip(split, each, strict=True) if x is not None], shape
-    rest = {n: x for n, x in found.items() if x.ndim >= 2} | {
-        n: x for n, x in zip(("train", "test"), split, strict=True) if x is not None}
-    if "images" in rest:
-        rest = {"images": rest["images"]}
-    if not rest:
-        lists = labels is not None or any(x.ndim == 1 for x in found.values())
-        raise DataError(f"{name} holds {'labels, not images' if lists else 'no array of images'}.")
-    if len(rest) > 1:
-        raise DataError(f"{name} holds several arrays ({', '.join(sorted(rest)[:6])}); name the "
-                        "images' one images, or two of them train and test.")
-    images, = rest.values()
-    return [Part(images, labels)], shape
-
-
-def _take(found: dict[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray | None:
-    present = [found.pop(n) for n in names if n in found]
-    return present[0] if present else None
-
-
-def _shape(name: str, given: np.ndarray | None) -> tuple[int, int] | None:
-    if given is None:
-        return None
-    values = given.reshape(-1)
-    if len(values) != 2 or not all(1 <= v <= 10_000 and v == int(v) for v in values):
-        raise DataError(f"{name} has a shape that is not a height and a width.")
-    return int(values[0]), int(values[1])
+def _reduced(parts: list[Part], shape: tuple[int, int], notes: tuple[str, ...]) -> tuple[
+        list[Part], tuple[str, ...]]:
+    """The images made smaller, and the sentence that says so."""
+    old = parts[0].images.shape[1:]
+    smaller = [Part(area_means(p.images, shape), p.labels) for p in parts]
+    return smaller, (*notes, f"Reduced from {times(old)} to {times(shape)} pixels by area means.")

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from qnviz.errors import DataError
-from qnviz.problems.data import files
+from qnviz.errors import DataError, UndecidedError
+from qnviz.problems.data import files, formats
 from qnviz.problems.data.images import Images, Part, assemble
 from qnviz.problems.data.library import FACES, OWN, find_mnist_part
-from qnviz.problems.data.sets import mnist_part, read_faces, read_mnist_part, read_own
+from qnviz.problems.data.reading import USUAL, Reading
+from qnviz.problems.data.sets import (
+    combined,
+    mnist_part,
+    read_faces,
+    read_mnist_part,
+    read_own,
+)
 
 LONGEST = 80                             # characters of a name that we choose
 MOST_FILES, ROOM = 200, 2_000_000_000    # of the data folder: files, and bytes of them all
@@ -19,7 +29,7 @@ MOST_FILES, ROOM = 200, 2_000_000_000    # of the data folder: files, and bytes 
 _one_at_a_time = threading.Lock()
 
 
-def read_upload(name: str, content: bytes) -> Images:
+def read_upload(name: str, content: bytes, reading: Reading = USUAL) -> Images:
     """The images in a file that somebody sent; nothing is written.
 
     A file called as one of MNIST's or of the faces must be what it is called.
@@ -27,20 +37,22 @@ def read_upload(name: str, content: bytes) -> Images:
     Args:
         name: the name under which it was sent.
         content: its bytes.
+        reading: what somebody chose.
 
     Raises:
+        UndecidedError: what is white has to be chosen.
         DataError: too large, damaged, or no images.
     """
     name = safe_name(name)
     _check_size(name, content)
     if name in FACES:
-        return read_faces(name, content)
+        return read_faces(name, content, reading)
     if mnist_part(name):
         array = read_mnist_part(name, content)
         if array.ndim != 3:
             raise DataError(f"{name} holds labels, not images.")
-        return assemble(name, name, [Part(array)], f"A part of MNIST, {name}.")
-    return read_own(name, content)
+        return assemble(name, name, [Part(array)], f"A part of MNIST, {name}.", white=255)
+    return read_own(name, content, reading)
 
 
 def save_upload(name: str, content: bytes, folder: Path | None = None) -> str:
@@ -67,7 +79,8 @@ def save_upload(name: str, content: bytes, folder: Path | None = None) -> str:
     if part:
         read_mnist_part(name, content)
     else:
-        read_upload(name, content)
+        with suppress(UndecidedError):                         # asked once the file is there
+            read_upload(name, content)
     with _one_at_a_time:
         if part or name in FACES:
             _put_reserved(name, part, content, where)
@@ -77,6 +90,44 @@ def save_upload(name: str, content: bytes, folder: Path | None = None) -> str:
             name = f"{hashlib.sha256(content).hexdigest()[:8]}-{name}"
         _put(where / name, content)
     return OWN + name
+
+
+def save_uploads(sent: Sequence[tuple[str, bytes]], folder: Path | None = None) -> str:
+    """The same for files that were sent together and make one set; only MNIST's stay apart.
+
+    Others are put into one .npz, as training and held-out images with their labels.
+
+    Args:
+        sent: names and contents.
+        folder: the data folder, if it is not the usual one.
+
+    Returns:
+        The name by which the images are loaded.
+
+    Raises:
+        DataError: as `save_upload` does; or a file that another one needs is missing.
+    """
+    if len(sent) == 1:
+        return save_upload(*sent[0], folder)
+    parts = [mnist_part(safe_name(name)) for name, _ in sent]
+    if all(parts) and len(set(parts)) == len(parts):
+        for name, content in sent:                             # all or none
+            _check_size(safe_name(name), content)
+            read_mnist_part(safe_name(name), content)
+        return [save_upload(name, content, folder) for name, content in sent][-1]
+    named = [(safe_name(name), content) for name, content in sent]
+    for name, content in named:
+        _check_size(name, content)
+    if sum(len(content) for _, content in named) > files.UNPACKED:
+        raise files.too_large(", ".join(name for name, _ in named))
+    one = formats.packed(combined(named))
+    return save_upload(f"{_common(named)}.npz", one, folder)
+
+
+def _common(named: Sequence[tuple[str, bytes]]) -> str:
+    """A name for several files together: what their names begin with, or the first one's."""
+    stems = [formats.stem(name) for name, _ in named]
+    return os.path.commonprefix(stems).rstrip("._-") or stems[0].rstrip("._-")
 
 
 def safe_name(name: str) -> str:
