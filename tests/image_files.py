@@ -8,7 +8,8 @@ import scipy.io
 
 from qnviz.errors import DataError
 from qnviz.problems import data
-from qnviz.problems.data import sets
+from qnviz.problems.data import curves, sets
+from qnviz.problems.data.reading import area_means
 
 N, H, W = 40, 5, 4
 PARTS = sets.MNIST
@@ -39,6 +40,38 @@ def mat(compressed=True, **arrays):
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, arrays, do_compression=compressed)
     return buffer.getvalue()
+
+
+def table(images, header="", labels=None, separator=","):
+    """Images as lines of numbers, labels first."""
+    labels = np.arange(len(images)) % 10 if labels is None else labels
+    rows = np.column_stack([labels, images.reshape(len(images), -1)])
+    lines = [separator.join(f"{v:g}" for v in row) for row in rows]
+    return "\n".join([*([header] if header else []), *lines, ""]).encode()
+
+
+def strokes(count, side=28):
+    """Pictures whose neighbouring pixels resemble each other, none the same as another's."""
+    drawn = curves.draw(count).reshape(-1, 28, 28)
+    return drawn if side == 28 else np.rint(area_means(drawn, (side, side))).astype(np.uint8)
+
+
+def portraits(people=40, each=10, side=64, seed=0):
+    """Upright photographs that are nearly symmetric, those of one person in a row, uint8."""
+    rng = np.random.default_rng(seed)
+    y, x = (np.mgrid[:side, :side] + 0.5) / side - 0.5
+    out = []
+    for _ in range(people):
+        wide, tall, eyes, tone = rng.uniform((0.25, 0.35, 0.06, 0.5), (0.35, 0.45, 0.12, 0.8))
+        for _ in range(each):
+            dx, dy = rng.normal(0, 0.02, 2)
+            u, v = x - dx, y - dy
+            face = tone / (1 + np.exp(40 * ((u / wide) ** 2 + (v / tall) ** 2 - 1))) + 0.2
+            for at in (-eyes, eyes):
+                face -= 0.3 * np.exp(-((u - 1.3 * at) ** 2 + (v + 0.12) ** 2) / 0.002)
+            face -= 0.2 * np.exp(-(u / 0.12) ** 2 - ((v - 0.22) / 0.03) ** 2)
+            out.append(np.clip(face + rng.normal(0, 0.01, face.shape), 0, 1))
+    return np.rint(255 * np.array(out)).astype(np.uint8)
 
 
 def fault(name, content):

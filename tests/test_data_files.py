@@ -12,8 +12,22 @@ import scipy.io
 
 from qnviz.errors import DataError
 from qnviz.problems import data
-from qnviz.problems.data import files, formats, matlab
-from tests.image_files import PARTS, H, N, W, fault, idx, mat, npy, npz, pixels, together, unit
+from qnviz.problems.data import files, formats, matlab, tables
+from tests.image_files import (
+    PARTS,
+    H,
+    N,
+    W,
+    fault,
+    idx,
+    mat,
+    npy,
+    npz,
+    pixels,
+    table,
+    together,
+    unit,
+)
 
 # forms --------------------------------------------------------------------------------------------
 
@@ -26,18 +40,24 @@ FORMS = {
     "h.npy": lambda x: npy(x.astype(">f4")),
     "i.npz": lambda x: npz(x=x.reshape(len(x), -1), shape=np.array([H, W])),
     "j.npz": lambda x: npz(images=x, other=x[:2], text=np.array(["a", "b"])),
-    "k.idx": lambda x: idx(x.astype(">f8"), 0x0E)}
+    "k.idx": lambda x: idx(x.astype(">f8"), 0x0E),
+    "l.csv": lambda x: table(x, "label," + ",".join("abcdefghijklmnopqrst")),
+    "m.gz": lambda x: gzip.compress(npy(x)), "n-idx3-ubyte.gz": idx,
+    "o.npy": lambda x: gzip.compress(idx(x)), "p.npy": lambda x: npy(x[:, None]),
+    "q.npz": lambda x: npz(X=x[..., None]), "r.mat": lambda x: mat(x=x[..., None], u=[[1]])}
+FLAT = {"l.csv"}                         # that say nothing of height and width
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_file_is_read_back(where, name):
     x = pixels()
     (where / name).write_bytes(FORMS[name](x))
-    read = data.load(f"file:{name}")
+    read = data.load(f"file:{name}", reading=data.Reading(height=H if name in FLAT else None))
     assert (read.name, read.shape, read.train.shape) == (name, (H, W), (32, H * W))
     assert together(read) == pytest.approx(unit(x), abs=1e-7)
-    assert data.dimension(f"file:{name}") == H * W
-    assert f"file:{name}" in data.available()
+    if name not in FLAT:
+        assert data.dimension(f"file:{name}") == H * W
+        assert f"file:{name}" in data.available()
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -134,16 +154,17 @@ HDF = (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM").ljust(512, b"\0") + b"\x89
 FAULTS = {
     "nan": ("x.npy", npy(np.where(pixels() < 1, np.nan, pixels() / 255)), "NaN or infinite"),
     "inf": ("x.npy", npy(np.where(pixels() < 1, -np.inf, pixels() / 255)), "NaN or infinite"),
-    "low": ("x.npy", npy(pixels() / 255 - 0.5), "must lie within 0 to 255, or 0 to 1"),
-    "high": ("x.npy", npy(pixels() * 2.0), "must lie within"),
+    "low": ("x.npy", npy(pixels() / 255 - 0.5), "none may be negative"),
+    "high": ("x.npy", npy(pixels() * 2.0), "does not say which value is white. Choose white"),
     "few": ("x.npy", npy(pixels(19)), "has 19 images, but at least 20"),
     "none": ("x.npy", npy(pixels(0)), "empty"),
     "no bytes": ("x.npy", b"", "empty"),
     "constant": ("x.npy", npy(np.full((30, 4), 7, np.uint8)), "one colour"),
     "no square": ("x.npy", npy(pixels().reshape(N, -1)), "20 pixels, which is no square"),
     "1-D": ("x.npy", npy(np.arange(30)), "labels, not images"),
-    "4-D": ("x.npy", npy(pixels()[..., None]), "4 dimensions"),
-    "5-D": ("x.npy", npy(pixels()[..., None, None]), "5 dimensions"),
+    "colour": ("x.npy", npy(pixels()[..., None].repeat(3, -1)), "colour images; make them grey"),
+    "5-D": ("x.npy", npy(pixels().reshape(5, 2, 2, 5, 8)), "5 dimensions"),
+    "ones": ("x.npy", npy(pixels().reshape(40, *[1] * 8, 20)), "10 dimensions"),
     "text": ("x.npy", npy(np.array(["a"] * 30)), "not real numbers"),
     "complex": ("x.npy", npy(pixels() * 1j), "not real numbers"),
     "complex mat": ("x.mat", mat(x=pixels()[0] * 1j), "complex"),
@@ -178,14 +199,19 @@ FAULTS = {
     "short mat": ("x.mat", mat(False, x=pixels())[:-20], "damaged or truncated"),
     "short packed mat": ("x.mat", mat(True, x=pixels())[:-20], "damaged or truncated"),
     "no mat": ("x.mat", b"MATLAB" * 40, "not a MATLAB file"),
-    "no gz": ("x-idx3-ubyte.gz", idx(pixels()), "not packed with gzip"),
     "short gz": ("x-idx3-ubyte.gz", gzip.compress(idx(pixels()))[:-12], "end too early"),
     "flipped gz": ("x-idx3-ubyte.gz", gzip.compress(idx(pixels()))[:-8] + b"\0" * 8, "cannot be"),
     "two gz": ("x-idx3-ubyte.gz", gzip.compress(idx(pixels())) * 2, "behind the end"),
     "png": ("x.png", b"\x89PNG", "unknown ending"),
     "plain gz": ("x.gz", gzip.compress(b"hello"), "unknown ending"),
+    "words": ("x.csv", b"a;b\n1;2\nthree;4\n", "lines 2 to 3 hold a word"),
+    "ragged": ("x.csv", b"1,2,3\n4,5\n", "not of 3 columns"),
+    "header": ("x.csv", b"a,b,c\n", "without a line of numbers"),
+    "binary csv": ("x.csv", bytes(range(256)) * 9, "not a table of numbers"),
+    "nan csv": ("x.csv", b"\n".join([b"1,2,3,nan"] * 30), "NaN or infinite"),
+    "nested gz": ("x.gz", gzip.compress(gzip.compress(npy(pixels()))), "unknown ending"),
     "flat faces": ("faces.npy", npy(pixels(40, 24, 24).reshape(40, -1)),
-                   "576 pixels, but they should be 25 × 25"),
+                   "24 × 24 pixels, but they should be 25 × 25"),
     "small faces": ("faces.npy", npy(pixels(40, 24, 24)), "24 × 24"),
     "mnist's labels": (PARTS[1], idx(np.arange(60, dtype=np.uint8)), "labels, not images"),
 }
@@ -204,7 +230,7 @@ def test_a_fault_is_told_by_the_name_and_place_of_the_image():
 
 
 @pytest.mark.parametrize("name", ["a.npy", "j.npz", "a-idx3-ubyte.gz", "a.idx", "b.mat", "d.mat",
-                                  "c.mat"])
+                                  "c.mat", "l.csv", "m.gz"])
 def test_no_damage_makes_anything_but_a_sentence(name, monkeypatch):
     """Flipped, lost and inserted bytes: the images are sound, or the error is ours."""
     monkeypatch.setattr(files, "UNPACKED", 1_000_000)
@@ -242,6 +268,8 @@ def peak(name, content, words):
 
 
 @pytest.mark.parametrize(("name", "pack"), [
+    ("x.csv", lambda x: gzip.compress(b"0," * (x.size // 2) + b"0", 1)),
+    ("x.jpg", lambda x: gzip.compress(idx(x), 1)),
     ("x-idx3-ubyte.gz", lambda x: gzip.compress(idx(x), 1)),
     ("x.npz", lambda x: npz(x=x)),
     ("x.mat", lambda x: mat(True, x=x))])
@@ -267,3 +295,18 @@ def test_many_arrays_in_one_mat_file_share_one_limit(monkeypatch):
     monkeypatch.setattr(files, "UNPACKED", 1_000_000)
     content = mat(True, **{f"x{i}": np.zeros((300, 1000), np.uint8) for i in range(4)})
     assert "which is the limit" in fault("x.mat", content)
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"1,2,3,4\n" + b"0," * 2_000_000 + b"0\n", "a line is far longer than its first one"),
+    (b"0," * 3_000_000 + b"0\n", "a first line of 6 MB, which is no image's"),
+    (b"0," * 150_000 + b"0\n", "150,001 columns; the limit is 100,000"),
+    (b"1,2\n" + b"\n" * 3_000_000, "more than 1,000,000 numbers")],
+    ids=["line", "first", "columns", "empty"])
+def test_a_table_that_would_fill_the_memory_is_refused(content, words, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_VALUES", 1_000_000)
+    tracemalloc.start()
+    assert words in fault("x.csv", content)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 4 * len(content)

@@ -73,8 +73,8 @@ class Autoencoder(ProblemSpec):
     batch: int | None = optional_whole(256, "b", "Images per step; empty for all of them.", ge=1,
                                        le=100_000)
     white: float | None = optional_number(
-        None, "", "The value of a file's pixels that is white; empty to take it from their type and "
-        "range.", gt=0, le=HIGHEST, empty="as found")
+        None, "", "The value of a file's pixels that is white; empty to take it from their type "
+        "and range.", gt=0, le=HIGHEST, empty="as found")
     along: Literal["auto", "first", "last"] = choice(
         "auto", "The axis of a file's array along which one image follows another: first (one per "
         "row), last (one per column), or found from labels and neighbouring pixels.")

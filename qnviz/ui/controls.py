@@ -28,8 +28,9 @@ def control(q: Parameter, key: str, in_row: bool = False,
     """
     symbol = f"${q.symbol}$ " if q.symbol else ""
     label = f"{symbol}{q.name.replace('_', ' ')}" + (f" ({q.unit})" if q.unit else "")
+    usual = q.empty if q.default is None else _shown(q.default)
     help = q.help if q.kind in ("widths", "data", "expression") else (
-        f"{q.help} Allowed: {q.range}. Default: {q.empty if q.default is None else _shown(q.default)}.")
+        f"{q.help} Allowed: {q.range}. Default: {usual}.")
     if q.kind == "choice":
         return held.choice(label, q.options, key=key, help=help,
                            width=130 if in_row else "stretch",

@@ -12,7 +12,8 @@ roughness of a reading is the larger one, of both directions, of
     mean (x_{i+1} − x_i)² over neighbours / mean (x_i − x_j)² over pairs i, j of an image
 
 about 1 for pixels in a wrong order, and 0.05 to 0.6 for pictures. A reading other than the usual
-one must be smoother by MARGIN. All of this is ours.
+one must be smoother by MARGIN. Pictures of 8×8 pixels are so rough that (n, k, D) may not be seen
+in them: a height that is chosen tells. All of this is ours.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ LOOKED_IN = 20_000_000           # pixels of them together, at most
 SMOOTH = 0.8                     # roughness below which a picture is seen
 MARGIN = 0.75                    # … of the usual reading's that another must not exceed
 LONGEST_SIDE = 2.0               # of an image of unknown shape, as a multiple of the other side
+LONGEST_USUAL = 4.0              # … of one whose shape is taken without being smoother
 SIDES = (8, 16, 20, 25, 28, 32, 48, 64, 96, 128)          # usual ones of square images
 MOST_CLASSES = 100               # that an axis may count
-LEANING = 0.3                    # by which the mirror symmetry of photographs must differ
+LEANING = 3.0                    # by which photographs must be less symmetric left to right
 BRIGHT = 0.15                    # … whose median pixel has this share of the brightest
 COLOURS = 3
 HUGE = 1e100                     # what is measured on values beyond is only that they are
@@ -174,11 +176,11 @@ def _candidates(arrays: Sequence[np.ndarray], reading: Reading,
                 continue
             sizes, = own
             plain = not flat or dimensions == 2
-            if not flat:
+            if not flat and reading.height in (None, sizes[0]):
                 yield Layout(first, flat, (sizes[0], sizes[1]), plain)
             for each in _shapes(sizes[0], reading.height, shape) if flat else ():
                 known = each[0] == each[1] or reading.height is not None or shape is not None
-                yield Layout(first, flat, each, plain and known)
+                yield Layout(first, flat, each, reading.height is not None or plain and known)
 
 
 def _shapes(pixels: int, height: int | None, shape: tuple[int, int] | None) -> list[
@@ -216,11 +218,13 @@ def _smoothest(fitting: Sequence[Layout]) -> tuple[Layout | None, str]:
         return plain[0], "the only way in which they fit"
     best = min(fitting, key=lambda c: c.rough, default=None)
     if best is not None and best.rough < SMOOTH:
-        if plain and best.rough > MARGIN * plain[0].rough:
-            best = plain[0]
+        usual = next((c for c in plain if max(c.shape) <= LONGEST_USUAL * min(c.shape)), best)
+        if best.rough > MARGIN * usual.rough:
+            best = usual
         others = [c.rough for c in fitting if c is not best]
-        rival = f" (roughness {best.rough:.2f}, otherwise {min(others):.2f})" if others else ""
-        return best, f"as neighbouring pixels then resemble each other{rival}"
+        rival = f"; read otherwise, by {min(others):.2f}" if others else ""
+        return best, ("as neighbouring pixels then resemble each other (they differ by "
+                      f"{best.rough:.2f} of what any two do{rival})")
     known = [c for c in plain if c.shape[0] == c.shape[1] and c.shape[0] in SIDES]
     if len(known) == 1:
         return known[0], "a usual size; neighbouring pixels do not tell"
@@ -253,11 +257,8 @@ def _lies(c: Layout, array: np.ndarray) -> bool:
     if np.median(x) < BRIGHT * x.max():                    # ink on paper has no such rule
         return False
     mean = x.mean(0) - x.mean()
-    square = (mean**2).sum()
-    if not square > 0:
-        return False
-    across, down = ((mean * flipped).sum() / square for flipped in (mean[:, ::-1], mean[::-1]))
-    return bool(down > LEANING and down - across > LEANING)
+    across, down = (((mean - flipped) ** 2).sum() for flipped in (mean[:, ::-1], mean[::-1]))
+    return bool(0 < LEANING * down < across and down < (mean**2).sum())
 
 
 def _place(c: Layout, shape: Sequence[int]) -> str:

@@ -40,10 +40,11 @@ def arrays(name: str, content: bytes) -> dict[str, np.ndarray]:
         raise DataError(f"{name} has a first line of {files.size(start)}, which is no image's.")
     first = content[:start].decode("utf-8", "replace").strip()
     separator = next((s for s in (",", ";", "\t") if s in first), None)
+    columns = first.count(separator) + 1 if separator else len(first.split())
+    if columns > MOST_COLUMNS:
+        raise DataError(f"{name} has {columns:,} columns; the limit is {MOST_COLUMNS:,}.")
     cells = [c.strip().strip("\"'") for c in first.split(separator)]
     header = not all(map(_number, cells))
-    if len(cells) > MOST_COLUMNS:
-        raise DataError(f"{name} has {len(cells):,} columns; the limit is {MOST_COLUMNS:,}.")
     if (content.count(b"\n") + 1) * len(cells) > MOST_VALUES:
         raise DataError(f"{name} would hold more than {MOST_VALUES:,} numbers, which is the limit.")
     stream = io.BytesIO(content)

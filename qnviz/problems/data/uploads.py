@@ -127,7 +127,8 @@ def save_uploads(sent: Sequence[tuple[str, bytes]], folder: Path | None = None) 
 def _common(named: Sequence[tuple[str, bytes]]) -> str:
     """A name for several files together: what their names begin with, or the first one's."""
     stems = [formats.stem(name) for name, _ in named]
-    return os.path.commonprefix(stems).rstrip("._-") or stems[0].rstrip("._-")
+    words = re.sub(r"[^._-]*$", "", os.path.commonprefix(stems))           # whole ones
+    return words.strip("._-") or stems[0].strip("._-")
 
 
 def safe_name(name: str) -> str:
