@@ -212,7 +212,7 @@ def test_half_a_file_is_never_left_behind(where, monkeypatch):
 
 def test_too_much_is_refused(saved, monkeypatch):
     monkeypatch.setattr(images, "MOST_PIXELS", 799)
-    with pytest.raises(DataError, match="40 images of 20 pixels; the limit is 799"):
+    with pytest.raises(DataError, match="800 pixels in all; the limit is 799"):
         data.load("file:x.npy")
     monkeypatch.setattr(files, "UNPACKED", 900)
     with pytest.raises(DataError, match="limit"):

@@ -6,6 +6,7 @@ on every scale, must come back as they are.
 
 import gzip
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -452,6 +453,21 @@ def test_folders_are_not_followed_out_of_the_data_folder(where, tmp_path_factory
     for name, array in mnist_parts().items():
         (outside / name).write_bytes(idx(array))
     (where / "MNIST").symlink_to(outside)
+    assert data.available() == ["digits", "curves"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_hides_no_other(where):
+    (where / "closed").mkdir(mode=0)
+    (where / "x.npy").write_bytes(npy(STROKES[:60]))
+    assert "file:x.npy" in data.available()
+
+
+def test_only_some_folders_are_looked_into(where):
+    deep = where.joinpath(*"abcdef")
+    deep.mkdir(parents=True)
+    for name, array in mnist_parts().items():
+        (deep / name).write_bytes(idx(array))
     assert data.available() == ["digits", "curves"]
 
 

@@ -225,7 +225,8 @@ def _try(model: type[Frozen], chosen: dict[str, Any], name: str, raw: Any, key: 
 
 
 def _run_field(s: Settings, name: str, key: str, raw: str, notes: list[str]) -> Settings:
-    probe = {"problem": s.problem, "methods": [{"name": next(iter(METHODS))}], name: raw}
+    probe = {"problem": {"name": next(iter(PROBLEMS))},            # whose data are always there
+             "methods": [{"name": next(iter(METHODS))}], name: raw}
     try:
         value = getattr(RunSpec.model_validate(probe), name)
     except ValidationError as error:

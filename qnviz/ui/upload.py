@@ -40,14 +40,18 @@ def _reading(page: Page) -> None:
                  alt=f"Images of {images.name}, as they are read")
         for note in images.notes:
             st.caption(plain(note))
-    for q in parameters(Autoencoder):
-        if q.name in Autoencoder.reads:
-            control(q, page.key(q.name))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for q in parameters(Autoencoder):
+            if q.name in Autoencoder.reads:
+                control(q, page.key(q.name), in_row=True)
 
 
 def _take(page: Page) -> None:
+    """Files that were dropped at once make one set; those of before stay in the list."""
     state = st.session_state
-    sent = [(file.name, file.getvalue()) for file in state["upload"]]
+    known = state.get("upload/known", ())
+    state["upload/known"] = [file.file_id for file in state["upload"]]
+    sent = [(f.name, f.getvalue()) for f in state["upload"] if f.file_id not in known]
     if not sent:
         return
     try:

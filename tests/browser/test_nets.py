@@ -150,3 +150,33 @@ def test_the_hessians_spectrum_is_drawn_when_asked_for(app_url: str, page: Any) 
     page.get_by_text("of 96,").wait_for(timeout=30_000)
     page.locator("[data-testid=stPlotlyChart] .plot-container").wait_for(timeout=30_000)
     assert page.errors == []
+
+
+@pytest.mark.xdist_group("own")
+def test_files_that_were_dropped_together_are_read_as_their_owner_says(
+        own: tuple[str, Path], page: Any, tmp_path: Path) -> None:
+    opened(page, f"{own[0]}/autoencoder?m=adam&steps=5&batch=16")
+    train, test = tmp_path / "X_train.npy", tmp_path / "X_test.npy"
+    x = np.random.default_rng(0).integers(0, 49, (90, 6, 6)).astype(np.uint8)
+    np.save(train, x[:60])
+    np.save(test, x[60:])
+    page.get_by_role("button", name="Your data").click()
+    page.set_input_files("[data-testid=stFileUploader] input", [train, test])
+    page.locator(".stAlert", has_text="which value is white").first.wait_for(timeout=20_000)
+    assert query(page)["data"] == "file:X.npz"
+    white = page.get_by_label("white", exact=True)
+    white.fill("48")
+    white.press("Enter")
+    strip = page.get_by_alt_text("Images of X.npz, as they are read")
+    strip.wait_for(timeout=20_000)
+    assert query(page)["white"] == "48"
+    assert page.get_by_text("48 is white, as chosen").count() == 1
+    page.wait_for_selector(READY)
+    assert page.locator(".stAlert").count() == 0
+    page.get_by_role("combobox", name="data").click()          # what was chosen was for that file
+    page.get_by_role("option", name="digits", exact=True).click()
+    strip.wait_for(state="detached", timeout=20_000)
+    page.wait_for_selector(READY)
+    assert "white" not in query(page)
+    assert page.locator(".stAlert").count() == 0
+    assert page.errors == []

@@ -30,7 +30,7 @@ from qnviz.problems.data.reading import Reading
 FEWEST = 20                      # images of a set, held-out ones included
 SMALLEST = 4                     # pixels of an image
 LOOKED_AT = 200                  # images whose roughness is measured
-LOOKED_IN = 20_000_000           # pixels of them together, at most
+LOOKED_IN = 5_000_000            # pixels of them together, at most
 SMOOTH = 0.8                     # roughness below which a picture is seen
 MARGIN = 0.75                    # … of the usual reading's that another must not exceed
 LONGEST_SIDE = 2.0               # of an image of unknown shape, as a multiple of the other side
@@ -234,7 +234,7 @@ def _smoothest(fitting: Sequence[Layout]) -> tuple[Layout | None, str]:
 def _some(c: Layout, array: np.ndarray) -> np.ndarray:
     """Some of an array's images (n, H, W), spread evenly, as finite floats."""
     images = c.images(array)
-    most = max(2, min(LOOKED_AT, LOOKED_IN // images[0].size))
+    most = max(1, min(LOOKED_AT, LOOKED_IN // images[0].size))
     at = np.linspace(0, len(images) - 1, min(most, len(images))).astype(np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         x = images[at].astype(np.float64)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from qnviz.errors import DataError
-from qnviz.problems.data import curves, files, formats, layout
+from qnviz.problems.data import curves, files, formats, images, layout
 from qnviz.problems.data.choose import Chosen, choose, counterpart, role
 from qnviz.problems.data.images import Images, Part, assemble
 from qnviz.problems.data.layout import squeezed, times
@@ -44,18 +44,27 @@ def mnist(paths: list[Path]) -> Images:
     """MNIST from two or four of its files.
 
     Raises:
+        DataError: as `mnist_parts` does.
+    """
+    parts = mnist_parts(paths)
+    return assemble("mnist", "MNIST", parts, "MNIST (Y. LeCun, C. Cortes, C. Burges), split by its "
+                    f"files: {len(parts[0].images):,} for training, {len(parts[1].images):,} held "
+                    "out.", shape=(28, 28), white=255)
+
+
+def mnist_parts(paths: list[Path]) -> list[Part]:
+    """Training and held-out images of MNIST with their labels.
+
+    Raises:
         DataError: a file is damaged, of another shape, or labels and images differ in number.
     """
     found = {mnist_part(p.name): p for p in paths}
     read = {part: read_mnist_part(p.name, files.read(p)) for part, p in found.items()}
-    for images, labels in (MNIST[:2], MNIST[2:]):
-        if labels in read and len(read[labels]) != len(read[images]):
-            raise DataError(f"{found[images].name} has {len(read[images]):,} images, but "
-                            f"{found[labels].name} has {len(read[labels]):,} labels.")
-    parts = [Part(read[images], read.get(labels)) for images, labels in (MNIST[:2], MNIST[2:])]
-    return assemble("mnist", "MNIST", parts, "MNIST (Y. LeCun, C. Cortes, C. Burges), split by its "
-                    f"files: {len(parts[0].images):,} for training, {len(parts[1].images):,} held "
-                    "out.", shape=(28, 28), white=255)
+    for x, y in (MNIST[:2], MNIST[2:]):
+        if y in read and len(read[y]) != len(read[x]):
+            raise DataError(f"{found[x].name} has {len(read[x]):,} images, but {found[y].name} has "
+                            f"{len(read[y]):,} labels.")
+    return [Part(read[x], read.get(y)) for x, y in (MNIST[:2], MNIST[2:])]
 
 
 def read_mnist_part(name: str, content: bytes) -> np.ndarray:
@@ -178,6 +187,8 @@ def _laid(name: str, chosen: Chosen, reading: Reading, shape: tuple[int, int] | 
         list[Part], tuple[str, ...]]:
     """Parts as images (N, H, W), turned as chosen, and what was decided."""
     arrays = [squeezed(p.images) for p in chosen.parts]
+    if (total := sum(x.size for x in arrays)) > images.MOST_PIXELS:
+        raise DataError(f"{name} has {total:,} pixels in all; the limit is {images.MOST_PIXELS:,}.")
     counts = [None if p.labels is None else p.labels.size for p in chosen.parts]
     layouts, said = layout.decide(name, arrays, counts, reading, shape)
     notes, parts = (said, *chosen.notes), []
