@@ -9,6 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qnviz.errors import DataError
 from qnviz.problems import data
@@ -254,6 +256,21 @@ def test_no_damage_makes_anything_but_a_sentence(name, monkeypatch):
             assert np.isfinite(read.train).all()
             assert 0 <= read.train.min() <= read.train.max() <= 1
     assert told > 20
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["x.csv", "x.txt", "x.gz", "x.mat", "x", "a-idx3-ubyte.gz"]),
+       st.one_of(st.binary(max_size=400), st.text("0123456789.,;-+e \t\r\n\"'#nainf", max_size=400)
+                 .map(str.encode)), st.booleans())
+def test_no_bytes_bring_anything_but_images_or_a_sentence(name, content, packed):
+    content = gzip.compress(content) if packed else content
+    said, found = ".", None
+    try:
+        found = data.read_upload(name, content)
+    except DataError as error:
+        said = str(error)
+    assert said.endswith(".")
+    assert found is None or np.isfinite(found.train).all()
 
 
 # bombs --------------------------------------------------------------------------------------------

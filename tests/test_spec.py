@@ -109,6 +109,11 @@ def test_what_is_no_object_is_refused(data):
         parse(data)
 
 
+def with_a_file(model, q):
+    """What a field needs beside it that says how a file is read."""
+    return {"data": "file:x.npz"} if q.name in getattr(model, "reads", ()) else {}
+
+
 NUMBERS = [(name, model, q) for name, model in (METHODS | PROBLEMS).items()
            for q in parameters(model) if q.kind in ("float", "int")]
 
@@ -119,6 +124,7 @@ def test_the_declared_range_is_the_enforced_one(model, q):
     step = 1 if q.kind == "int" else 1e-9
     # the linear net's batch must not exceed its samples either: take as many as there can be
     most = {"samples": 100_000} if q.name == "batch" and "samples" in model.model_fields else {}
+    most |= with_a_file(model, q)
 
     def accepted(value):
         try:
@@ -148,7 +154,8 @@ CHOICES = [(name, model, q) for name, model in (METHODS | PROBLEMS).items()
                          ids=[f"{n}.{q.name}" for n, _, q in CHOICES])
 def test_every_option_of_a_choice_is_accepted(model, q):
     assert q.default in q.options
-    assert [getattr(model(**{q.name: o}), q.name) for o in q.options] == list(q.options)
+    rest = with_a_file(model, q)
+    assert [getattr(model(**rest | {q.name: o}), q.name) for o in q.options] == list(q.options)
     assert all(o in q.range for o in q.options)
 
 
