@@ -6,6 +6,7 @@ on every scale, must come back as they are.
 
 import gzip
 import itertools
+import json
 import os
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from qnviz.__main__ import main
 from qnviz.errors import DataError, UndecidedError
 from qnviz.problems import data
 from qnviz.problems.autoencoder import Autoencoder
@@ -21,6 +23,8 @@ from qnviz.problems.data import choose, formats, images, layout, scale, sets, up
 from qnviz.problems.data.reading import area_means, reduced_shape
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
+from qnviz.ui.defaults import IMAGES
+from qnviz.ui.settings import read_query, write_query
 from tests.image_files import (
     PARTS,
     check_mnist,
@@ -559,6 +563,36 @@ def test_a_run_is_a_function_of_its_choices(odd):
         keys.add(changed.key())
         assert not np.array_equal(run(changed)["adam"]["loss"], first["adam"]["loss"])
     assert len(keys) == 5
+
+
+def test_the_command_line_says_how_a_file_was_read(odd, tmp_path, capsys):
+    asked = {"problem": {"name": "autoencoder", "data": "file:odd.npy", "batch": 8, **CHOICES},
+             "methods": [{"name": "adam"}], "steps": 2}
+    (tmp_path / "spec.json").write_text(json.dumps(asked))
+    assert main(["run", str(tmp_path / "spec.json"), "--out", str(tmp_path / "out.npz")]) == 0
+    said = capsys.readouterr().out
+    assert "64 × 64 values are 64 images of 8 × 8 pixels, one per column: as chosen." in said
+    assert "Mirrored and turned by 90° counter-clockwise, as chosen." in said
+    assert "48 is white, as chosen" in said
+    del asked["problem"]["white"]
+    (tmp_path / "spec.json").write_text(json.dumps(asked))
+    assert main(["run", str(tmp_path / "spec.json"), "--out", str(tmp_path / "out.npz")]) != 0
+    assert "Choose white" in capsys.readouterr().err
+
+
+def test_an_address_with_choices_brings_them_back(odd):
+    query = {"data": "file:odd.npy", "white": "48", "along": "last", "turn": "90", "mirror": "True",
+             "batch": "8"}
+    found = read_query(query, IMAGES)
+    assert found.faults == ()
+    assert write_query(found, IMAGES) == query
+    assert found.spec().problem.reading == data.Reading(48.0, "last", None, 90, True)
+    undecided = read_query({"data": "file:odd.npy", "steps": "5", "batch": "8"}, IMAGES)
+    with pytest.raises(UndecidedError):
+        undecided.spec()
+    refused = read_query({"white": "16"}, IMAGES)
+    assert "white says how a file is read" in refused.faults[0]
+    assert refused.problem_spec() == IMAGES.problem_spec()
 
 
 @pytest.mark.parametrize("name", ["digits", "curves", "mnist"])
