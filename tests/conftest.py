@@ -1,6 +1,7 @@
 """Shared settings of all tests: one thread, and the warnings that are not ours."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import torch
 
 from qnviz.runs.background import Jobs
+from qnviz.runs.sweeping import Sweeping
 from tests.helpers import facts, not_here
 from tests.image_files import idx, mnist_parts
+from tests.leaks import nothing_left
 
 # What generated cases have found is kept outside the tree, as pytest's own cache is.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY",
@@ -20,6 +23,24 @@ def pytest_configure(config):
     # torch 2.13 (2026-10) warns about its own torch.jit.script when torch.func.jvp is first used
     config.addinivalue_line("filterwarnings",
                             "ignore:`torch.jit.script`:DeprecationWarning")
+
+
+# What the app's pages share, and a server keeps: nobody leaves a page that streamlit.testing ran.
+SHARED = ("qnviz.runs.background", "JOBS"), ("qnviz.runs.sweeping", "SWEEPS"), (
+    "qnviz.runs.scoreboard_job", "BOARDS"), ("qnviz.runs.workers", "_SWITCH")
+
+
+def _close_shared():
+    for module, name in SHARED:
+        if module in sys.modules:
+            getattr(sys.modules[module], name).close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left():
+    """Jobs, threads, processes and servers of a test end with it."""
+    with nothing_left(close=_close_shared):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +64,21 @@ def jobs():
     """A registry whose jobs are stopped after the test."""
     registry = Jobs()
     yield registry
-    for job in list(registry._jobs.values()):
-        job.stop()
-        job.over.wait(20)
+    registry.close()
+
+
+@pytest.fixture
+def queued():
+    """Makes queues of sweeps that are closed after the test."""
+    made = []
+
+    def make(**options):
+        made.append(Sweeping(**options))
+        return made[-1]
+
+    yield make
+    for sweeps in made:
+        sweeps.close()
 
 
 @pytest.fixture(scope="session")

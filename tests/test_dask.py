@@ -16,7 +16,7 @@ from qnviz.runs import work_dask, workers
 from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.runs.sweeping import Sweeping, sweep
+from qnviz.runs.sweeping import sweep
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("dask")
@@ -141,7 +141,7 @@ def when(fraction, act):
     return progress
 
 
-def test_two_workers_give_the_numbers_of_this_machine(shared, local):
+def test_two_workers_give_the_numbers_of_this_machine(shared, local, queued):
     pool = workers.pool()
     assert (pool.size, pool.note) == (2, None)
     assert pool.words == f"on 2 workers of the Dask cluster at {shared.address}"
@@ -149,7 +149,7 @@ def test_two_workers_give_the_numbers_of_this_machine(shared, local):
         f.result() for f in [pool.submit(slow, 0.3) for _ in range(4)]}
     assert found == {p.pid for p in shared.workers}
     assert_equal(sweep(SPEC), local)
-    job = Sweeping().watch("me", SPEC)
+    job = queued().watch("me", SPEC)
     assert job.over.wait(100)
     assert_equal(job.look().result, local)
 

@@ -21,7 +21,6 @@ from qnviz.methods.registry import METHODS
 from qnviz.problems.data import curves, files
 from qnviz.problems.data.uploads import save_upload
 from qnviz.runs import background, scoreboard_board, work_tile
-from qnviz.runs.background import Jobs
 from qnviz.runs.loop import run
 from qnviz.runs.scoreboard_board import Board
 from qnviz.runs.sweep import compute, tiles
@@ -282,12 +281,12 @@ def test_a_run_of_64_in_a_sweep_that_turns_nan_is_counted_and_touches_no_other(p
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."), MemoryError(),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")], ids=lambda e: type(
         e).__name__)
-def test_a_lab_whose_run_does_not_fit_says_so(error, monkeypatch):
+def test_a_lab_whose_run_does_not_fit_says_so(error, jobs, monkeypatch):
     def step(*args):
         raise error
 
     monkeypatch.setattr(METHODS["adam"], "step", step)
-    job = Jobs().watch("me", spec("adam"))
+    job = jobs.watch("me", spec("adam"))
     assert job.over.wait(20)
     assert isinstance(job.error, DeviceError)
     assert str(job.error).startswith("The memory of cpu does not hold this run: 5 runs of 1 method")

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
@@ -325,23 +324,20 @@ def test_equal_requests_share_a_job_and_cells_are_kept(here, shipped):
 
 
 def test_viewers_of_one_request_watch_one_job_and_it_ends_with_the_last(monkeypatch, shipped):
-    gate, jobs = threading.Event(), BoardJobs()
+    jobs = BoardJobs()
 
-    def slow(function, *args):
+    def endless(function, *args):
         future = Future()
         future.set_running_or_notify_cancel()
-        threading.Thread(target=lambda: (gate.wait(10), future.set_result(function(*args))),
-                         daemon=True).start()
         return future
 
-    monkeypatch.setattr(scoreboard_job, "pool", lambda: SimpleNamespace(size=1, submit=slow))
+    monkeypatch.setattr(scoreboard_job, "pool", lambda: SimpleNamespace(size=1, submit=endless))
     one, two = (jobs.watch(v, ASKED, shipped) for v in "ab")
     assert one is two
     jobs.leave("a", one)
     assert not one.over.wait(0.5)
     jobs.leave("b", one)
     assert one.over.wait(5)
-    gate.set()
     assert one.fraction < 1
 
 

@@ -17,6 +17,7 @@ from qnviz.errors import DataError, QnvizError, WorkerError
 from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import parse_sweep
+from tests.processes import alive, children, command
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = {"problem": {"name": "rosenbrock", "noise": 1.0}, "methods": [{"name": "kbfgs"}],
@@ -288,10 +289,8 @@ def process(*args):
                             env={**os.environ, "PYTHONUTF8": "1", "QNVIZ_WORKERS": "2"})
 
 
-def children(pid):
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], check=False,
-                           capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "popen_loky" in line]
+def workers_of(pid):
+    return [child for child in children(pid) if "popen_loky" in command(child)]
 
 
 def until(condition, seconds=60.0):
@@ -314,7 +313,7 @@ def under_way(running):
 def test_an_interrupted_process_keeps_what_it_has_and_leaves_nobody_behind(wanted, out, how):
     running = process(wanted(LONG), "--out", out)
     under_way(running)
-    workers = children(running.pid)
+    workers = workers_of(running.pid)
     assert workers
     running.send_signal(how)
     text, err = running.communicate(timeout=60)
@@ -324,7 +323,7 @@ def test_an_interrupted_process_keeps_what_it_has_and_leaves_nobody_behind(wante
     assert text == ""
     found = SweepResult.load(out)
     assert 0 < found.fraction < 1
-    until(lambda: not [w for w in workers if Path(f"/proc/{w}").exists()])
+    until(lambda: not any(map(alive, workers)))
 
 
 def test_a_killed_worker_changes_no_number(wanted, tmp_path):
@@ -332,7 +331,7 @@ def test_a_killed_worker_changes_no_number(wanted, tmp_path):
     killed = tmp_path / "killed.npz"
     running = process(wanted(content), "--out", killed)
     under_way(running)
-    os.kill(children(running.pid)[0], signal.SIGKILL)
+    os.kill(workers_of(running.pid)[0], signal.SIGKILL)
     _, err = running.communicate(timeout=200)
     assert running.returncode == 0, err
     assert "A worker process was killed; its tasks are computed again." in err

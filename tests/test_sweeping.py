@@ -13,7 +13,7 @@ from qnviz.runs import sweeping, work_job, work_tile, workers
 from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.runs.sweeping import Sweeping, sweep
+from qnviz.runs.sweeping import sweep
 from qnviz.runs.work_store import Store
 from qnviz.runs.workers import Here, LocalPool
 
@@ -84,12 +84,9 @@ def stage(monkeypatch):
 
 
 @pytest.fixture
-def sweeps(stage):
-    """A queue of sweeps on the stage; nothing is left of it after the test."""
-    made = Sweeping()
-    yield made
-    for job in list(made._jobs.values()):
-        job.stop()
+def sweeps(stage, queued):
+    """A queue of sweeps on the stage."""
+    return queued()
 
 
 @pytest.fixture
@@ -239,7 +236,7 @@ def test_a_device_that_holds_not_even_one_run_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_tiles_for_a_gpu_stay_in_this_process(monkeypatch, stage, device):
+def test_tiles_for_a_gpu_stay_in_this_process(monkeypatch, sweeps, stage, device):
     """With a device that only pretends to be a GPU."""
     here, seen = Here(), []
     monkeypatch.setattr(workers, "HERE", here)
@@ -252,8 +249,9 @@ def test_tiles_for_a_gpu_stay_in_this_process(monkeypatch, stage, device):
     monkeypatch.setattr(sweeping, "work", work)
     spec = grid()
     assert_equal(sweep(spec), plain(spec))
-    job = Sweeping().watch("me", grid(steps=4))
+    job = sweeps.watch("me", grid(steps=4))
     assert job.over.wait(20)
+    here.close()
     assert_equal(job.look().result, plain(grid(steps=4)))
     assert {d for d, _ in seen} == {device}
     assert len({t for _, t in seen}) == 1
@@ -327,10 +325,10 @@ def test_an_error_reaches_whoever_waits_and_is_not_tried_again_for_them(stage, s
     assert sweeps.watch("you", grid()) is not job
 
 
-def test_wrong_settings_are_the_jobs_error(monkeypatch):
+def test_wrong_settings_are_the_jobs_error(monkeypatch, queued):
     monkeypatch.setenv("QNVIZ_WORKERS", "zero")
     monkeypatch.setattr(workers, "_SWITCH", workers._Switch())
-    job = Sweeping().watch("me", grid())
+    job = queued().watch("me", grid())
     assert job.over.wait(10)
     assert "QNVIZ_WORKERS" in str(job.error)
 
@@ -472,8 +470,8 @@ def slow_as_said(spec, tile, halt):
 
 
 def test_others_wait_with_their_place_and_a_viewers_second_sweep_after_all_first_ones(
-        stage, monkeypatch):
-    sweeps = Sweeping(active=2)
+        stage, queued):
+    sweeps = queued(active=2)
     a = [sweeps.watch("a", grid(steps=n), slot=str(n)) for n in range(1, 5)]
     until(lambda: [j.look().place for j in a] == [0, 0, 1, 2])
     b = sweeps.watch("b", grid(steps=9))
@@ -488,10 +486,10 @@ def test_others_wait_with_their_place_and_a_viewers_second_sweep_after_all_first
         assert job.look().result.complete
 
 
-def test_a_sweep_that_has_computed_for_long_makes_room(stage, monkeypatch):
+def test_a_sweep_that_has_computed_for_long_makes_room(stage, queued, monkeypatch):
     monkeypatch.setattr(work_job, "QUANTUM", 4.0)
     monkeypatch.setattr(sweeping, "work", slow_as_said)
-    sweeps = Sweeping(active=1)
+    sweeps = queued(active=1)
     heavy = sweeps.watch("a", grid(seeds=40))
     light = sweeps.watch("b", grid(steps=4))
     until(lambda: light.look().place == 1)
@@ -513,8 +511,8 @@ def test_few_tiles_are_in_flight(stage, sweeps):
         job.stop()
 
 
-def test_real_workers_serve_many_viewers(local):
-    sweeps = Sweeping()
+def test_real_workers_serve_many_viewers(local, queued):
+    sweeps = queued()
     jobs = [sweeps.watch(f"viewer {n}", grid(steps=n)) for n in range(1, 8)]
     for n, job in enumerate(jobs, 1):
         assert job.over.wait(60)
@@ -522,8 +520,7 @@ def test_real_workers_serve_many_viewers(local):
         assert_equal(job.look().result, plain(grid(steps=n)))
 
 
-def test_the_queue_survives_a_fault_of_its_own(stage, monkeypatch):
-    sweeps = Sweeping()
+def test_the_queue_survives_a_fault_of_its_own(stage, sweeps, monkeypatch):
     monkeypatch.setattr(sweeps, "_rank", lambda: 1 / 0)
     job = sweeps.watch("me", grid())
     assert job.over.wait(10)

@@ -13,6 +13,7 @@ import pytest
 from qnviz.errors import DataError, WorkerError
 from qnviz.runs import workers
 from qnviz.runs.workers import Here, LocalPool
+from tests.processes import alive
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,14 +69,9 @@ def sleep(seconds):
 def gone(pid, seconds=20.0):
     """Whether a process ends within some time."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
+    while (there := alive(pid)) and time.monotonic() < end:
         time.sleep(0.05)
-    return False
+    return not there
 
 
 # --- how many -------------------------------------------------------------------------------------

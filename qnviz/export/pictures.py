@@ -86,6 +86,7 @@ class Renderer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._one: asyncio.Lock | None = None
         self._browser: Any = None
         self._end: asyncio.TimerHandle | None = None
@@ -104,26 +105,32 @@ class Renderer:
         path = browser_path()
         if path is None:
             raise ExportError(NO_BROWSER)
-        task = asyncio.run_coroutine_threadsafe(self._render(path, figure, form, place),
-                                                self._running())
+        with self._lock:
+            task = asyncio.run_coroutine_threadsafe(self._render(path, figure, form, place),
+                                                    self._running())
         return task.result()
 
     def close(self) -> None:
-        """End the browser, if there is one."""
+        """End the browser and its thread, if there are any, after what was asked for before."""
         with self._lock:
-            loop = self._loop
-        if loop is not None:
+            if (loop := self._loop) is None or self._thread is None:
+                return
             asyncio.run_coroutine_threadsafe(self._closed(), loop).result(PATIENCE)
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(PATIENCE)
+            loop.close()
+            self._loop = self._thread = self._one = self._end = None
+            atexit.unregister(self.close)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         """A loop in a thread of its own: Streamlit's and a notebook's are not ours to block."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, daemon=True,
-                                 name="qnviz-pictures").start()
-                atexit.register(self.close)
-            return self._loop
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, daemon=True,
+                                            name="qnviz-pictures")
+            self._thread.start()
+            atexit.register(self.close)
+        return self._loop
 
     async def _render(self, path: str, figure: Mapping[str, Any], form: str,
                       place: Size) -> bytes:

@@ -101,6 +101,10 @@ class Job:
         """End before the next pass; what was computed stays in `trace`."""
         self._stop.set()
 
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
     # --- in the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -234,6 +238,16 @@ class Jobs:
             self._parted = {v: j for v, j in self._parted.items() if j.viewers[v]()}
             self._clear()
             return len(self._jobs)
+
+    def close(self) -> None:
+        """Stop all jobs, wait for their ends, and forget them."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+            self._jobs, self._watched, self._parted = {}, {}, {}
+        for job in jobs:
+            job.stop()
+        for job in jobs:
+            job.join()
 
     def _clear(self) -> None:
         """Forget jobs that are over and that nobody watches."""

@@ -55,7 +55,8 @@ class BoardJob:
         self.viewers: dict[str, Callable[[], bool]] = {}
         self._stop = threading.Event()
         self._seen = self._met = time.monotonic()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def look(self) -> Board:
         """What there is so far; also says that somebody is watching."""
@@ -72,6 +73,10 @@ class BoardJob:
     def stop(self) -> None:
         """Hand out no more cells."""
         self._stop.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended; cells under way at the pool go on there."""
+        self._thread.join()
 
     def _run(self) -> None:
         q = self.request
@@ -126,6 +131,15 @@ class BoardJobs:
             job.viewers = {v: here for v, here in job.viewers.items() if v != viewer}
             if not job.viewers:
                 job.stop()
+
+    def close(self) -> None:
+        """Stop all jobs and wait for their ends; cells that are done are kept."""
+        with self._lock:
+            jobs, self._jobs = list(self._jobs.values()), {}
+        for job in jobs:
+            job.stop()
+        for job in jobs:
+            job.join()
 
 
 BOARDS = BoardJobs()

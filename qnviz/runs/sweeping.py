@@ -62,7 +62,7 @@ class Sweeping:
         self._turns: dict[str, float] = {}             # viewer → seconds of computing it had
         self._flying = {True: 0, False: 0}             # in this process, and at the workers
         self._landed: list[tuple[_Flight, Future]] = []
-        self._changed = False
+        self._changed = self._closing = False
         self._thread: threading.Thread | None = None
 
     # --- for viewers ------------------------------------------------------------------------------
@@ -110,6 +110,16 @@ class Sweeping:
         with self._wake:
             self._forget()
             return len(self._watched)
+
+    def close(self) -> None:
+        """End all sweeps, and the thread; who asks for a sweep afterwards starts it anew."""
+        with self._wake:
+            for job in list(self._jobs.values()):
+                self._end(job)
+            thread, self._closing = self._thread, self._thread is not None
+            self._wake.notify_all()
+        if thread is not None:
+            thread.join()
 
     def keep(self, result: SweepResult) -> None:
         """Put a finished result, such as a shipped one, where viewers find it."""
@@ -168,17 +178,20 @@ class Sweeping:
         except Exception as error:             # no viewer may wait for ever
             LOG.exception("The queue of sweeps failed")
             with self._wake:
-                self._thread = None
+                self._thread, self._closing = None, False
                 for job in list(self._jobs.values()):
                     self._end(job, error)
 
     def _wait(self) -> bool:
-        """Wait until something is to be done; False when nothing was for long."""
+        """Wait until something is to be done; False when nothing was for long, or when closed."""
         with self._wake:
-            if not self._changed:
+            if not self._changed and not self._closing:
                 self._wake.wait(TICK if self._jobs else LINGER)
-            if not self._changed and not self._jobs and not sum(self._flying.values()):
-                self._thread = None
+            idle = not self._changed and not self._jobs and not sum(self._flying.values())
+            if idle or self._closing:
+                self._thread, self._closing = None, False
+                if self._jobs:                 # asked for while the queue was closed
+                    self._stir()
                 return False
             self._changed = False
             return True

@@ -190,10 +190,21 @@ def _connect(where: str) -> Any:
     except ImportError:
         raise WorkerError("QNVIZ_DASK_SCHEDULER is set, but dask is not installed: "
                           "pip install -r requirements-dask.txt.") from None
+
+    class Joined(Client):
+        """A client that ends its thread where it reaches no scheduler; Dask's leaves it behind."""
+
+        def start(self, **options: Any) -> None:
+            try:
+                super().start(**options)
+            except BaseException:
+                self._loop_runner.stop()
+                raise
+
     # a lost connection is told in a sentence, not in a traceback of the client's attempts
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        return Client(where, timeout=PATIENCE, set_as_default=False)
+        return Joined(where, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise WorkerError(f"The Dask scheduler at {where} cannot be reached.") from error
 

@@ -281,10 +281,11 @@ class _Switch:
     """The local pool, and the cluster in its place while there is one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._local: LocalPool | None = None
         self._cluster: DaskPool | None = None
         self._tried: float | None = None               # when the cluster was last sought
+        self._seeking: threading.Thread | None = None
 
     def pool(self) -> Pool:
         """See `pool` below."""
@@ -299,9 +300,11 @@ class _Switch:
             if self._tried is None:
                 self._tried = time.monotonic()
                 self._seek(where)
-            elif time.monotonic() - self._tried > AGAIN:
+            elif time.monotonic() - self._tried > AGAIN and not (
+                    self._seeking and self._seeking.is_alive()):
                 self._tried = time.monotonic()         # nobody waits for a second attempt
-                threading.Thread(target=self._seek, args=(where,), daemon=True).start()
+                self._seeking = threading.Thread(target=self._seek, args=(where,), daemon=True)
+                self._seeking.start()
             return self._cluster if self._cluster and self._cluster.alive else self._local
 
     def close(self) -> None:
@@ -316,10 +319,16 @@ class _Switch:
         local = self._local
         assert local is not None
         try:
-            self._cluster = DaskPool(where, lambda why, tasks: _move(local, why, tasks))
-            local.note = None
+            found = DaskPool(where, lambda why, tasks: _move(local, why, tasks))
         except WorkerError as error:
             _move(local, f"{error} {ELSEWHERE}", [])
+            return
+        with self._lock:
+            wanted = self._local is local              # not closed meanwhile
+            if wanted:
+                self._cluster, local.note = found, None
+        if not wanted:
+            found.close()
 
 
 def _move(local: LocalPool, why: str, tasks: list[Task]) -> None:
