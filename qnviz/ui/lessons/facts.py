@@ -7,8 +7,10 @@
 | e.gradient | length of the gradient at the end |
 | e.end | converged, diverged, or budget where all steps were used |
 | e.lr, e.lam, … | a hyper-parameter |
-| e.damped, e.updates, e.skipped | updates damped, made, left out, of all layers |
-| e.products, e.negative | products Hv; steps that negative curvature ended |
+| e.damped, e.updates, e.skipped | updates damped, all, left out, of all layers |
+| e.powell, e.second | updates in which the first, the second step of damping acted |
+| e.negative | pairs with sᵀy < 0; systems that negative curvature ended |
+| e.products | products Hv |
 | e.column@20 | a recorded number at step 20, e.g. e.loss@20, e.rho@3, e.theta2@100 |
 | e.column.min, max, mean, first, last, count | of a recorded number over all steps and layers |
 | problem.size, square, blocks, factors, layers | parameters P; P²; numbers of full and of \
@@ -28,6 +30,7 @@ from qnviz.ui.settings import Settings, base
 
 OVER = {"min": np.nanmin, "max": np.nanmax, "mean": np.nanmean, "first": lambda a: a.flat[0],
         "last": lambda a: a.flat[-1], "count": lambda a: np.count_nonzero(~np.isnan(a))}
+PAIRS = ("damped", "updates", "powell", "second", "skipped", "negative")
 SIZES = ("size", "square", "blocks", "factors", "layers")
 
 
@@ -72,10 +75,11 @@ def _of_entrant(trace: Trace, settings: Settings, e: str, label: str, what: str)
         if q.name == what:
             value = settings.value(e, q)
             return float(value) if isinstance(value, int | float) else str(value)
-    if what in ("damped", "updates", "skipped") and "theta1" in c:
-        one, two = c["theta1"][:stop, 0], c["theta2"][:stop, 0]
-        return float({"damped": ((one < 1) | (two < 1)).sum(), "updates": one.size,
-                      "skipped": c["skipped"][:stop, 0].astype(bool).sum()}[what])
+    if what in PAIRS and "theta1" in c:
+        one, two = c["theta1"][:stop, 0] < 1, c["theta2"][:stop, 0] < 1
+        return float({"damped": (one | two).sum(), "updates": one.size, "powell": one.sum(),
+                      "second": two.sum(), "skipped": c["skipped"][:stop, 0].astype(bool).sum(),
+                      "negative": (c["ratio1_before"][:stop, 0] < 0).sum()}[what])
     if what in ("products", "negative") and "krylov_reason" in c:
         return float(c["krylov_iterations"][:stop, 0].sum() if what == "products" else
                      (c["krylov_reason"][:stop, 0] == Reason.NEGATIVE_CURVATURE).sum())
@@ -91,6 +95,8 @@ def _column(c: dict[str, np.ndarray], stop: int, what: str) -> float | None:
     if name in STATE_COLUMNS:
         rows, a = looks(c), c[name]
         a = a[:len(rows)] if name.startswith("path") else a[:len(rows), 0]
+    elif name in ("work", "seconds"):
+        rows, a = np.arange(stop + 1), c[name][:stop + 1, 0]
     elif is_event(name):                       # row k led to iterate k + 1
         rows, a = np.arange(1, stop + 1), c[name][:stop, 0]
     else:
