@@ -73,7 +73,8 @@ class KBFGS(Factored):
     idea: ClassVar[str] = (
         "Per layer, curvature is a Kronecker product of two small matrices: one for the inputs, "
         "one for the outputs. BFGS learns the output factor from how gradients change between "
-        "two points. Double damping bends pairs that would make it explode or turn indefinite.")
+        "two points. Double damping bends pairs that would make its eigenvalues explode or vanish, "
+        "and those with sᵀy ≤ 0, which could only be skipped.")
     equations: ClassVar[str] = (
         r"W \leftarrow W - \alpha\, H_g M H_a,\qquad (\tilde s,\tilde y) = "
         r"\mathrm{DD}(s_g, y_g; H_g),\qquad H_g \leftarrow (I-\rho\tilde s\tilde y^\top)\,H_g\,"

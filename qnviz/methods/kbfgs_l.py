@@ -33,9 +33,9 @@ class KBFGSL(KBFGS):
 
     title: ClassVar[str] = "K-BFGS(L)"
     idea: ClassVar[str] = (
-        "K-BFGS with a short memory: instead of a matrix per layer it keeps the last p pairs. "
-        "The inverse they define is applied by a few matrix products. What p pairs ago was "
-        "learned is forgotten, which helps when curvature changes quickly.")
+        "K-BFGS with a short memory: for the outputs of a layer it keeps the last p pairs in place "
+        "of a matrix. The inverse they define is applied by a few matrix products. What was "
+        "learned from older pairs is forgotten.")
     equations: ClassVar[str] = (
         r"H_g v = v + [S\,Y]\begin{bmatrix}R^{-\top}(D+Y^\top Y)R^{-1} & -R^{-\top}\\"
         r"-R^{-1} & 0\end{bmatrix}[S\,Y]^\top v,\qquad R = \mathrm{triu}(S^\top Y),\;"

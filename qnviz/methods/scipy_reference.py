@@ -126,7 +126,8 @@ class SciPyBFGS(SciPyReference):
 
     title: ClassVar[str] = "SciPy BFGS"
     idea: ClassVar[str] = ("SciPy's BFGS, on our function and gradient. It should walk nearly as "
-                           "our BFGS does. Where they part, line searches differ.")
+                           "our BFGS does. Where they part, line searches and the first scaling of H "
+                           "differ.")
     equations: ClassVar[str] = r"d = -Hg"
     fails: ClassVar[str] = ("It ends by SciPy's own test, no gradient entry above 1e−5: where the "
                             "valley is flat, that is short of the minimum. Ours goes on.")

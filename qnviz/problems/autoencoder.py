@@ -46,8 +46,8 @@ class Autoencoder(ProblemSpec):
     title: ClassVar[str] = "Autoencoder"
     summary: ClassVar[str] = ("A net that squeezes an image through a few units, its code, and "
                               "draws it again. Deep ones are a standard test of second-order "
-                              "methods: gradients through the narrow middle differ by orders of "
-                              "magnitude from layer to layer.")
+                              "methods: curvature differs by orders of magnitude from direction "
+                              "to direction.")
     reference: ClassVar[str] = ("G. E. Hinton, R. R. Salakhutdinov, Reducing the Dimensionality of "
                                 "Data with Neural Networks, Science 313, 2006; shapes as in "
                                 "arXiv 2006.08877.")

@@ -1,5 +1,6 @@
-"""The one loop: batches, steps, stopping, recording. Every picture and number starts here.
+"""The loop of the labs: batches, steps, stopping, recording every step of a run.
 
+Maps and the scoreboard have another one over the same methods, which keeps totals (`tally.py`).
 Entrants take turns chunk by chunk, so a race grows everywhere at once. Within a chunk nothing is
 read back from the device; at its end the instruments look at all its iterates in one batched call,
 so looking costs one pass per chunk, not one per step, and is not charged to the method.

@@ -44,12 +44,12 @@ DERIVATION = r"""
 |---|---|---|---|
 | forward | $(f(\theta + hv) - f)/h$ | $\tfrac h2 f''$ | $\varepsilon f / h$ |
 | central | $(f(\theta + hv) - f(\theta - hv))/2h$ | $\tfrac{h^2}6 f'''$ | $\varepsilon f / 2h$ |
-| complex | $\mathrm{Im}\, f(\theta + ihv)/h$ | $\tfrac{h^2}6 f'''$ | $\varepsilon f'$ |
-| dual | pairs $(a, a')$ | 0 | $\varepsilon f'$ |
+| complex | $\mathrm{Im}\, f(\theta + ihv)/h$ | $\tfrac{h^2}6 f'''$ | $\varepsilon f'/2$ |
+| dual | pairs $(a, a')$ | 0 | $\varepsilon f'/2$ |
 
-The first two have their best $h$ where both are equal, near $\varepsilon^{1/2}$ and
-$\varepsilon^{1/3}$. With $\nabla f$ in place of $f$ the same gives $Hv$. For the complex step every
-operation must be holomorphic along the real axis: no conjugation, and
+The first two have their best $h$ where truncation and rounding balance, near $\varepsilon^{1/2}$
+and $\varepsilon^{1/3}$. With $\nabla f$ in place of $f$ the same gives $Hv$. For the complex step
+every operation must be holomorphic along the real axis: no conjugation, and
 $\mathrm{relu}(z) = z\,[\mathrm{Re}\, z > 0]$.
 """
 CODE = {

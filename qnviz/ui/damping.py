@@ -45,8 +45,10 @@ LABS = {
     "autoencoder": Settings(IMAGES.problem, IMAGES_DAMPINGS, stop_loss=0.0, tuned=IMAGES.tuned)}
 PRESETS = {
     "Rosenbrock, ε ~ U[0, 1]: one bad pair is enough": LABS["rosenbrock"],
-    "Rosenbrock, ε ~ U[0, 3]: damping at every other step": Settings(
+    "Rosenbrock, ε ~ U[0, 3]: one run is an anecdote": Settings(
         LAB.problem | {"noise": 3.0}, THREE_DAMPINGS, tuned=LAB.tuned),
+    "Rosenbrock without noise: damping at every other step": Settings(
+        LAB.problem | {"noise": 0.0}, THREE_DAMPINGS, tuned=LAB.tuned),
     "Autoencoder: six layers, six matrices": LABS["autoencoder"],
     "Linear net: flat directions": LABS["linear_net"]}
 EXPLAIN = r"""

@@ -128,8 +128,8 @@ def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -
                     key="details/spectrum/chart")
     st.caption(f"Of the loss on {s.samples} samples. " + (
         "All eigenvalues." if s.exact else "With more than 2,000 parameters, a density by "
-        "stochastic Lanczos quadrature: extremes are exact to several digits, what lies near 0 is "
-        "not resolved."))
+        "stochastic Lanczos quadrature: extremes are found first, what lies near 0 is not "
+        "resolved."))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Trace: lambda t: t.key})

@@ -39,9 +39,10 @@ best of a column: fewest failures, then the least mean.
 **Rosenbrock** starts at (−0.25, −0.25) + N(0, 0.1²), 10,000 steps at most. The **linear net** has
 two starts on each data set, 3,000 steps at most.
 
-**Tuned** are SGD's α, μ, Adam's α, β₁, β₂ and K-BFGS's α, β, λ, on other seeds, for each problem,
-all from one grid: α from {say(GRID['lr'][0])} to {GRID['lr'][-1]:g} in 1-2-5 steps; memories μ, β
-and β₁ in {', '.join(f'{v:g}' for v in GRID['momentum'])}; β₂ in
+**Tuned** are SGD's and Nesterov's α, μ, Adam's α, β₁, β₂ (in one row α alone), RMSprop's α, β and
+K-BFGS's α, β, λ, on other seeds, for each problem, all from one grid: α from
+{say(GRID['lr'][0])} to {GRID['lr'][-1]:g} in 1-2-5 steps; μ, β₁ and K-BFGS's β in
+{', '.join(f'{v:g}' for v in GRID['momentum'])}; β₂ and RMSprop's β in
 {', '.join(f'{v:g}' for v in GRID['beta2'])}; λ in {', '.join(f'{v:g}' for v in GRID['lam'])}.
 Fewest failures win, then fewest iterations. The others run with their declared settings.
 
