@@ -8,17 +8,24 @@ import pytest
 import torch
 
 from qnviz.curvature.double_damping import double_damping
+from qnviz.curvature.oracle import dense
 from qnviz.curvature.secant import bfgs_update
 from qnviz.problems.data import files, uploads
+from qnviz.problems.function import Function
 from qnviz.problems.gallery import CLASSICS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs import archive, derivatives, spec, sweep_spec, sweeping
 from qnviz.runs.loop import run
+from qnviz.runs.plane import plane
 from qnviz.runs.scoreboard_table import COLUMNS, GRID, ROWS
 from qnviz.runs.spectra import hessian_spectrum
-from qnviz.ui import damping, open, query, room, scoreboard, store
+from qnviz.runs.sweep import compute, tiles
+from qnviz.runs.sweep_result import SweepResult
+from qnviz.ui import damping, function, open, query, room, scoreboard, store
+from qnviz.ui.atlas_question import AtlasQuestion
+from qnviz.ui.atlas_question import plans as atlas_plans
 from qnviz.ui.basins import BasinQuestion
-from qnviz.ui.defaults import RACE
+from qnviz.ui.defaults import RACE, classic
 from qnviz.ui.lessons import facts, file
 from tests.helpers import F64
 from tests.helpers import spec as small
@@ -154,6 +161,54 @@ def test_presets_of_the_damping_page_show_what_their_titles_say():
     k = int(c["stopped"][0])
     acted = ((c["theta1"] < 1) | (c["theta2"] < 1))[:k, 0].mean()
     assert 0.5 < acted < 0.75
+
+
+def ends(settings):
+    """Steps and last points of a race's methods."""
+    trace = run(settings.spec())
+    last = {label: int(c["stopped"][0]) for label, c in trace.columns.items()}
+    return last, {label: trace.theta(label)[k, 0] for label, k in last.items()}
+
+
+def test_classics_show_what_their_titles_say():
+    titles = {title.partition(":")[0]: s for title, s in function.PRESETS.items()}
+    steps, _ = ends(titles["Booth"])
+    assert steps["Newton"] <= 2 < steps["BFGS"] <= 6
+    _, points = ends(titles["Styblinski-Tang"])
+    lowest = np.array(CLASSICS["styblinski_tang"].minimisers[0])
+    assert all(np.linalg.norm(p - lowest) > 5 for p in points.values())
+    for name, kappa in (("booth", 9), ("narrow", 1000)):
+        assert curvatures(name, CLASSICS[name].minimisers[0])[1] == pytest.approx(kappa)
+    assert curvatures("saddle", (0.0, 0.0))[0] < 0
+    q = Function.model_validate(classic("goldstein_price").problem)
+    z = plane(q, q.build(F64, torch.device("cpu")))["z"]
+    assert CLASSICS["goldstein_price"].minimum == 3
+    assert 5e5 < z.max() < 2e6
+
+
+def curvatures(name, point):
+    """The smallest eigenvalue of a classic's Hessian at a point, and the largest over it."""
+    problem = Function.model_validate(classic(name).problem).build(F64, torch.device("cpu"))
+    tape = problem.forward(torch.tensor([point], dtype=F64), problem.reference())
+    low, high = torch.linalg.eigvalsh(dense(problem, tape, "hessian"))[0].tolist()
+    return low, high / low
+
+
+def test_maps_show_what_their_titles_say():
+    left, right = (SweepResult.load(store.ASSETS / f"basins-{side}.npz")["status"]
+                   for side in ("left", "right"))                # BFGS, SGD
+    assert (left == "converged").all()
+    assert (right == "diverged").any()
+    damped, undamped = (swept(p.spec) for p in atlas_plans(
+        AtlasQuestion(problem="linear_net", seeds=1, points=8))[0])
+    assert 0 < 2 * (undamped == "converged").sum() <= (damped == "converged").sum()
+
+
+def swept(s):
+    result = SweepResult(s)
+    for tile in tiles(s):
+        result.put(tile, compute(s, tile))
+    return result["status"]
 
 
 def test_the_scoreboard_says_what_is_tuned():

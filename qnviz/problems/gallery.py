@@ -46,7 +46,7 @@ CLASSICS: dict[str, Classic] = {
         ((1.0, 3.0),), 0.0,
         "A. D. Booth, An application of the method of steepest descents to the solution of systems "
         "of non-linear simultaneous equations, 1949.",
-        "A quadratic with κ = 9: one Newton step ends at the minimum; BFGS needs a few."),
+        "A quadratic with κ = 9: Newton is at the minimum in two steps at most, BFGS in a few."),
     "styblinski_tang": Classic(
         "Styblinski-Tang", "(x^4 - 16*x^2 + 5*x)/2 + (y^4 - 16*y^2 + 5*y)/2", (1.5, -1.0),
         (0.0, 0.0), 5.0, ((LOW, LOW),), -78.33233140754282,
@@ -65,7 +65,8 @@ CLASSICS: dict[str, Classic] = {
         ((0.0, 1.0), (0.0, -1.0)), -1.0,
         "Y. N. Dauphin et al., Identifying and attacking the saddle point problem in "
         "high-dimensional non-convex optimization, 2014.",
-        "A ridge leads to a saddle at (0, 0): only negative curvature tells the way down."),
+        "A ridge leads to a saddle at (0, 0), where the gradient vanishes and curvature is "
+        "negative along the way down."),
     "narrow": Classic(
         "A narrow quadratic", "(x^2 + 1000*y^2)/2", (-4.0, 1.0), (0.0, 0.0), 5.0, ((0.0, 0.0),),
         0.0,

@@ -43,7 +43,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Without noise: where is the best cell now?": {"noise": 0.0},
     "Strong noise: who still arrives?": {"noise": 3.0, "target": 0.1},
     "CurveBall: how much λ₀ matters": {"a": "curveball", "b": "levenberg_marquardt"},
-    "Linear net: without damping, next to nothing": {"problem": "linear_net", "seeds": 1},
+    "Linear net: how little is left without damping": {"problem": "linear_net", "seeds": 1},
     "Newton-Krylov: what η and τ cost": {"a": "newton_krylov", "b": "newton_krylov.gauss_newton",
                                          "color": "work", "noise": 0.0}}
 EXPLAIN = r"""
