@@ -80,6 +80,7 @@ def ask(monkeypatch):
         monkeypatch.setenv("QNVIZ_DASK_SCHEDULER", made.address)
         monkeypatch.setenv("QNVIZ_WORKERS", "1")
         monkeypatch.setattr(workers, "_SWITCH", workers._Switch())
+        monkeypatch.setattr(workers, "AGAIN", 1e9)     # however slow the machine is
         return made
     yield use
     workers.close()
