@@ -140,6 +140,18 @@ def test_a_job_ends_soon_after_its_last_viewer_has_gone(monkeypatch, jobs):
     assert not job.complete
 
 
+def test_closed_jobs_have_ended_and_are_forgotten(jobs):
+    running = jobs.watch("me", LONG)
+    waiting = [jobs.watch(str(seed), spec("adam", steps=9_000, seed=seed)) for seed in range(4)]
+    until(lambda: running.look().fraction > 0)
+    jobs.close()
+    for job in (running, *waiting):
+        assert job.over.is_set()
+        assert not job._thread.is_alive()
+    assert jobs.forget() == 0
+    assert jobs.watch("me", LONG) is not running
+
+
 def test_an_error_reaches_whoever_waits(jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("QNVIZ_DATA", str(tmp_path))
     job = jobs.watch("me", spec("adam", problem={"name": "autoencoder", "data": "mnist"}))

@@ -341,6 +341,17 @@ def test_viewers_of_one_request_watch_one_job_and_it_ends_with_the_last(monkeypa
     assert one.fraction < 1
 
 
+def test_closed_boards_have_ended(monkeypatch, shipped):
+    pending = SimpleNamespace(size=1, submit=lambda *_: Future())
+    monkeypatch.setattr(scoreboard_job, "pool", lambda: pending)
+    jobs = BoardJobs()
+    job = jobs.watch("me", ASKED, shipped)
+    jobs.close()
+    assert job.over.is_set()
+    assert jobs.watch("me", ASKED, shipped) is not job
+    jobs.close()
+
+
 def test_a_failing_cell_ends_the_job_with_its_error(monkeypatch, shipped):
     def broken(function, *args):
         future = Future()

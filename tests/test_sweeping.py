@@ -532,6 +532,31 @@ def test_the_queue_survives_a_fault_of_its_own(stage, sweeps, monkeypatch):
     assert other.look().result.complete
 
 
+def test_a_closed_queue_has_ended_its_sweeps_and_begins_anew_when_asked(stage, sweeps):
+    job = sweeps.watch("me", grid(seeds=6))
+    stage.finish()
+    until(lambda: job.look().fraction > 0)
+    thread = sweeps._thread
+    sweeps.close()
+    assert not thread.is_alive()
+    assert job.over.is_set()
+    assert sweeps.busy == 0
+    again = sweeps.watch("you", grid(seeds=6))
+    assert 0 < again.look().fraction < 1               # what was computed is kept
+    stage.run(again)
+    assert_equal(again.look().result, plain(grid(seeds=6)))
+
+
+def test_who_asks_while_a_queue_is_closed_is_served(stage, sweeps, monkeypatch):
+    sweeps.watch("me", grid(steps=4))
+    until(lambda: stage.tasks)
+    asked = []
+    monkeypatch.setattr(sweeps._thread, "join", lambda: asked.append(sweeps.watch("you", grid())))
+    sweeps.close()                                     # the old thread may not have ended by now
+    stage.run(asked[0])
+    assert_equal(asked[0].look().result, plain(grid()))
+
+
 # --- what is kept ---------------------------------------------------------------------------------
 
 def test_a_shipped_result_is_shown_at_once(stage, sweeps):
