@@ -10,7 +10,7 @@ import torch
 from qnviz.curvature.double_damping import double_damping
 from qnviz.curvature.oracle import dense
 from qnviz.curvature.secant import bfgs_update
-from qnviz.problems.data import files, uploads
+from qnviz.problems.data import files, images, uploads
 from qnviz.problems.function import Function
 from qnviz.problems.gallery import CLASSICS
 from qnviz.problems.registry import PROBLEMS
@@ -59,7 +59,8 @@ LIMITS = {
         f"{megabytes(open.TEXT)} of text, {megabytes(open.MOST_BYTES)} of records, "
         f"{megabytes(open.MOST_LIVE)} at once, {open.MOST_MINUTES} minutes",
         f"{sweep_spec.MAX_SWEEP_RUNS / 1e6:g} million runs",
-        f"{megabytes(files.UPLOAD)}, {megabytes(files.UNPACKED)} unpacked, no pickle",
+        f"{megabytes(files.UPLOAD)} each, {megabytes(files.UNPACKED)} unpacked and together, "
+        f"{images.MOST_PIXELS / 1e6:g} million pixels, no pickle",
         f"{uploads.MOST_FILES} files and {megabytes(uploads.ROOM)} in the data folder",
         f"{file.LARGEST // 1000} kB, {file.MOST_STEPS} steps"],
     "lessons/README.md": [f"At most {file.MOST_STEPS} steps."],
