@@ -16,12 +16,11 @@ from qnviz.problems.function import Function
 from qnviz.problems.lowest import lowest
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
+from qnviz.runs.ends import CONVERGED, DIVERGED
 from qnviz.runs.loop import run
-from qnviz.runs.recording import BLOWN, far, near
 from qnviz.runs.spec import parse
 from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.runs.tally import CONVERGED, DIVERGED
 from qnviz.ui.defaults import FUNCTION
 from qnviz.ui.settings import read_query, write_query
 from tests.helpers import CPU, F64, assert_close, first_batch, normal
@@ -143,22 +142,6 @@ def test_a_run_that_overflows_below_says_the_same():
     assert trace["sgd"]["status"][0] == "diverged"
     assert np.isfinite(trace["sgd"]["loss"]).all()
     assert "falls without end" in trace.ends["sgd"][0]
-
-
-@pytest.mark.parametrize(("first", "last", "blown"), [
-    (-5.0, -78.0, False), (0.0, 1e-3, False), (0.0, 2e6, True), (-5.0, -2e7, True),
-    (-5.0, 2e7, True), (3.0, 3.9e6, False)])
-def test_what_is_far_for_a_loss_with_a_sign(first, last, blown):
-    assert far(np.array([last]), np.array([first]), True).tolist() == [blown]
-    assert far(torch.tensor([last]), torch.tensor([first]), True).tolist() == [blown]
-    assert far(np.array([2 * BLOWN]), np.array([1.0]), False).all()
-
-
-def test_what_is_near_the_lowest_loss():
-    values = np.array([-78.4, -78.3, -78.25, 0.0])
-    assert near(values, -78.3, 0.06).tolist() == [False, True, True, False]
-    assert near(values, None, 0.1).tolist() == near(values, 0.0, None).tolist() == [False] * 4
-    assert near(np.array([0.2, 0.05]), 0.0, 0.1).tolist() == [False, True]
 
 
 def test_runs_converge_above_the_lowest_value_and_not_below_0():

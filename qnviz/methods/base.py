@@ -159,6 +159,18 @@ class Method(Frozen):
         """Loss (R,) and gradient (R, P) at state.theta, where a step on a fixed batch leaves them."""
         return None
 
+    def ending(self, state: Any) -> Tensor | None:
+        """How runs have ended at state.theta by a rule of the method's own, whole numbers (R,).
+
+        0 where a run goes on, 1 where it has come to its end, 2 where the method gave it up. None
+        where a method has no such rule.
+        """
+        return None
+
+    def farewell(self, state: Any, run: int) -> str:
+        """How a run that has ended so did, in a sentence."""
+        return ""
+
     # --- what there is to see in a step, looked at by the loop and not charged to the method ------
 
     def matrix(self, problem: ProblemSpec) -> int:

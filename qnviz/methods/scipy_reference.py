@@ -2,15 +2,16 @@
 
 SciPy runs one start at a time and owns its loop, so each run is solved to its end at `init`, every
 iterate is kept, and `step` plays them back. Function, gradient and Hessian-vector products are ours.
+How SciPy ends, with success or without, is the run's end; an exception of its own ends that run alone.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,10 +20,13 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.base import Events, Failure, Look, Method, State
 from qnviz.problems.base import ProblemSpec, Tape
+from qnviz.problems.norms import norm
 from qnviz.words import say
 
 PRODUCTS = 50                                  # with the Hessian that a step usually needs at most
 LONGEST = 2000                                 # iterations that are recorded at most
+SUCCESS, FAILURE = 1, 2                        # how SciPy ends, as `Method.ending` has it
+TOO_MANY = 1                                   # SciPy's status where it ran out of iterations
 FAMILY = "outside"
 
 
@@ -33,6 +37,18 @@ class Recorded(State):
     path: Tensor                               # (R, K, P)
     work: Tensor                               # (R, K), cumulative
     length: Tensor                             # (R,)
+    end: Tensor                                # (R,), 1 success, 2 none, 0 not before the last step
+    said: Tensor                               # (R,), which of the messages is SciPy's
+    messages: np.ndarray                       # texts
+
+
+class Solved(NamedTuple):
+    """One run, solved to its end."""
+
+    path: np.ndarray                           # (K, P)
+    work: np.ndarray                           # (K,)
+    end: int
+    message: str
 
 
 class SciPyReference(Method):
@@ -60,7 +76,7 @@ class SciPyReference(Method):
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Recorded:
         solved = [self._solve(oracle, start) for start in theta]
-        longest = max(len(path) for path, _ in solved)
+        longest = max(len(s.path) for s in solved)
 
         def padded(x: np.ndarray) -> np.ndarray:
             return np.concatenate([x, np.repeat(x[-1:], longest - len(x), 0)])
@@ -69,16 +85,22 @@ class SciPyReference(Method):
             return torch.as_tensor(np.stack([padded(x) for x in parts]), dtype=dtype,
                                    device=theta.device)
 
-        return Recorded(theta, 0, gathered([s[0] for s in solved], theta.dtype),
-                        gathered([s[1] for s in solved], torch.float64),
-                        torch.tensor([len(s[0]) - 1 for s in solved], device=theta.device))
+        def numbers(parts: Sequence[int]) -> Tensor:
+            return torch.as_tensor(parts, device=theta.device)
 
-    def _solve(self, oracle: Oracle, start: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Every iterate (K, P) of one run, and the work units spent by then (K,)."""
+        messages, said = np.unique([s.message for s in solved], return_inverse=True)
+        return Recorded(theta, 0, gathered([s.path for s in solved], theta.dtype),
+                        gathered([s.work for s in solved], torch.float64),
+                        numbers([len(s.path) - 1 for s in solved]),
+                        numbers([s.end for s in solved]), numbers(said), messages)
+
+    def _solve(self, oracle: Oracle, start: Tensor) -> Solved:
+        """Every iterate of one run, the work units spent by then, and how SciPy ended."""
         from scipy.optimize import minimize  # half a second to import: only when it is used
 
         own = Oracle(oracle.problem, oracle.batch, 1, oracle.check)
         seen: dict[bytes, tuple[Tape, np.ndarray]] = {}
+        ours: list[Exception] = []             # what was raised by our functions, not by SciPy
 
         def at(x: np.ndarray) -> tuple[Tape, np.ndarray]:
             key = x.tobytes()
@@ -92,6 +114,15 @@ class SciPyReference(Method):
             direction = torch.as_tensor(v, dtype=start.dtype, device=start.device)[None]
             return own.hessian_vector(at(x)[0], direction)[0].double().cpu().numpy()
 
+        def watched(f: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any) -> Any:
+                try:
+                    return f(*args)
+                except Exception as error:
+                    ours.append(error)
+                    raise
+            return call
+
         first = start.double().cpu().numpy()
         path, work = [first], [0.0]
 
@@ -99,13 +130,26 @@ class SciPyReference(Method):
             path.append(np.array(x))
             work.append(float(own.work[0]))
 
+        most = min(LONGEST, oracle.horizon)
+        end, message = FAILURE, ""
         with warnings.catch_warnings():
-            # its warnings (precision loss at the minimum, NaN far away) show in the trace anyway
+            # its warnings (precision loss at the minimum, NaN far away) are in its message anyway
             warnings.simplefilter("ignore")
-            minimize(lambda x: float(at(x)[0].f[0]), first, jac=lambda x: at(x)[1],
-                     hessp=product if self.second_order else None, method=self.solver,
-                     callback=record, options={"maxiter": min(LONGEST, oracle.horizon)})
-        return np.array(path), np.array(work)
+            try:
+                found = minimize(watched(lambda x: float(at(x)[0].f[0])), first,
+                                 jac=watched(lambda x: at(x)[1]),
+                                 hessp=watched(product) if self.second_order else None,
+                                 method=self.solver, callback=watched(record),
+                                 options={"maxiter": most})
+            except Exception as error:
+                if ours:
+                    raise
+                message = f"{type(error).__name__}: {error}"
+            else:
+                end, message = SUCCESS if found.success else FAILURE, str(found.message)
+                if found.status == TOO_MANY and len(path) > oracle.horizon:
+                    end = 0                    # the run itself has no more steps than these
+        return Solved(np.array(path), np.array(work), end, message)
 
     def step(self, oracle: Oracle, state: Recorded, p: SimpleNamespace) -> tuple[Recorded, Events]:
         last = state.path.shape[1] - 1
@@ -113,8 +157,18 @@ class SciPyReference(Method):
         oracle.charge(1.0, state.work[:, now] - state.work[:, then])
         theta = state.path[:, now]
         ended = state.k >= state.length
-        events = {"ended": ended, "move": (theta - state.theta).norm(dim=1)}
-        return Recorded(theta, state.k + 1, state.path, state.work, state.length), events
+        events = {"ended": ended, "move": norm(theta - state.theta)}
+        return replace(state, theta=theta, k=state.k + 1), events
+
+    def ending(self, state: Recorded) -> Tensor:
+        return torch.where(state.k >= state.length, state.end, 0)
+
+    def farewell(self, state: Recorded, run: int) -> str:
+        message = str(state.messages[int(state.said[run])]).removeprefix("Warning: ")
+        n, how = int(state.length[run]), "reports success" if (
+            int(state.end[run]) == SUCCESS) else "gave up"
+        return (f"{self.title} {how} after {n} iteration{'s' * (n != 1)}"
+                + (f", \u201c{message.strip().rstrip('.')}\u201d." if message.strip() else "."))
 
     def describe(self, e: Mapping[str, Any]) -> str:
         return ("SciPy has ended; the point stays." if e["ended"] else

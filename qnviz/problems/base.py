@@ -12,7 +12,7 @@ conjugated.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
@@ -318,6 +318,7 @@ class ProblemSpec(Frozen):
     reference: ClassVar[str]
     equation: ClassVar[str]                  # LaTeX
     plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
+    smooth: ClassVar[bool] = True            # whether there are derivatives wherever f has a value
     axes: ClassVar[tuple[str, str]] = ("x_1", "x_2")      # what the plane's axes are called, LaTeX
     still: ClassVar[float | None] = None     # ‖∇f‖ at which pages call a run arrived, if they do
     reach: ClassVar[float] = 10.0            # the largest coordinate of a start in the plane
@@ -372,6 +373,15 @@ class ProblemSpec(Frozen):
     def undefined(self) -> str | None:
         """Why there is no loss at the start, in a sentence; None where there is one."""
         return None
+
+    def underived(self, theta: Sequence[float], order: int) -> str:
+        """Why f has a value at a point, and its derivatives of an order have none; "" if unknown.
+
+        Args:
+            theta: the point (P,).
+            order: 1 for ∇f, 2 for the Hessian.
+        """
+        return ""
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -24,6 +24,7 @@ from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.expression import Expression, parse
 from qnviz.problems.expression_program import Program
 from qnviz.problems.expression_tree import latex
+from qnviz.problems.expression_underived import underived
 from qnviz.problems.gallery import CLASSICS, Classic
 from qnviz.problems.losses import Itself
 from qnviz.words import say
@@ -43,6 +44,7 @@ class Function(ProblemSpec):
     equation: ClassVar[str] = (r"f(x, y) = u(x, y)\qquad\text{or}\qquad f(x, y) = "
                                r"\sum_i r_i(x, y)^2")
     plane: ClassVar[bool] = True
+    smooth: ClassVar[bool] = False
     axes: ClassVar[tuple[str, str]] = ("x", "y")
     still: ClassVar[float | None] = 1e-6       # many such functions have more than one minimum
     reach: ClassVar[float] = REACH
@@ -151,6 +153,9 @@ class Function(ProblemSpec):
         place = f"{what} {at}" if step.op not in ("add", "times") else f"{what} that is too large"
         return (f"f has no value at the start ({say(x)}, {say(y)}): there is {place} in column "
                 f"{program.columns[bad]}; choose another start.")
+
+    def underived(self, theta: Sequence[float], order: int) -> str:
+        return underived(self.expression.program, theta, order)
 
     def build(self, dtype: torch.dtype, device: torch.device) -> Typed:
         return Typed(self, dtype, device)

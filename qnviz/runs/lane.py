@@ -15,6 +15,8 @@ from qnviz.curvature.oracle import ROOM, Oracle, dense, tapes
 from qnviz.curvature.spectrum import eigenvalues, extremes
 from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Batch, Problem
+from qnviz.problems.norms import norm
+from qnviz.runs.ends import ENDED, FAILED, STATUS
 from qnviz.runs.recording import Recording
 from qnviz.runs.spec import RunSpec
 
@@ -53,7 +55,7 @@ class Lane:
         self.start = theta[:1]
         first = self._look(theta[None]) | {"work": self.spent[None]}
         self.record.append(_hosted(first), np.arange(R), 0)
-        self.record.settle([0])
+        self._settle([0], [self.stages[0][1].ending(self.state)], np.arange(R), self.stages[0][1])
         if self.view_every:
             self._view(0, theta[:1], self.state)
         self._drop_finished()
@@ -103,6 +105,7 @@ class Lane:
         alive = self.runs.cpu().numpy()
         began = time.perf_counter()
         looked, works, events, batches, shown, viewed = [], [], [], [], {}, []
+        endings = []
         for k, batch in enumerate(self.problem.batches(first, count, self.spec.seed, self.runs),
                                   first):
             oracle, state = Oracle(self.problem, batch, len(self.runs), self.check), self.state
@@ -120,6 +123,7 @@ class Lane:
                 shown |= {k: method.shown(state), k + 1: method.shown(self.state)}
             if self._due(k + 1, self.look_every):
                 looked.append((k + 1, self.state.theta))
+                endings.append(method.ending(self.state))
             if self._due(k + 1, self.view_every) and alive[0] == 0:
                 viewed.append((k + 1, self.state))
         if self.spent.is_cuda:
@@ -132,18 +136,31 @@ class Lane:
             new |= self._batch_curvature(torch.stack(theta), Batch.concat(list(seen_batches)))
         if looked:
             new |= self._look(torch.stack([theta for _, theta in looked]))
-        self._record(_hosted(new), alive, took, count, [k for k, _ in looked], viewed)
+        record = self.record
+        record.clock.append(record.clock[-1][-1] + took / count * np.arange(1, count + 1))
+        record.append(_hosted(new), alive, count)
+        self._settle([k for k, _ in looked], endings, alive, method)
+        self._show(viewed)
+        self._drop_finished()
         # at most doubling: steps past the end of the last run in a chunk are wasted
         aim = CHUNK_SECONDS / max(took / count, 1e-6)
         self.chunk = int(np.clip(aim, 1, min(2 * self.chunk, self.longest)))
 
-    def _record(self, new: dict[str, np.ndarray], alive: np.ndarray, took: float, count: int,
-                looked: list[int], viewed: list[tuple[int, Any]]) -> None:
-        """Append a chunk, settle who has ended in it, and let them leave the batch."""
+    def _settle(self, looked: list[int], endings: list[Tensor | None], alive: np.ndarray,
+                method: Method) -> None:
+        """Decide which runs ended at the iterates looked at; `endings` are the method's own."""
+        record, own = self.record, np.zeros((len(looked), self.spec.runs), dtype=np.int64)
+        told = [e for e in endings if e is not None]
+        if told:
+            own[:, alive] = torch.stack(told).cpu().numpy()
+        record.settle(looked, own)
+        for i, r in enumerate(alive):
+            if record.status[r] in (STATUS[ENDED], STATUS[FAILED]):
+                record.own[r] = method.farewell(self.state, i)
+
+    def _show(self, viewed: list[tuple[int, Any]]) -> None:
+        """Keep the views of run 0, up to where it ended."""
         record = self.record
-        record.clock.append(record.clock[-1][-1] + took / count * np.arange(1, count + 1))
-        record.append(new, alive, count)
-        record.settle(looked)
         for k, state in viewed:
             if k <= record.stopped[0]:
                 self._view(k, state.theta[:1], state)
@@ -152,7 +169,6 @@ class Lane:
             if record.step[row] > record.view_step[-1]:
                 theta = torch.as_tensor(record.at("theta", row, 0), device=self.problem.device)
                 self._view(record.step[row], theta[None], None)
-        self._drop_finished()
 
     def _due(self, iterate: int, every: int) -> bool:
         return every > 0 and (iterate % every == 0 or iterate == self.spec.steps)
@@ -178,7 +194,7 @@ class Lane:
         for tape in tapes(self.problem, thetas.reshape(n * R, P), self.problem.reference(),
                           self.check):
             g = self.problem.join(self.problem.gradient(tape))
-            seen = {"loss": tape.f, "grad_norm": g.norm(dim=1)} | self.problem.report(tape.theta)
+            seen = {"loss": tape.f, "grad_norm": norm(g)} | self.problem.report(tape.theta)
             if P <= DENSE_INSTRUMENT:
                 low, high = extremes(dense(self.problem, tape, "hessian"))
                 seen |= {"hessian_min": low, "hessian_max": high}

@@ -5,29 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
+from qnviz.problems.norms import norm
+from qnviz.runs.ends import (
+    BUDGET,
+    DIVERGED,
+    RUNNING,
+    STATUS,
+    UNDEFINED,
+    Last,
+    Rule,
+    sentence,
+)
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import is_event
-from qnviz.words import say
 
 Rows = dict[str, np.ndarray]
-BLOWN = 1e6                          # times the loss at the start: a run that ends there diverged
-
-
-def far(loss: Any, first: Any, signed: bool) -> Any:
-    """Which runs ended absurdly far from their first loss, arrays or tensors alike.
-
-    Where a loss may be negative it is compared with 1 more, as ratios to a first loss near 0 mean
-    nothing; and far below is as bad as far above: there such a loss falls without end.
-    """
-    return abs(loss) > BLOWN * (1 + abs(first)) if signed else loss > BLOWN * first
-
-
-def near(loss: Any, lowest: float | None, limit: float | None) -> Any:
-    """Which losses are within `limit` of the lowest one: what ends a run as converged."""
-    if limit is None or lowest is None:
-        return loss != loss                    # none is: without a goal only the gradient tells
-    return loss <= limit if lowest == 0 else abs(loss - lowest) <= limit
 
 
 class Recording:
@@ -44,7 +38,8 @@ class Recording:
         self.status = np.full(R, "running", dtype="<U9")
         self.stopped = np.full(R, spec.steps)
         self.held = np.full(R, np.iinfo(np.int64).max)  # last row of its state columns that counts
-        self.why = [""] * R
+        self.rule = Rule(spec.problem, spec.stop_loss, spec.stop_grad)
+        self.own = [""] * R                             # how a method itself ended a run, in words
 
     def append(self, new: Rows, alive: np.ndarray, steps: int) -> None:
         """Rows (…, alive, …) of the runs still alive, of a chunk with this many steps."""
@@ -59,51 +54,50 @@ class Recording:
             self.parts.setdefault(name, []).append(full)
         self.k += steps
 
-    def settle(self, looked: list[int]) -> None:
+    def settle(self, looked: list[int], own: np.ndarray | int = 0) -> None:
         """Note the iterates looked at last, and decide which runs ended within them.
 
         A run that is no longer finite is held at its last finite look.
+
+        Args:
+            looked: the iterates.
+            own: (looked, R), how the method itself ended runs there, as `Method.ending` says it.
         """
         first, self.step = len(self.step), [*self.step, *looked]
         if not looked:
             return
         loss, grad, theta = (self.parts[n][-1] for n in ("loss", "grad_norm", "theta"))
-        finite = np.isfinite(loss) & np.isfinite(theta).all(-1)
-        with np.errstate(invalid="ignore"):
-            good = finite & near(loss, self.spec.problem.lowest, self.spec.stop_loss)
-            still = finite & near(grad, 0.0, self.spec.stop_grad)
-        ended = ~finite | good | still
-        for r in np.flatnonzero(ended.any(0) & (self.status == "running")):
+        with np.errstate(invalid="ignore", over="ignore"):
+            codes = self.rule.codes(loss, grad, np.isfinite(theta).all(-1),
+                                    self.parts["loss"][0][0], own)
+        ended = codes != RUNNING
+        for r in np.flatnonzero(ended.any(0) & (self.status == STATUS[RUNNING])):
             i = int(ended[:, r].argmax())
-            if finite[i, r]:
-                self.status[r], self.stopped[r], self.held[r] = "converged", looked[i], first + i
-                self.why[r] = self._goal(float(loss[i, r])) if good[i, r] else (
-                    f"‖∇f‖ = {say(grad[i, r])} ≤ {say(self.spec.stop_grad or 0)}")
-            else:
-                self.status[r], self.held[r] = "diverged", max(0, first + i - 1)
-                self.stopped[r] = self._first_bad(int(r), looked[i], first + i)
+            code, row, stopped = int(codes[i, r]), first + i, looked[i]
+            finite = np.isfinite(loss[i, r]) and np.isfinite(theta[i, r]).all()
+            if code == DIVERGED and not finite:
+                if self._bends_nowhere(row, r):
+                    code, stopped = UNDEFINED, self.step[row - 1]
+                else:
+                    stopped = self._first_bad(int(r), stopped, row)
+                row = max(0, row - 1)
+            self.status[r], self.stopped[r], self.held[r] = STATUS[code], stopped, row
         if self.k == self.spec.steps:              # until here it might have come back
-            left = self.status == "running"
-            self.status[left] = np.where(self._blown()[left], "diverged", "budget")
+            left = self.status == STATUS[RUNNING]
+            self.status[left] = np.where(self._blown()[left], STATUS[DIVERGED], STATUS[BUDGET])
 
-    def _goal(self, loss: float) -> str:
-        """How near a loss is to the lowest one, in words."""
-        lowest, limit = self.spec.problem.lowest, say(self.spec.stop_loss or 0)
-        if not lowest:
-            return f"loss {say(loss)} ≤ {limit}"
-        return f"loss {say(loss)}, within {limit} of the lowest known, {say(lowest)}"
-
-    def _saddle(self, row: int, run: int) -> str:
-        """A word of warning where the gradient vanished but the loss can still fall."""
-        if "hessian_min" not in self.parts or not self.why[run].startswith("‖∇f‖"):
-            return ""
-        low = float(self.at("hessian_min", row, run))
-        return f", at a saddle: the Hessian has the eigenvalue {say(low)}" if low < -1e-6 else ""
+    def _bends_nowhere(self, row: int, r: int) -> bool:
+        """Whether the step that led to a row began where the Hessian has no value."""
+        return (not self.spec.problem.smooth and row > 0 and "hessian_min" in self.parts
+                and self.step[row] - self.step[row - 1] == 1
+                and bool(np.isnan(self.at("hessian_min", row - 1, r))))
 
     def _blown(self) -> np.ndarray:
         """Which runs stand far from their start."""
-        return far(self.parts["loss"][-1][-1], self.parts["loss"][0][0],
-                   self.spec.problem.signed)
+        loss, grad, theta = (self.parts[n] for n in ("loss", "grad_norm", "theta"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self.rule.blown(loss[-1][-1], loss[0][0], grad[-1][-1], grad[0][0],
+                                   _moved(theta[-1][-1], theta[0][0]))
 
     def _first_bad(self, r: int, looked: int, row: int) -> int:
         """The first iterate that is not finite: steps on batches tell it between two looks."""
@@ -166,27 +160,20 @@ class Recording:
 
     def end(self, run: int) -> str:
         """How the run ended, in a sentence with its numbers."""
-        t, status, row = min(int(self.stopped[run]), self.k), self.status[run], self.last_row(run)
-        loss, grad = (float(self.at(n, row, run)) for n in ("loss", "grad_norm"))
-        if status == "converged":
-            return f"Converged at step {t}: {self.why[run]}{self._saddle(row, run)}."
-        if status == "diverged" and loss < 0 and far(loss, float(self.at("loss", 0, run)), True):
-            return (f"Diverged: at step {self.step[row]} the loss is {say(loss)}. It falls without "
-                    "end: this way the function has no minimum.")
-        if status == "diverged" and t == 0:
-            return "Diverged at once: the function has no value at the start."
-        if status == "diverged" and np.isfinite(loss) and self.step[row] == self.spec.steps:
-            return (f"Diverged: after all {t} steps the loss is {say(loss)}, "
-                    f"{say(loss / float(self.at('loss', 0, run)))} times that at the start. Try a "
-                    "smaller step size or more damping.")
-        if status == "diverged":
-            at = self.step[row]
-            when = "one step earlier" if t - at == 1 else f"at step {at}"
-            return (f"Diverged at step {t}: the loss was {say(loss)} {when}, then no "
-                    "longer finite. Try a smaller step size or more damping.")
-        if status == "budget":
-            return f"Used all {t} steps: loss {say(loss)}, ‖∇f‖ = {say(grad)}."
-        return f"Interrupted at step {self.k}: loss {say(loss)}."
+        row = self.last_row(run)
+        (loss, grad, theta), (first, first_grad, start) = (
+            [self.at(n, r, run) for n in ("loss", "grad_norm", "theta")] for r in (row, 0))
+        low = float(self.at("hessian_min", row, run)) if "hessian_min" in self.parts else np.nan
+        with np.errstate(invalid="ignore", over="ignore"):
+            falls = bool(self.rule.falls(loss, first, grad, first_grad, _moved(theta, start)))
+        return sentence(self.rule, str(self.status[run]), Last(
+            min(int(self.stopped[run]), self.k), self.step[row], float(loss), float(grad),
+            float(first), falls, theta, low, self.own[run]), self.spec.steps)
+
+
+def _moved(theta: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """‖θ − θ₀‖ (…,) of θ (…, P)."""
+    return norm(torch.from_numpy(theta - start)).numpy()
 
 
 def _held(a: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from qnviz.methods.registry import METHODS
 from qnviz.problems.base import Batch, Problem, ProblemSpec
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.device import set_threads
+from qnviz.runs.ends import CONVERGED
 from qnviz.runs.scoreboard_board import Board, Cell
 from qnviz.runs.scoreboard_table import (
     COLUMNS,
@@ -38,7 +39,7 @@ from qnviz.runs.scoreboard_table import (
     settings,
 )
 from qnviz.runs.spec import RunSpec
-from qnviz.runs.tally import CONVERGED, Fleet, Rows, tally
+from qnviz.runs.tally import Fleet, Rows, tally
 
 FIRST, KEPT, SECOND = 4, 8, 20       # runs of each setting, settings that go on, runs of these
 WARM = 8                             # steps before a function's time is taken

@@ -15,11 +15,11 @@ import numpy as np
 
 from qnviz import __version__
 from qnviz.errors import TraceError
+from qnviz.runs.ends import STATUS
 from qnviz.runs.scoreboard_table import COLUMNS, FEWER, GRID, PER_SET, ROWS, TARGET, TUNING_SEED
 from qnviz.saving import replaced
 
 UNITS = ("iterations", "work", "seconds")
-STATUS = ("running", "converged", "budget", "diverged")        # as in `runs.tally`
 PLACES = 4                           # digits of a time that are kept
 
 

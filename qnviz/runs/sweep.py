@@ -19,8 +19,9 @@ import torch
 
 from qnviz.problems.base import Problem, ProblemSpec
 from qnviz.runs.device import DTYPES, resolve, set_threads
+from qnviz.runs.ends import CONVERGED
 from qnviz.runs.sweep_spec import START, SweepSpec
-from qnviz.runs.tally import CONVERGED, Fleet, Rows, tally
+from qnviz.runs.tally import Fleet, Rows, tally
 
 TILE_RUNS = 1024                     # of a map that somebody waits for: small tiles come soon
 MANY_TILES = 16                      # beyond so many they grow, as larger ones take less per run

@@ -10,9 +10,10 @@ import numpy as np
 
 from qnviz.errors import SpecError, TraceError
 from qnviz.runs import archive
+from qnviz.runs.ends import STATUS
 from qnviz.runs.sweep import Tile, tiles
 from qnviz.runs.sweep_spec import SweepSpec, parse_sweep
-from qnviz.runs.tally import STATUS, Rows
+from qnviz.runs.tally import Rows
 from qnviz.saving import replaced
 
 NOTHING = "missing"                  # the status of a cell that was not computed yet
@@ -71,7 +72,7 @@ class SweepResult:
         for name, a in self.columns.items():
             flat = a.reshape(-1, a.shape[-1])
             if name == "status":
-                flat[tile.cells, tile.seed] = STATUS[rows[name]]
+                flat[tile.cells, tile.seed] = np.array(STATUS)[rows[name]]
             elif name.startswith("end."):
                 flat[tile.cells, tile.seed] = rows["end"][:, int(name.removeprefix("end."))]
             else:

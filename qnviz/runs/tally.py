@@ -18,16 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.curvature.oracle import Oracle, tapes
+from qnviz.curvature.oracle import Oracle, dense, tapes
+from qnviz.curvature.spectrum import extremes
 from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Problem
-from qnviz.runs.lane import WATCHED_MATRIX
-from qnviz.runs.recording import Rows, far, near
+from qnviz.problems.norms import norm
+from qnviz.runs.ends import BUDGET, DIVERGED, RUNNING, UNDEFINED, Rule
+from qnviz.runs.lane import DENSE_INSTRUMENT, WATCHED_MATRIX
+from qnviz.runs.recording import Rows
 from qnviz.runs.spec import RunSpec
 
 CHUNK = 8                            # steps between two looks at who has ended
-RUNNING, CONVERGED, BUDGET, DIVERGED = range(4)
-STATUS = np.array(["running", "converged", "budget", "diverged"])
 
 
 @dataclass
@@ -57,11 +58,10 @@ def tally(spec: RunSpec, method: Method, problem: Problem, fleet: Fleet,
         check: called before every pass through the net; may raise to end all.
 
     Returns:
-        Per run (R,): status (a code of STATUS; a run that is not finite, or that ends `far`
-        from its first loss, diverged), stopped (its number of steps), final_loss at the last
-        iterate (NaN where diverged), work in units, seconds (its share of the time in which
-        the batch took its steps), end (R, P) where the problem's theta is a point of the plane, and
-        the method's own summaries.
+        Per run (R,): status (a code of `ends.STATUS`), stopped (its number of steps), final_loss at
+        the last iterate (NaN where diverged), work in units, seconds (its share of the time in
+        which the batch took its steps), end (R, P) where the problem's theta is a point of the
+        plane, and the method's own summaries.
     """
     return _Tally(spec, method, problem, fleet, check).run()
 
@@ -72,6 +72,7 @@ class _Chunk:
 
     first: int
     looked: list[tuple[int, Tensor]] = field(default_factory=list)      # iterate, theta (R, P)
+    endings: list[Tensor | None] = field(default_factory=list)          # the method's own, per look
     works: list[Tensor] = field(default_factory=list)                   # (R,) per step
     events: list[Events] = field(default_factory=list)                  # per step
     shown: list[tuple[int, Any]] = field(default_factory=list)          # step in it, what is shown
@@ -91,10 +92,12 @@ class _Tally:
 
         self.status = per_run(RUNNING, torch.int64)
         self.stopped = per_run(spec.steps, torch.int64)
-        self.loss, self.first_loss = (per_run(torch.nan, theta.dtype) for _ in range(2))
+        self.loss, self.first_loss, self.first_grad = (
+            per_run(torch.nan, theta.dtype) for _ in range(3))
         self.seconds = per_run(0, torch.float64)
         self.work = per_run(0, torch.float64)
-        self.end = theta.clone()
+        self.start, self.end = theta, theta.clone()
+        self.rule = Rule(spec.problem, spec.stop_loss, spec.stop_grad)
         n = method.matrix(spec.problem)
         self.watch_every = max(1, -(-n * n // WATCHED_MATRIX**2))
         self.sums: dict[str, Tensor] = {}
@@ -107,7 +110,7 @@ class _Tally:
         self.state = self.method.init(oracle, theta, self.p)
         self.spent = oracle.work
         self.seconds += (time.perf_counter() - began) / len(theta)
-        self._settle(_Chunk(0, [(0, theta)], [self.spent]))
+        self._settle(_Chunk(0, [(0, theta)], [self.method.ending(self.state)], [self.spent]))
         k, every = 0, spec.look_every
         chunk = every * -(-CHUNK // every)
         while k < spec.steps and len(self.alive):
@@ -124,6 +127,7 @@ class _Tally:
             new.works.append(self.spent)
             if (k + 1) % self.spec.look_every == 0 or k + 1 == self.spec.steps:
                 new.looked.append((k + 1, self.state.theta))
+                new.endings.append(self.method.ending(self.state))
                 if batch.full and batch.x is reference.x:
                     new.known.append(self.method.known(self.state))
             if self.method.summaries:
@@ -138,39 +142,42 @@ class _Tally:
 
     def _settle(self, new: _Chunk) -> None:
         """Decide which runs ended at the iterates looked at, and add up what their steps showed."""
-        first, works = new.first, new.works
-        steps = torch.tensor([k for k, _ in new.looked], device=self.alive.device)
+        first, works, at = new.first, new.works, self.alive
+        steps = torch.tensor([k for k, _ in new.looked], device=at.device)
         thetas = torch.stack([theta for _, theta in new.looked])                   # (n, R, P)
         if new.known and None not in new.known:                # nothing to compute again
             loss = torch.stack([f for f, _ in new.known])
-            grad = torch.stack([g for _, g in new.known]).norm(dim=-1)
+            grad = norm(torch.stack([g for _, g in new.known]))
         else:
             loss, grad = self._look(thetas)
-        finite = torch.isfinite(loss) & torch.isfinite(thetas).all(-1)
-        good = torch.zeros_like(finite)
-        if self.spec.stop_loss is not None:
-            good |= finite & near(loss, self.spec.problem.lowest, self.spec.stop_loss)
-        if grad is not None and self.spec.stop_grad is not None:
-            good |= finite & (grad <= self.spec.stop_grad)
-        over = good | ~finite
+        if not new.looked[-1][0]:
+            self.first_loss[at], self.first_grad[at] = loss[0], grad[0]
+        told = [e for e in new.endings if e is not None]
+        codes = self.rule.codes(loss, grad, torch.isfinite(thetas).all(-1), self.first_loss[at],
+                                torch.stack(told) if told else torch.zeros_like(steps)[:, None])
+        over = codes != RUNNING
         ended = over.any(0)
         # the row at which a run ended, or the last one
         row = torch.where(ended, over.to(torch.uint8).argmax(0), len(steps) - 1)
-        each = torch.arange(len(self.alive), device=row.device)
-        stopped = torch.where(ended, steps[row], self.spec.steps)
+        each = torch.arange(len(at), device=row.device)
+        code, stopped = codes[row, each], torch.where(ended, steps[row], self.spec.steps)
+        before = self._bends_nowhere(code, row, thetas, loss)      # it ended one iterate earlier
+        code, stopped = torch.where(before, UNDEFINED, code), stopped - before.long()
+        row = row - before.long()
         if new.events:
-            counted = torch.where(ended, steps[row], first + len(works)) - first
+            counted = torch.where(ended, stopped, first + len(works)) - first
             self._summarise(new.events, new.shown, counted)
-        at = self.alive
-        self.end[at], self.loss[at] = thetas[row, each], loss[row, each]
+        here, chosen = at[row >= 0], row.clamp_min(0)              # −1: as the chunk before left it
+        self.end[here] = thetas[chosen, each][row >= 0]
+        self.loss[here] = loss[chosen, each][row >= 0]
         spent = torch.stack(works)
-        self.work[at] = spent[torch.where(ended, (steps[row] - first - 1).clamp_min(0),
-                                          len(works) - 1), each]
-        code = torch.where(good[row, each], CONVERGED, torch.where(ended, DIVERGED, RUNNING))
-        if not new.looked[-1][0]:
-            self.first_loss[at] = self.loss[at]
+        taken = torch.where(ended, stopped - first - 1, len(works) - 1)
+        counts = (taken >= 0) | (not new.looked[-1][0])           # at the start `works` is init's
+        self.work[at[counts]] = spent[taken.clamp_min(0), each][counts]
         if new.looked[-1][0] == self.spec.steps:           # until here it might have come back
-            blown = far(self.loss[at], self.first_loss[at], self.spec.problem.signed)
+            blown = self.rule.blown(
+                self.loss[at], self.first_loss[at], grad[-1], self.first_grad[at],
+                norm(self.end[at] - self.start[at]))
             code = torch.where(code == RUNNING, torch.where(blown, DIVERGED, BUDGET), code)
         self.status[at], self.stopped[at] = code, stopped
         left = torch.nonzero(code == RUNNING)[:, 0]
@@ -180,16 +187,35 @@ class _Tally:
             if len(self.draws) > 1:
                 self.draws = self.draws[left]
 
-    def _look(self, thetas: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Loss and, if it may end a run, ‖∇f‖ (n, R) on the reference batch."""
+    def _bends_nowhere(self, code: Tensor, row: Tensor, thetas: Tensor, loss: Tensor) -> Tensor:
+        """Which runs (R,) took the step that ended them where the Hessian has no value."""
+        none = torch.zeros_like(code, dtype=torch.bool)
+        if self.problem.size > DENSE_INSTRUMENT or self.spec.problem.smooth:
+            return none
+        each = torch.arange(len(row), device=row.device)
+        lost = (code == DIVERGED) & ~(torch.isfinite(loss[row, each])
+                                      & torch.isfinite(thetas[row, each]).all(-1))
+        lost &= torch.isfinite(self.loss[self.alive]) | (row > 0)          # not at the start
+        which = torch.nonzero(lost)[:, 0]
+        if not len(which):
+            return none
+        back = (row - 1).clamp_min(0)
+        theta = torch.where((row > 0)[:, None], thetas[back, each], self.end[self.alive])[which]
+        low, _ = extremes(torch.cat([dense(self.problem, tape, "hessian") for tape in tapes(
+            self.problem, theta, self.problem.reference(), self.check)]))
+        none[which] = torch.isnan(low)
+        return none
+
+    def _look(self, thetas: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss (n, R) on the reference batch and, if it may end a run, ‖∇f‖; else 0 in its place."""
         n, R, P = thetas.shape
         losses, grads = [], []
         for tape in tapes(self.problem, thetas.reshape(n * R, P), self.problem.reference(),
                           self.check):
             losses.append(tape.f)
-            if self.spec.stop_grad is not None:
-                grads.append(self.problem.join(self.problem.gradient(tape)).norm(dim=1))
-        return (torch.cat(losses).view(n, R), torch.cat(grads).view(n, R) if grads else None)
+            grads.append(norm(self.problem.join(self.problem.gradient(tape)))
+                         if self.rule.needs_gradient else torch.zeros_like(tape.f))
+        return torch.cat(losses).view(n, R), torch.cat(grads).view(n, R)
 
     def _summarise(self, events: list, shown: list, counted: Tensor) -> None:
         """Add a chunk's steps to the summaries; `counted` (R,) of them belong to each run."""

@@ -18,6 +18,7 @@ from qnviz.curvature.krylov import Reason
 from qnviz.errors import SpecError, TraceError
 from qnviz.methods.base import Method
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.runs.ends import STATUS
 from qnviz.runs.lane import DENSE_INSTRUMENT
 from qnviz.runs.loop import entrants, run
 from qnviz.runs.plane import landmarks
@@ -25,7 +26,6 @@ from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace, is_event
 
 FLOAT, WHOLE, TRUTH, WORDS = "f", "iu", "b", "U"
-STATUS = ("running", "converged", "diverged", "budget")
 LONGEST = 2000                       # letters of a sentence
 WIDEST = 4096                        # places of a column's last axis that is as long as needed
 MOST_POINTS = 1000                   # of a plane, per axis
