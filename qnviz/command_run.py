@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qnviz.errors import QnvizError, SpecError
+from qnviz.runs.ends import WORDS
 from qnviz.runs.loop import stream
 from qnviz.runs.spec import RunSpec, read
 from qnviz.runs.trace import Trace
@@ -56,8 +57,8 @@ def _summary(label: str, trace: Trace) -> str:
     if len(status) == 1:
         return f"{label:24} {trace.ends[label][0]}"
     good = status == "converged"
-    counts = ", ".join(f"{n} {s}" for s, n in zip(*np.unique(status, return_counts=True),
-                                                  strict=True))
+    counts = ", ".join(f"{n} {WORDS[str(s)]}" for s, n in zip(*np.unique(
+        status, return_counts=True), strict=True))
     when = (f", in {stopped[good].mean():.1f} ± {stopped[good].std():.1f} steps"
             if good.any() else "")
     return f"{label:24} {counts}{when}"

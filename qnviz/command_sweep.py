@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from qnviz.errors import Interrupted, QnvizError, SpecError, TraceError
 from qnviz.runs import workers
+from qnviz.runs.ends import WORDS
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import SweepSpec, read_sweep
 from qnviz.runs.sweeping import sweep
@@ -182,7 +183,8 @@ def _kept(args: argparse.Namespace, result: SweepResult) -> str:
 def summary(result: SweepResult) -> list[str]:
     """How many runs ended how, and the cell that reached the target soonest, in words."""
     names, counts = np.unique(result["status"], return_counts=True)
-    lines = [", ".join(f"{n:,} {name}" for name, n in zip(names, counts, strict=True)) + "."]
+    lines = [", ".join(f"{n:,} {WORDS.get(str(name), name)}" for name, n in zip(
+        names, counts, strict=True)) + "."]
     # a run that did not reach the target took longer than any that did
     steps = np.nan_to_num(result["steps_to_target"], nan=np.inf)
     median = np.median(steps, axis=-1)

@@ -156,7 +156,7 @@ def test_a_race_that_is_over_at_its_start_says_so():
     trace = traced({"name": "adam"}, {"name": "kbfgs"}, {"name": "newton_krylov"},
                    problem={"start": [1.0, 1.0]}, stop_loss=1e-10)
     assert eigenvalues(trace, LIGHT).title == "No update to look at"
-    assert "already meets" in krylov(trace, LIGHT).alt
+    assert "ended at its start" in krylov(trace, LIGHT).alt
     picture = loss(trace, LIGHT)
     assert picture.title == "Loss: ends at 0"
     heights = [a.y for a in picture.plotly().layout.annotations]

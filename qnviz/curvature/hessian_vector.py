@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from qnviz.problems.base import Problem, Tape
+from qnviz.problems.norms import norm
 
 Kind = Literal["pairs", "complex_step", "forward_over_reverse", "double_backward",
                "finite_difference"]
@@ -57,8 +58,8 @@ def _column(h: float | Tensor, v: Tensor) -> Tensor:
 def _balanced(tape: Tape, v: Tensor, power: float) -> Tensor:
     """The usual balance of truncation and rounding: ε^power max(1, ‖θ‖) / ‖v‖, (R, 1)."""
     eps = torch.finfo(v.dtype).eps ** power
-    scale = tape.theta.norm(dim=1, keepdim=True).clamp_min(1)
-    return eps * scale / v.norm(dim=1, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)
+    scale = norm(tape.theta, keepdim=True).clamp_min(1)
+    return eps * scale / norm(v, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)
 
 
 def _differentiable(problem: Problem, tape: Tape) -> tuple[Callable[[Tensor], Tensor], Tensor]:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from qnviz.problems.norms import norm
+
 
 def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> tuple[
         Tensor, Tensor]:
@@ -32,7 +34,7 @@ def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> t
     """
     R, P = start.shape
     steps = min(steps, P)
-    v = start / start.norm(dim=1, keepdim=True)
+    v = start / norm(start, keepdim=True)
     V = v[:, None]                                              # (R, j, P)
     alpha, beta = [], []
     alive, size = torch.ones(R, dtype=torch.bool, device=v.device), torch.zeros_like(v[:, 0])
@@ -44,7 +46,7 @@ def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> t
             break
         for _ in range(2):                                      # twice is enough (Kahan, Parlett)
             w = w - (V.mT @ (V @ w[..., None]))[..., 0]
-        b = w.norm(dim=1)
+        b = norm(w)
         size = torch.maximum(size, a.abs() + b)                 # of H, as far as it was seen
         alive = alive & (b > 10 * torch.finfo(b.dtype).eps * P**0.5 * size)
         beta.append(torch.where(alive, b, 0))

@@ -20,6 +20,7 @@ from qnviz.curvature.double_damping import (
 from qnviz.curvature.secant import bfgs_update
 from qnviz.curvature.spectrum import extremes
 from qnviz.errors import QnvizError
+from qnviz.problems.norms import norm
 
 PARALLEL = 1e-13           # what is left of Hy beside s is rounding below this share of it
 
@@ -108,6 +109,6 @@ def _plane(s: Tensor, Hy: Tensor) -> Tensor:
         for _ in range(2):                # once is not enough where v is nearly in the span
             for q in columns:
                 rest = rest - (q @ rest) * q
-        if rest.norm() > PARALLEL * v.norm():
-            columns.append(rest / rest.norm())
+        if norm(rest) > PARALLEL * norm(v):
+            columns.append(rest / norm(rest))
     return torch.stack(columns, 1)

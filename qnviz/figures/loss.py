@@ -37,6 +37,7 @@ class End(NamedTuple):
     value: float                               # above the lowest, where that is drawn
     drawn: float                               # on the axis
     diverged: bool
+    falls: bool                                # without end
 
 
 def loss(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
@@ -74,7 +75,7 @@ def curves(trace: Trace, theme: Theme, axis: str, run: int, column: str, words: 
         heads.append(Head(i, ticks[:len(at)], y[at]))
         above = float(c[column][len(step) - 1, run]) - vertical.lowest
         ends.append(End(e, max(above, 0.0) if vertical.lowest else above, float(y[-1]),
-                        c["status"][run] == "diverged"))
+                        c["status"][run] == "diverged", trace.falls(e.label, run)))
         lows.append(y.min())
         starts.append(y[0])
         tops.append(y.max())
@@ -90,9 +91,8 @@ def curves(trace: Trace, theme: Theme, axis: str, run: int, column: str, words: 
         (text, end.drawn if vertical.straight else float(np.log10(end.drawn)),
          theme.tint(end.entrant.color)) for text, end in zip(texts, ends, strict=True)], span)
     alt = f"{words[0].upper()}{words[1:]} over " + AXES[axis] + ". " + " ".join(
-        trace.ends[e.label][run].replace("Converged", f"{e.title} converged").replace(
-            "Diverged", f"{e.title} diverged").replace("Used all", f"{e.title} used all")
-        for e in trace.entrants if run < len(trace.ends.get(e.label, [])))
+        f"{e.title} {end[:1].lower()}{end[1:]}" for e in trace.entrants
+        for end in trace.ends.get(e.label, [])[run:run + 1])
     name = "Loss" if column == "loss" else f"{words[0].upper()}{words[1:]}"
     return Picture("loss", f"{name}: {_title(ends, so_far(trace))}", alt,
                    {"data": data, "layout": layout}, heads, cursor=axis == "iterations")
@@ -131,7 +131,7 @@ def _straight(values: Sequence[np.ndarray], diverged: Sequence[bool]) -> list[fl
 def _title(ends: list[End], now: str) -> str:
     order = sorted(ends, key=lambda end: np.inf if end.diverged else end.value)
     first, last = order[0], order[-1]
-    if fall := sum(end.diverged and end.value < 0 for end in ends):
+    if fall := sum(end.falls for end in ends):
         return f"falls without end for {fall} of {len(ends)} methods{now}"
     if first.diverged and len(ends) > 1:
         return "all diverged"

@@ -17,7 +17,15 @@ import numpy as np
 from qnviz.figures.colors import mixed
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.linked import packed, plain
-from qnviz.figures.maps_cells import NOTHING, Best, Cells, Quantity, Side, nearest
+from qnviz.figures.maps_cells import (
+    NOTHING,
+    UNDEFINED,
+    Best,
+    Cells,
+    Quantity,
+    Side,
+    nearest,
+)
 from qnviz.figures.theme import Picture, Theme, log_axis
 from qnviz.words import say
 
@@ -28,6 +36,7 @@ HUES = (("#cfe8f7", "#56b4e9", "#0072b2", "#003553"),      # one per minimiser, 
         ("#d3f0e5", "#5cc4a2", "#009e73", "#004633"),
         ("#f6e3ee", "#dda5c4", "#cc79a7", "#6a2f50"))
 ELSEWHERE = "#e69f00"
+HALTED = "#7a5195"                    # where derivatives have no value
 TICKS = (1.0, 2.0, 5.0)
 MARGIN = dict(l=56, r=8, t=4, b=40)
 LEVELS = (1.0, 1000.0)                # of the loss; below, the valley is narrower than a pixel
@@ -101,7 +110,8 @@ def setting_scale(theme: Theme, q: Quantity, maps: Sequence[Cells], unreached: s
     low, high = _span([c.value for c in maps], q.log)
     ramp = VIRIDIS[::-1] if q.low_is_good else VIRIDIS
     return Scale(q.title, (Kind("", ramp), Kind(unreached, (_quiet(theme),)),
-                           _lost(theme)), low, high, q.log, theme.alarm)
+                           _lost(theme), *_halted(theme, maps, UNDEFINED)),
+                 low, high, q.log, theme.alarm)
 
 
 def basin_scale(theme: Theme, maps: Sequence[Cells], places: Sequence[str],
@@ -110,7 +120,8 @@ def basin_scale(theme: Theme, maps: Sequence[Cells], places: Sequence[str],
     low, high = _span([np.where(np.isfinite(c.value), c.value, np.nan) for c in maps], True)
     return Scale("steps to the minimum", (
         *(Kind(text, HUES[i % len(HUES)]) for i, text in enumerate(places)),
-        Kind(elsewhere, (mixed(ELSEWHERE, theme.paper, 0.25),)), _lost(theme)),
+        Kind(elsewhere, (mixed(ELSEWHERE, theme.paper, 0.25),)), _lost(theme),
+        *_halted(theme, maps, len(places) + 2)),
         low, high, True, theme.alarm)
 
 
@@ -120,6 +131,12 @@ def _quiet(theme: Theme) -> str:
 
 def _lost(theme: Theme) -> Kind:
     return Kind("diverged", (mixed(theme.alarm, theme.paper, 0.68),), hatched=True)
+
+
+def _halted(theme: Theme, maps: Sequence[Cells], number: int) -> list[Kind]:
+    """The category of runs that ended where derivatives have no value, on maps that have it."""
+    there = any((c.kind == number).any() for c in maps)
+    return [Kind("∇f has no value", (mixed(HALTED, theme.paper, 0.3),))] if there else []
 
 
 def _span(values: Sequence[np.ndarray], log: bool) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 NOTHING = 255                         # the kind of a cell that was not computed yet
-VALUE, UNREACHED, DIVERGED = range(3)          # kinds of a map of settings
+VALUE, UNREACHED, DIVERGED, UNDEFINED = range(4)         # kinds of a map of settings
 TWICE = 2.0                           # times the best number of steps still count as good
 WIDE, NARROW = 10.0, 1.02             # at most and at least so many times the best loss do
 
@@ -68,6 +68,7 @@ class Cells:
     diverged: np.ndarray
     steps: np.ndarray                          # median steps to the target, inf where unreached
     loss: np.ndarray                           # median loss at the end, inf where diverged
+    undefined: np.ndarray                      # seeds that ended where derivatives have no value
 
     @property
     def there(self) -> np.ndarray:
@@ -92,6 +93,11 @@ class Cells:
     def lost(self) -> np.ndarray:
         """Cells in which most seeds diverged."""
         return self.there & (2 * self.diverged > self.runs)
+
+    @property
+    def halted(self) -> np.ndarray:
+        """Cells in which most seeds ended where derivatives have no value."""
+        return self.there & (2 * self.undefined > self.runs)
 
 
 def lower_median(a: np.ndarray) -> np.ndarray:
@@ -122,11 +128,13 @@ def cells(columns: Columns, q: Quantity, target: bool = True) -> Cells:
         mine & np.isfinite(each), each, np.nan)
     value = lower_median(each)
     kind = np.where(np.isfinite(value), VALUE, UNREACHED)
+    halted = (status == "undefined").sum(-1)
+    kind = np.where((kind == UNREACHED) & (2 * halted > runs), UNDEFINED, kind)
     kind = np.where(2 * diverged > runs, DIVERGED, kind)
     kind = np.where(runs > 0, kind, NOTHING).astype(np.uint8)
     finite = np.where(np.isfinite(each), each, np.nan)
     return Cells(kind, np.where(kind == VALUE, value, np.nan), _least(finite), -_least(-finite),
-                 runs, hit.sum(-1), diverged, steps, loss)
+                 runs, hit.sum(-1), diverged, steps, loss, halted)
 
 
 def typical(columns: Columns, q: Quantity, iy: int, ix: int) -> int:
@@ -141,7 +149,8 @@ def typical(columns: Columns, q: Quantity, iy: int, ix: int) -> int:
         if q.to_target:
             each = np.where(status == "converged", each, np.nan)
         return int(np.nanargmin(np.abs(each - c.value.item())))
-    wanted = (status == "diverged") == (c.kind.item() == DIVERGED)
+    ended = {DIVERGED: "diverged", UNDEFINED: "undefined"}.get(c.kind.item())
+    wanted = ~np.isin(status, ["diverged", "undefined"]) if ended is None else status == ended
     return int(np.argmax(wanted & (status != "missing")))
 
 
@@ -149,8 +158,9 @@ def ends(columns: Columns, minimisers: Sequence[Sequence[float]], tolerance: flo
     """Cells of a map of starts: where a run of the plane ends, and after how many steps.
 
     Kinds are the number of the minimiser within whose `tolerance` it ends, then one for every other
-    place, then one for divergence. A run that is within it has its steps as its value; one that ran
-    out of steps there has none, and its kind all the same. Of several seeds the first is shown.
+    place, then one for divergence, then one for other places where derivatives have no value. A run
+    that is within it has its steps as its value; one that ran out of steps there has none, and its
+    kind all the same. Of several seeds the first is shown.
     """
     status = columns["status"][..., 0]
     there, over = status != "missing", status == "diverged"
@@ -161,12 +171,15 @@ def ends(columns: Columns, minimisers: Sequence[Sequence[float]], tolerance: flo
             away = np.hypot(end[..., 0] - point[0], end[..., 1] - point[1])
         kind = np.where((away <= tolerance) & ~over, i, kind)
     at_one = kind < len(minimisers)
+    halted = status == "undefined"
     kind = np.where(over, len(minimisers) + 1, kind)
+    kind = np.where(halted & ~at_one, len(minimisers) + 2, kind)
     steps = np.where(at_one & (status == "converged"), columns["steps_to_target"][..., 0], np.inf)
     value = np.where(at_one & there, steps, np.nan)
     kind = np.where(there, kind, NOTHING).astype(np.uint8)
     return Cells(kind, value, value, value, there.astype(int), (at_one & there).astype(int),
-                 over.astype(int), np.where(there, steps, np.nan), columns["final_loss"][..., 0])
+                 over.astype(int), np.where(there, steps, np.nan), columns["final_loss"][..., 0],
+                 halted.astype(int))
 
 
 def _known(a: np.ndarray, known: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -40,7 +40,9 @@ def summary(c: Cells, b: Best | None, x: Side, y: Side, seeds: int) -> str:
         return ""
     parts = [so_far(c)] if c.fraction < 1 else []
     if b is None:
-        parts.append("Every cell diverged." if c.lost[c.there].all() else "No cell has a value.")
+        parts.append("Every cell diverged." if c.lost[c.there].all() else
+                     "Every cell ended where ∇f has no value." if c.halted[c.there].all() else
+                     "No cell has a value.")
         return " ".join(parts)
     after = (f"{b.value:.0f} steps to the target" if b.by == "steps"
              else f"loss {say(b.value)}")
@@ -53,9 +55,13 @@ def summary(c: Cells, b: Best | None, x: Side, y: Side, seeds: int) -> str:
         worse = ("at most twice as many steps" if b.by == "steps"
                  else f"at most {say(b.factor)} times its loss")
         parts.append(f"For {worse} {leeway(sides)}.")
-    lost = f"{percent(c.share(c.lost))} diverged."
+    lost = f"{percent(c.share(c.lost))} diverged{_halted(c.halted, c)}."
     parts.append(lost[0].upper() + lost[1:])
     return " ".join(parts)
+
+
+def _halted(which: np.ndarray, c: Cells) -> str:
+    return f", {percent(c.share(which))} ended where ∇f has no value" if which.any() else ""
 
 
 def leeway(sides: Sequence[tuple[Side, Range]]) -> str:
@@ -147,7 +153,8 @@ def basin_summary(c: Cells, x: Side, y: Side, minimisers: Sequence[Sequence[floa
     failed = c.there & (c.reached == 0)
     if failed.any():
         elsewhere = c.share(c.kind == len(minimisers))
-        told = f"{percent(elsewhere)} end elsewhere, {percent(c.share(c.lost))} diverge."
+        halted = _halted(c.kind == len(minimisers) + 2, c)
+        told = f"{percent(elsewhere)} end elsewhere, {percent(c.share(c.lost))} diverge{halted}."
         parts.append(told[0].upper() + told[1:])
     if failed.any() and not failed[c.there].all():
         away = np.min([np.hypot(x.values - p[0], y.values[:, None] - p[1]) for p in minimisers],

@@ -195,7 +195,7 @@ def round_up(value: float) -> float:
     return float(next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value))
 
 
-UNSTARTED = "No step was taken: the start already meets the rule for stopping."
+UNSTARTED = "No step was taken: the run ended at its start."
 WAITING = "No step has been taken yet."
 
 

@@ -86,7 +86,7 @@ def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
         title = f"{trace.entrants[0].title} {'is' if now else 'ends'} at {say(finals[0])}{now}"
     if len({say(f) for f in finals}) == 1 < len(finals):
         title = f"All {'are' if now else 'end'} at {say(finals[0])}{now}"
-    elif fall := sum(g and f < 0 for g, f in zip(gone, finals, strict=True)):
+    elif fall := sum(trace.falls(e.label, run) for e in trace.entrants):
         title = f"{fall} of {len(finals)} fall without end"
     elif all(gone):
         title = "All diverge" if len(finals) > 1 else f"{trace.entrants[0].title} diverges"

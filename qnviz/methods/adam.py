@@ -17,6 +17,7 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.problems.norms import norm
 from qnviz.words import say
 
 
@@ -67,7 +68,7 @@ class Adam(Method):
         v = b2 * state.v + (1 - b2) * g * g
         scale = v.sqrt() / (1 - b2**k).sqrt() + column(p.eps)
         move = -column(p.lr) / (1 - b1**k) * m / scale
-        events = {"rescaling": (scale.amax(1) / scale.amin(1)), "move": move.norm(dim=1)}
+        events = {"rescaling": (scale.amax(1) / scale.amin(1)), "move": norm(move)}
         return AdamState(state.theta + move, k, m, v), events
 
     def describe(self, e: Mapping[str, Any]) -> str:

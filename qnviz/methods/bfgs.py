@@ -26,6 +26,7 @@ from qnviz.fields import choice
 from qnviz.methods.base import Events, Failure, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
+from qnviz.problems.norms import norm
 from qnviz.problems.products import dot
 from qnviz.words import say
 
@@ -95,7 +96,7 @@ class BFGS(Method):
             f, g = tape.f, oracle.gradient(tape)
         d = -self.apply(state.H, g)                                                     # (1)
         # with H = I nothing is known of the scale: the first trial moves by at most 1
-        first = torch.where(state.fresh, torch.clamp_max(1 / g.norm(dim=1), 1), 1.0)
+        first = torch.where(state.fresh, torch.clamp_max(1 / norm(g), 1), 1.0)
         search = strong_wolfe(oracle, theta, f, g, d, first)
         s, y = search.theta - theta, search.g - g                                       # (2)
         sy = dot(s, y)

@@ -39,6 +39,7 @@ from qnviz.methods.base import (
     curved,
 )
 from qnviz.problems.base import ProblemSpec
+from qnviz.problems.norms import norm
 from qnviz.words import say
 
 PERIOD, RATE = 5, 0.999                       # how often λ moves, and by which factor per step
@@ -124,7 +125,7 @@ class CurveBall(Method):
             lam = torch.where(ratio < 0.5, lam / RATE**PERIOD,
                               torch.where(ratio > 1.5, lam * RATE**PERIOD, lam))
         events = {"rho": -minus_rho, "beta": beta, "lam": lam, "ratio": ratio,
-                  "z_norm": z.norm(dim=1)}
+                  "z_norm": norm(z)}
         return CurveBallState(theta, state.k + 1, z, lam), events
 
     def _curvature(self, oracle: Oracle, tape, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:

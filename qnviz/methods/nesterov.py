@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.base import Events, Failure, Look, column
 from qnviz.methods.sgd import SGD, Momentum
+from qnviz.problems.norms import norm
 
 
 class Nesterov(SGD):
@@ -40,5 +41,5 @@ class Nesterov(SGD):
         push = -column(p.lr) * g
         v = column(p.momentum) * state.v + push
         move = column(p.momentum) * v + push
-        events = {"push": push.norm(dim=1), "velocity": move.norm(dim=1)}
+        events = {"push": norm(push), "velocity": norm(move)}
         return Momentum(state.theta + move, state.k + 1, v), events

@@ -16,6 +16,7 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.problems.norms import norm
 from qnviz.words import say
 
 
@@ -59,7 +60,7 @@ class RMSprop(Method):
         v = b * state.v + (1 - b) * g * g
         scale = v.sqrt() + column(p.eps)
         move = -column(p.lr) * g / scale
-        events = {"rescaling": scale.amax(1) / scale.amin(1), "move": move.norm(dim=1)}
+        events = {"rescaling": scale.amax(1) / scale.amin(1), "move": norm(move)}
         return RMSpropState(state.theta + move, state.k + 1, v), events
 
     def describe(self, e: Mapping[str, Any]) -> str:

@@ -92,7 +92,7 @@ class SciPyReference(Method):
         return Recorded(theta, 0, gathered([s.path for s in solved], theta.dtype),
                         gathered([s.work for s in solved], torch.float64),
                         numbers([len(s.path) - 1 for s in solved]),
-                        numbers([s.end for s in solved]), numbers(said), messages)
+                        numbers([s.end for s in solved]), numbers(said.tolist()), messages)
 
     def _solve(self, oracle: Oracle, start: Tensor) -> Solved:
         """Every iterate of one run, the work units spent by then, and how SciPy ended."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.problems.norms import norm
 from qnviz.words import say
 
 
@@ -56,7 +57,7 @@ class SGD(Method):
         g = oracle.gradient(oracle.forward(state.theta))
         push = -column(p.lr) * g
         v = column(p.momentum) * state.v + push
-        events = {"push": push.norm(dim=1), "velocity": v.norm(dim=1)}
+        events = {"push": norm(push), "velocity": norm(v)}
         return Momentum(state.theta + v, state.k + 1, v), events
 
     def describe(self, e: Mapping[str, Any]) -> str:

@@ -365,6 +365,11 @@ class ProblemSpec(Frozen):
         return 0.0
 
     @property
+    def bound(self) -> float:
+        """A number that the loss cannot fall below, whatever θ is."""
+        return 0.0
+
+    @property
     def signed(self) -> bool:
         """Whether the loss may fall below 0, so that ratios of losses mean nothing."""
         return False

@@ -22,6 +22,7 @@ from qnviz.fields import number, text
 from qnviz.problems import philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.expression import Expression, parse
+from qnviz.problems.expression_bound import bound
 from qnviz.problems.expression_program import Program
 from qnviz.problems.expression_tree import latex
 from qnviz.problems.expression_underived import underived
@@ -137,6 +138,10 @@ class Function(ProblemSpec):
 
         found = self.classic.minimum if self.classic else lowest(self).value
         return 0.0 if found is None and self.expression.squares else found
+
+    @property
+    def bound(self) -> float:
+        return 0.0 if self.expression.squares else bound(self.expression.program)
 
     @property
     def undefined(self) -> str | None:

@@ -22,6 +22,7 @@ from qnviz.fields import choice, number, optional_whole, whole
 from qnviz.problems import philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.minibatches import Minibatches
+from qnviz.problems.norms import norm
 
 INPUTS, OUTPUTS = 6, 10
 ZEROTH = torch.zeros(1, dtype=torch.int64)
@@ -156,7 +157,7 @@ class DegenerateLinearNet(Problem):
 
 
 def _norm(C: Tensor) -> Tensor:
-    return C.flatten(-2).norm(dim=-1)
+    return norm(C.flatten(-2))
 
 
 def _draw(source, seed: int, part: int, *shape: int) -> Tensor:

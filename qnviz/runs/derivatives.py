@@ -24,6 +24,7 @@ from qnviz.fields import Frozen, choice, number, whole
 from qnviz.problems import philox
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.base import Batch, Problem, Tape
+from qnviz.problems.norms import norm
 from qnviz.problems.one_variable import OneVariable
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.runs.device import set_threads
@@ -89,7 +90,7 @@ def case(q: Question) -> Case:
     batch = replace(b, x=b.x[:, :SAMPLES], target=b.target[:, :SAMPLES])
     theta = problem.start(q.seed, zeroth)
     draw = philox.normal(q.seed, philox.NOISE, zeroth, zeroth, problem.size)[0]
-    v = torch.ones_like(draw) if problem.size == 1 else draw / draw.norm()
+    v = torch.ones_like(draw) if problem.size == 1 else draw / norm(draw)
     v = (q.length * v).to(dtype)
     if not v.any():
         where = f" in {q.precision}" if q.length else ""
@@ -257,12 +258,12 @@ def _errors(h: np.ndarray, by_step: dict[str, Tensor], without: dict[str, Tensor
     low = (true[1] - _exact(high)).astype(float)
 
     def error(values: Tensor) -> np.ndarray:
-        e = np.linalg.norm((values.double().numpy() - high) - low, axis=1) / scale
+        e = norm(torch.from_numpy((values.double().numpy() - high) - low)).numpy() / scale
         return np.where(e < CERTAIN, 0.0, np.where(np.isfinite(e), e, np.nan))
 
     made = {name: error(values) for name, values in by_step.items()}
     lines = {name: float(error(values)[0]) for name, values in without.items()}
-    spread = max(float((a - b).double().norm()) for a in without.values()
+    spread = max(float(norm((a - b).double())) for a in without.values()
                  for b in without.values()) / scale
     floor, holds = _plateau(h, made["complex_step"], eps)
     # rounding: a value of size |F| is known to ε/2, and two such are subtracted

@@ -7,9 +7,10 @@ At an iterate that is looked at, a run with f and θ finite has
     ended        come to an end by a rule of its method's own (SciPy's minimisers have one), or
     failed       been given up by it;
 
-otherwise it goes on. Without f or θ finite it has diverged, unless the iterate before had no second
-derivatives for the step that was taken there: then it ended at that one, undefined. A run that has
-used all its steps may still have diverged, if it stands absurdly far from its start (MATH §7b).
+otherwise it goes on. Without f or θ finite it has diverged. A step that led nowhere, to no finite
+iterate or to the same one again, from where ∇f is not 0 and the Hessian has no value, shows that
+its method needs one: the run ended where that step began, undefined. A run that has used all its
+steps may still have diverged, if it stands absurdly far from its start (MATH §7b).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from qnviz.runs.trace import FALLS
 from qnviz.words import say
 
 if TYPE_CHECKING:
-    from qnviz.problems.base import ProblemSpec          # it imports torch, and boards do not
+    from qnviz.problems.base import ProblemSpec  # it imports torch, and boards do not
 
 STATUS = ("running", "converged", "budget", "diverged", "undefined", "ended", "failed")
 RUNNING, CONVERGED, BUDGET, DIVERGED, UNDEFINED, ENDED, FAILED = range(len(STATUS))
@@ -70,6 +72,16 @@ class Rule:
         left = finite & ~good & ~lost
         return (CONVERGED * good + UNDEFINED * (lost & ~far) + DIVERGED * (~finite | far)
                 + left * (own + (ENDED - 1) * (own > 0)))
+
+    def nowhere(self, finite: Any, unmoved: Any, grad_before: Any) -> Any:
+        """Which steps led nowhere, though ∇f was there: if H was not, it is why.
+
+        Args:
+            finite: whether the iterate that a step led to has f and θ finite.
+            unmoved: whether it is the one that the step began at.
+            grad_before: ‖∇f‖ where the step began.
+        """
+        return (~finite | unmoved) & (grad_before > 0) & _finite(grad_before)
 
     def low_enough(self, loss: Any) -> Any:
         """Which losses are within `stop_loss` of the lowest known one."""
@@ -151,12 +163,14 @@ def sentence(rule: Rule, status: str, last: Last, steps: int) -> str:
     if status == "converged":
         return f"Converged at step {t}: {_arrived(rule, last)}."
     if status == "undefined":
-        return f"Ended at step {t}: {_underived(rule.problem, last)}.{_lowest(rule, last.loss)}"
+        low = ", the lowest value there is" if last.loss <= rule.problem.bound else (
+            ", the lowest known" if rule.is_lowest(last.loss) else "")
+        return f"Ended at step {t}: {_underived(rule.problem, last)}. f = {f} there{low}."
     if status in ("ended", "failed"):
         return f"Ended at step {t}: {last.own} Loss {f}, ‖∇f‖ = {g}."
     if status == "diverged" and last.falls:
-        return (f"Diverged: at step {last.at} the loss is {f}. It falls without end: this way "
-                "the function has no minimum.")
+        return (f"Diverged: at step {last.at} the loss is {f}. {FALLS}: this way the function has "
+                "no minimum.")
     if status == "diverged" and t == 0 and not np.isfinite(last.loss):
         return "Diverged at once: the function has no value at the start."
     if status == "diverged" and np.isfinite(last.loss) and last.at == steps:
@@ -172,9 +186,8 @@ def sentence(rule: Rule, status: str, last: Last, steps: int) -> str:
         return (f"Diverged at step {t}: the loss was {f} {when}, then no longer finite. Try a "
                 "smaller step size or more damping.")
     if status == "budget":
-        lowest = " (as low as any that is known)" if (
-            rule.problem.signed and rule.is_lowest(last.loss)) else ""
-        return f"Used all {t} steps: loss {f}{lowest}, ‖∇f‖ = {g}."
+        low = " (the lowest known)" if rule.problem.signed and rule.is_lowest(last.loss) else ""
+        return f"Used all {t} steps: loss {f}{low}, ‖∇f‖ = {g}."
     return f"Interrupted at step {t}: loss {f}."
 
 
@@ -196,11 +209,6 @@ def _underived(problem: ProblemSpec, last: Last) -> str:
     order = 2 if np.isfinite(last.grad) else 1
     place = f"at ({', '.join(map(say, last.theta))}) " if len(last.theta) <= 2 else ""
     what = "∇f has" if order == 1 else "the Hessian, which this method needs, has"
-    why = problem.underived(last.theta, order)
+    why = problem.underived(last.theta.tolist(), order)
     return f"{place}{what} no value" + (f", as {why}" if why else "")
 
-
-def _lowest(rule: Rule, loss: float) -> str:
-    if not rule.is_lowest(loss):
-        return ""
-    return f" There {rule.problem.loss_name} is as low as any that is known: {say(loss)}."

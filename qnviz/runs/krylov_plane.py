@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from qnviz.methods.newton_krylov import System
+from qnviz.problems.norms import norm
 from qnviz.runs.krylov_solve import Solve
 
 POINTS = 81                          # per axis of the model's surface
 MARGIN = 0.16                        # of the points' extent, on every side
+TINY = float(np.finfo(float).tiny)
 NEAR = 4.0                           # times as long as d: such a Newton step makes room for itself
 
 
@@ -58,19 +60,19 @@ def laid(s: System, solves: Sequence[Solve], own: Solve, newton: Tensor | None, 
     def place(d: np.ndarray) -> np.ndarray:
         return origin + d @ E.T
 
-    curved = float(g @ s.product(g[None], active)[0])
-    length = float(g @ g) / curved if curved > 0 else 1.0
-    steepest = place(-length * g.cpu().numpy())
+    along = g / norm(g)
+    curved = float(along @ s.product(along[None], active)[0])
+    steepest = place(-(norm(g) / curved * along if curved > 0 else g).cpu().numpy())
     paths = {x.solver: place(x.path) for x in solves}
     ends = {x.solver: place(x.d) for x in solves}
     step = place(a * own.d)
     points = [*paths.values(), *[e[None] for e in ends.values()], steepest[None], step[None]]
 
     def held(d: np.ndarray) -> float:
-        return float(((d @ E.T) ** 2).sum() / max((d**2).sum(), 1e-300))
+        return (_length(d @ E.T) / max(_length(d), TINY)) ** 2
 
     there = np.zeros(size) if newton is None else newton.cpu().numpy()
-    longer = float(np.linalg.norm(there) / max(np.linalg.norm(own.d), 1e-300))
+    longer = _length(there) / max(_length(own.d), TINY)
     if newton is not None and longer <= NEAR:
         points.append(place(there)[None])
     x, y = _window(np.concatenate(points))
@@ -83,15 +85,19 @@ def laid(s: System, solves: Sequence[Solve], own: Solve, newton: Tensor | None, 
 
 def _axes(g: Tensor, towards: Sequence[Tensor]) -> Tensor:
     """Orthonormal (2, P): along −g, and what is left of the first step that points elsewhere."""
-    first = -g / g.norm()
+    first = -g / norm(g)
     spare = torch.zeros_like(g)
     spare[int(first.abs().argmin())] = 1.0              # all along −g: any other direction will do
     for d in (*towards, spare):
         across = d - (d @ first) * first
-        if bool(across.norm() > 1e-9 * d.norm()):
+        if bool(norm(across) > 1e-9 * norm(d)):
             across = across - (across @ first) * first
-            return torch.stack([first, across / across.norm()])
+            return torch.stack([first, across / norm(across)])
     raise AssertionError("a unit vector least along the gradient is not along it")
+
+
+def _length(d: np.ndarray) -> float:
+    return float(norm(torch.from_numpy(d)))
 
 
 def _window(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

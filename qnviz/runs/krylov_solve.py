@@ -9,6 +9,7 @@ from torch import Tensor
 
 from qnviz.curvature.krylov import Krylov, Reason, ritz_values
 from qnviz.methods.newton_krylov import SOLVER_NAMES
+from qnviz.problems.norms import norm
 from qnviz.words import say
 
 
@@ -38,18 +39,18 @@ def solved(solver: str, k: Krylov, g: Tensor, eta: Tensor, epsilon: Tensor) -> S
     columns = {n: getattr(k, n)[0, :J].cpu().numpy() for n in (
         "curvature", "rayleigh", "residual", "model", "alpha", "beta")}
     taken = int(np.isfinite(columns["residual"]).sum())
-    norm, g0 = float(g[0].norm()), g[0].cpu().numpy()
-    residual = np.concatenate([[norm], columns["residual"][:taken]])
+    size, g0 = float(norm(g[0])), g[0].cpu().numpy()
+    residual = np.concatenate([[size], columns["residual"][:taken]])
     model = np.concatenate([[0.0], columns["model"][:taken]])
     path = np.concatenate([np.zeros((1, len(g0))), k.path[0, :taken].cpu().numpy()])
     reason = Reason(int(k.reason[0]))
-    goal = float(eta[0]) * norm
+    goal = float(eta[0]) * size
     end = _end(solver, reason, J, columns["rayleigh"], goal, float(epsilon[0]))
     bare = taken == 0 and reason is not Reason.CONVERGED
     if bare:
         end += " So d = −g instead."
     ritz = _ritz(solver, columns, residual)
-    words = [f"d = 0 and r = −g: ‖r‖ = {say(norm)}; the goal is ≤ {say(goal)}."]
+    words = [f"d = 0 and r = −g: ‖r‖ = {say(size)}; the goal is ≤ {say(goal)}."]
     for j in range(1, J + 1):
         text = f"Curvature {say(columns['rayleigh'][j - 1])}"
         if j <= taken:

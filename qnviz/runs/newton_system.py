@@ -21,6 +21,7 @@ from qnviz.errors import TraceError
 from qnviz.methods.newton_krylov import SOLVERS, NewtonKrylov, System
 from qnviz.problems import philox
 from qnviz.problems.base import Batch, Problem
+from qnviz.problems.norms import norm
 from qnviz.runs.device import built, set_threads
 from qnviz.runs.krylov_plane import Plane, laid
 from qnviz.runs.krylov_solve import Solve, solved
@@ -106,11 +107,11 @@ def newton_system(trace: Trace, label: str, step: int) -> NewtonSystem:
     values, newton, notes = _spectrum(problem, method, s, p)
     own = next(x for x in solves if x.solver == method.solver)
     a = float(trace[label]["step_size"][k, 0])
-    norm = float(s.g.norm())
-    notes = [*_special(norm, own, method.lam), *notes]
-    fine = np.isfinite(norm) and norm > 0 and np.isfinite(values).all()
+    size = float(norm(s.g[0]))
+    notes = [*_special(size, own, method.lam), *notes]
+    fine = np.isfinite(size) and size > 0 and np.isfinite(values).all()
     return NewtonSystem(
-        label, k + 1, problem.size, float(s.eta[0]) * norm, norm, values,
+        label, k + 1, problem.size, float(s.eta[0]) * size, size, values,
         problem.size <= DENSE_LIMIT, solves, method.solver, a,
         laid(s, solves, own, newton, a, problem.size) if fine else None, tuple(notes))
 
@@ -199,18 +200,18 @@ def _spectrum(problem: Problem, method: NewtonKrylov, s: System,
     newton = vectors @ torch.where(zero, 0, along / values)
     notes = []
     if count := int(zero.sum()):
-        left = float((along * zero).norm()) > 1e-8 * float(along.norm())
+        left = float(norm(along * zero)) > 1e-8 * float(norm(along))
         notes = [f"The matrix is singular: {count} of its {P} eigenvalues are 0 to rounding. " + (
             "g has a part along them, so no step solves the system; the shortest least-squares "
             "step stands for Newton's." if left else "The shortest solution stands for Newton's.")]
     return values.cpu().numpy(), newton, notes
 
 
-def _special(norm: float, own: Solve, lam: float) -> list[str]:
+def _special(size: float, own: Solve, lam: float) -> list[str]:
     """What makes a system degenerate, in sentences."""
-    if not np.isfinite(norm):
+    if not np.isfinite(size):
         return ["The gradient is not finite here: there is no system to solve."]
-    if norm == 0:
+    if size == 0:
         return ["The gradient is 0 here: d = 0 solves the system, there is nothing to iterate."]
     if own.iterations == 1 and own.bare:
         damp = " More damping λ would move it up." if lam == 0 else ""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import room
 from qnviz.problems.base import Batch, Problem, ProblemSpec
+from qnviz.problems.norms import norm
 from qnviz.runs.device import built
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace, looks
@@ -150,15 +151,15 @@ def _orthogonal(pair: list[Tensor]) -> Tensor:
     """Two orthonormal directions (2, P) that span the pair; a unit vector where one is missing."""
     axes: list[Tensor] = []
     for k, v in enumerate(pair):
-        size = v.norm()
+        size = norm(v)
         for axis in axes:
             v = v - (v @ axis) * axis
-        if not bool(v.norm() > 1e-9 * size):           # no path, or both along one line
+        if not bool(norm(v) > 1e-9 * size):           # no path, or both along one line
             v = torch.zeros_like(v)
             v[k] = 1.0
             for axis in axes:
                 v = v - (v @ axis) * axis
-        axes.append(v / v.norm())
+        axes.append(v / norm(v))
     return torch.stack(axes)
 
 

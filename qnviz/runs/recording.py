@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -70,27 +68,29 @@ class Recording:
         with np.errstate(invalid="ignore", over="ignore"):
             codes = self.rule.codes(loss, grad, np.isfinite(theta).all(-1),
                                     self.parts["loss"][0][0], own)
-        ended = codes != RUNNING
+            halted = self._halted(loss, theta)
+        ended = (codes != RUNNING) | halted
         for r in np.flatnonzero(ended.any(0) & (self.status == STATUS[RUNNING])):
             i = int(ended[:, r].argmax())
             code, row, stopped = int(codes[i, r]), first + i, looked[i]
-            finite = np.isfinite(loss[i, r]) and np.isfinite(theta[i, r]).all()
-            if code == DIVERGED and not finite:
-                if self._bends_nowhere(row, r):
-                    code, stopped = UNDEFINED, self.step[row - 1]
-                else:
-                    stopped = self._first_bad(int(r), stopped, row)
+            if halted[i, r]:                       # where the step began that led nowhere
+                code, row, stopped = UNDEFINED, row - 1, stopped - 1
+            elif not (np.isfinite(loss[i, r]) and np.isfinite(theta[i, r]).all()):
+                stopped = self._first_bad(int(r), stopped, row)
                 row = max(0, row - 1)
             self.status[r], self.stopped[r], self.held[r] = STATUS[code], stopped, row
         if self.k == self.spec.steps:              # until here it might have come back
             left = self.status == STATUS[RUNNING]
             self.status[left] = np.where(self._blown()[left], STATUS[DIVERGED], STATUS[BUDGET])
 
-    def _bends_nowhere(self, row: int, r: int) -> bool:
-        """Whether the step that led to a row began where the Hessian has no value."""
-        return (not self.spec.problem.smooth and row > 0 and "hessian_min" in self.parts
-                and self.step[row] - self.step[row - 1] == 1
-                and bool(np.isnan(self.at("hessian_min", row - 1, r))))
+    def _halted(self, loss: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Which steps (looks, R) led nowhere because the Hessian has no value where they began."""
+        if self.spec.problem.smooth or self.spec.look_every > 1 or not self.k:
+            return np.zeros(loss.shape, dtype=bool)
+        grad, before, bend = (np.concatenate([self.parts[n][-2][-1:], self.parts[n][-1][:-1]])
+                              for n in ("grad_norm", "theta", "hessian_min"))
+        finite = np.isfinite(loss) & np.isfinite(theta).all(-1)
+        return self.rule.nowhere(finite, (theta == before).all(-1), grad) & np.isnan(bend)
 
     def _blown(self) -> np.ndarray:
         """Which runs stand far from their start."""

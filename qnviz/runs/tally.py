@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +23,7 @@ from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Problem
 from qnviz.problems.norms import norm
 from qnviz.runs.ends import BUDGET, DIVERGED, RUNNING, UNDEFINED, Rule
-from qnviz.runs.lane import DENSE_INSTRUMENT, WATCHED_MATRIX
+from qnviz.runs.lane import WATCHED_MATRIX
 from qnviz.runs.recording import Rows
 from qnviz.runs.spec import RunSpec
 
@@ -92,8 +91,8 @@ class _Tally:
 
         self.status = per_run(RUNNING, torch.int64)
         self.stopped = per_run(spec.steps, torch.int64)
-        self.loss, self.first_loss, self.first_grad = (
-            per_run(torch.nan, theta.dtype) for _ in range(3))
+        self.loss, self.grad, self.first_loss, self.first_grad = (
+            per_run(torch.nan, theta.dtype) for _ in range(4))
         self.seconds = per_run(0, torch.float64)
         self.work = per_run(0, torch.float64)
         self.start, self.end = theta, theta.clone()
@@ -155,19 +154,21 @@ class _Tally:
         told = [e for e in new.endings if e is not None]
         codes = self.rule.codes(loss, grad, torch.isfinite(thetas).all(-1), self.first_loss[at],
                                 torch.stack(told) if told else torch.zeros_like(steps)[:, None])
-        over = codes != RUNNING
+        halted = self._halted(thetas, loss, grad)
+        over = (codes != RUNNING) | halted
         ended = over.any(0)
         # the row at which a run ended, or the last one
         row = torch.where(ended, over.to(torch.uint8).argmax(0), len(steps) - 1)
         each = torch.arange(len(at), device=row.device)
         code, stopped = codes[row, each], torch.where(ended, steps[row], self.spec.steps)
-        before = self._bends_nowhere(code, row, thetas, loss)      # it ended one iterate earlier
+        before = halted[row, each]                                 # it ended one iterate earlier
         code, stopped = torch.where(before, UNDEFINED, code), stopped - before.long()
         row = row - before.long()
         if new.events:
             counted = torch.where(ended, stopped, first + len(works)) - first
             self._summarise(new.events, new.shown, counted)
         here, chosen = at[row >= 0], row.clamp_min(0)              # −1: as the chunk before left it
+        self.grad[at] = grad[-1]
         self.end[here] = thetas[chosen, each][row >= 0]
         self.loss[here] = loss[chosen, each][row >= 0]
         spent = torch.stack(works)
@@ -187,27 +188,23 @@ class _Tally:
             if len(self.draws) > 1:
                 self.draws = self.draws[left]
 
-    def _bends_nowhere(self, code: Tensor, row: Tensor, thetas: Tensor, loss: Tensor) -> Tensor:
-        """Which runs (R,) took the step that ended them where the Hessian has no value."""
-        none = torch.zeros_like(code, dtype=torch.bool)
-        if self.problem.size > DENSE_INSTRUMENT or self.spec.problem.smooth:
-            return none
-        each = torch.arange(len(row), device=row.device)
-        lost = (code == DIVERGED) & ~(torch.isfinite(loss[row, each])
-                                      & torch.isfinite(thetas[row, each]).all(-1))
-        lost &= torch.isfinite(self.loss[self.alive]) | (row > 0)          # not at the start
-        which = torch.nonzero(lost)[:, 0]
-        if not len(which):
-            return none
-        back = (row - 1).clamp_min(0)
-        theta = torch.where((row > 0)[:, None], thetas[back, each], self.end[self.alive])[which]
-        low, _ = extremes(torch.cat([dense(self.problem, tape, "hessian") for tape in tapes(
-            self.problem, theta, self.problem.reference(), self.check)]))
-        none[which] = torch.isnan(low)
-        return none
+    def _halted(self, thetas: Tensor, loss: Tensor, grad: Tensor) -> Tensor:
+        """Which steps (n, R) led nowhere because the Hessian has no value where they began."""
+        halted, at = torch.zeros_like(loss, dtype=torch.bool), self.alive
+        if self.spec.problem.smooth or self.spec.look_every > 1 or self.loss[at].isnan().all():
+            return halted                                          # … or these are the starts
+        before = torch.cat([self.end[at][None], thetas[:-1]])
+        finite = torch.isfinite(loss) & torch.isfinite(thetas).all(-1)
+        doubt = self.rule.nowhere(finite, (thetas == before).all(-1),
+                                  torch.cat([self.grad[at][None], grad[:-1]]))
+        if bool(doubt.any()):
+            low = [extremes(dense(self.problem, tape, "hessian"))[0] for tape in tapes(
+                self.problem, before[doubt], self.problem.reference(), self.check)]
+            halted[doubt] = torch.isnan(torch.cat(low))
+        return halted
 
     def _look(self, thetas: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss (n, R) on the reference batch and, if it may end a run, ‖∇f‖; else 0 in its place."""
+        """Loss and ‖∇f‖ (n, R) on the reference batch; 0 in its place where it ends no run."""
         n, R, P = thetas.shape
         losses, grads = [], []
         for tape in tapes(self.problem, thetas.reshape(n * R, P), self.problem.reference(),

@@ -17,6 +17,7 @@ from qnviz.errors import TraceError
 from qnviz.runs import archive
 
 MAX_FILE_BYTES = 4_000_000_000          # what a file may unpack to
+FALLS = "It falls without end"          # in the sentence of a run that does
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Trace:
         """The same run in a fraction of the bytes, for pictures: the last parameters alone."""
         columns = {label: c | {"theta": c["theta"][-1:]} for label, c in self.columns.items()}
         return replace(self, columns=columns)
+
+    def falls(self, label: str, run: int) -> bool:
+        """Whether a run of an entrant diverged by falling without end."""
+        return any(FALLS in end for end in self.ends.get(label, [])[run:run + 1])
 
     def row(self, label: str, step: int, run: int) -> dict[str, np.ndarray]:
         """What one step of one run exposed, by name."""

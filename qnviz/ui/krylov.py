@@ -67,9 +67,9 @@ def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
     """The work that was saved, and the system of the step at the playhead."""
     labels = krylov_labels(trace)
     if not labels:
-        there = any(e.name == "newton_krylov" for e in trace.entrants)
+        there = [trace.ends[e.label][0] for e in trace.entrants if e.name == "newton_krylov"]
         st.info("There is no system to take apart. " + (
-            "No step was taken: the start already meets the rule for stopping." if there else
+            f"No step was taken: {there[0][0].lower()}{there[0][1:]}" if there else
             "Add Newton-Krylov to the methods above."))
         return
     label = labels[0]

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from qnviz.figures.linked import linked
+from qnviz.runs.ends import WORDS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.atlas_methods import LABS
@@ -29,8 +30,6 @@ PAGE = "open"
 # the page on which a problem has its lab, and the state in which that opens
 HOMES = {name: (name, default) for name, default in LABS.items()} | {
     "function": ("function", FUNCTION), "rosenbrock_n": ("function", ROSENBROCK_N)}
-WORDS = {"converged": "converged", "diverged": "diverged", "budget": "used all steps",
-         "running": "interrupted"}
 MEDIAN = "median loss at the end"
 
 

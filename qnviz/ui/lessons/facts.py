@@ -5,7 +5,7 @@
 | e.steps, e.work | steps until the end, forward passes they cost |
 | e.start, e.loss, e.lowest | loss at the start, at the end, the least of all |
 | e.gradient | length of the gradient at the end |
-| e.end | converged, diverged, or budget where all steps were used |
+| e.end | converged, diverged, undefined, ended, failed, or budget: all steps were used |
 | e.lr, e.lam, … | a hyper-parameter |
 | e.damped, e.updates, e.skipped | updates damped, all, left out, of all layers |
 | e.powell, e.second | updates in which the first, the second step of damping acted |
