@@ -20,7 +20,7 @@ def shows(trace, label):
     half = len(loss) // 2
     with np.errstate(over="ignore"):
         jumps = (loss[1:] / loss[:-1]).max() >= JUMP
-    spent = c["status"][0] == "budget"
+    spent = c["status"][0] in ("budget", "ended", "failed")         # SciPy's end by its own rules
     return {name for name, true in (
         ("diverged", c["status"][0] == "diverged"),
         ("slow", spent and loss[-1] > FAR * min(others)),

@@ -14,6 +14,7 @@ import pytest
 from qnviz import command_sweep
 from qnviz.__main__ import main
 from qnviz.errors import DataError, QnvizError, WorkerError
+from qnviz.runs.ends import WORDS
 from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import parse_sweep
@@ -89,7 +90,7 @@ def test_a_sweep_is_saved_and_summed_up(wanted, out, capsys):
     assert_whole(out, SPEC)
     statuses = SweepResult.load(out)["status"]
     for name in np.unique(statuses):
-        assert f"{(statuses == name).sum()} {name}" in text
+        assert f"{(statuses == name).sum()} {WORDS[name]}" in text
     assert "No cell reached the target in half of its runs." in text
     assert f"Saved {out}." in text
 
@@ -116,7 +117,7 @@ def test_the_best_cell_has_the_smallest_median(unaided):
     result["steps_to_target"][4, 0] = [np.nan, np.nan, 1]          # a median that is not reached
     lam, lr = spec.values["x"][2], spec.values["y"][1]
     assert command_sweep.summary(result) == [
-        "90 budget.",
+        "90 used all steps.",
         f"Best cell: lam = {lam:.4g}, lr = {lr:.4g}, with 9 steps to the target "
         "(median of 3 seeds)."]
 

@@ -89,8 +89,8 @@ class Failure:
     """A run in which a method does what its `fails` says, beside entrants that fare better.
 
     `shows` says how: "diverged"; "slow", far behind the best of the others when its steps are used
-    up; "stalls", the second half of its steps gains nearly nothing; "jumps", one step multiplies
-    the loss by a hundred.
+    up or it has ended by itself; "stalls", the second half of its steps gains nearly nothing;
+    "jumps", one step multiplies the loss by a hundred.
     """
 
     shows: Literal["diverged", "slow", "stalls", "jumps"]

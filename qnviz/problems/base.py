@@ -380,12 +380,7 @@ class ProblemSpec(Frozen):
         return None
 
     def underived(self, theta: Sequence[float], order: int) -> str:
-        """Why f has a value at a point, and its derivatives of an order have none; "" if unknown.
-
-        Args:
-            theta: the point (P,).
-            order: 1 for ∇f, 2 for the Hessian.
-        """
+        """Why f has a value at theta (P,), but no derivatives of an order, 1 or 2; or ""."""
         return ""
 
     @property
