@@ -3,6 +3,9 @@
 import math
 from typing import SupportsFloat
 
+# what a method says of a step whose whole gain would be rounding: it stands at a minimum
+AT_PRECISION = "no step lowers the loss any more at this precision"
+
 
 def say(x: SupportsFloat) -> str:
     """A number as a person writes it: 3.2e−5, 0.031, 12.4, 1,240."""

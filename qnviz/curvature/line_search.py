@@ -31,6 +31,11 @@ class LineSearch(NamedTuple):
     trials: Tensor       # (R,) points tried
 
 
+def below_rounding(gain: Tensor, f: Tensor) -> Tensor:
+    """Whether a decrease (R,) is so small that f (R,), as a rounded number, cannot show it."""
+    return gain <= torch.finfo(f.dtype).eps * f.abs()
+
+
 def cubic_minimiser(a: Tensor, fa: Tensor, da: Tensor, b: Tensor, fb: Tensor, db: Tensor) -> Tensor:
     """Minimiser of the cubic through (a, φ, φ′) and (b, φ, φ′) [NW06, eq. 3.59], kept inside.
 
