@@ -17,6 +17,7 @@ from qnviz.curvature.kronecker import (
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import CompactLBFGS
 from qnviz.curvature.spectrum import eigenvalues, extremes, pseudo_solve
+from qnviz.problems import lapack
 from qnviz.problems.base import Layer
 from tests.helpers import (
     F64,
@@ -164,6 +165,41 @@ def test_a_matrix_that_is_not_finite_has_no_spectrum_and_disturbs_no_other():
     low, high = extremes(H)
     assert torch.equal(low.nan_to_num(7), values[:, 0].nan_to_num(7))
     assert torch.equal(high.nan_to_num(7), values[:, -1].nan_to_num(7))
+
+
+@pytest.mark.parametrize("kind", ["eigvalsh", "eigh", "svdvals"])
+def test_a_matrix_that_lapack_gives_up_on_disturbs_no_other(kind, monkeypatch):
+    real = getattr(torch.linalg, kind)
+    H = spd(6, R, 4)
+
+    def gives_up(A):
+        if ((A[..., 0, 0] == A[..., 0, 1]) & (A[..., 0, 0] != 0)).any():
+            raise torch.linalg.LinAlgError("did not converge")
+        return real(A)
+
+    monkeypatch.setattr(torch.linalg, kind, gives_up)
+    H[1, 0, 1] = H[1, 1, 0] = H[1, 0, 0]
+    parts = getattr(lapack, kind)(H)
+    plain = [real(H[r]) for r in range(R)]
+    for found, expected in (zip(parts, zip(*plain, strict=True), strict=True) if kind == "eigh"
+                            else [(parts, plain)]):
+        assert found[1].isnan().all()
+        for r in (0, 2):
+            assert_close(found[r], expected[r], 1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e307, 1.7e308])
+def test_spectra_of_the_largest_and_smallest_numbers_are_those_of_the_scaled_matrix(size):
+    """LAPACK alone does not converge on entries of 1e308: its own arithmetic overflows."""
+    H = spd(6, 2, 40, 1e3)
+    H = H / H.abs().amax()
+    H[1] = torch.eye(40, dtype=F64)
+    values = eigenvalues(H * size)
+    plain = torch.linalg.eigvalsh(H)
+    finite = plain * size < torch.inf
+    assert_close(values[finite] / size, plain[finite], 1e-12)
+    assert (values[~finite] == torch.inf).all()
+    assert finite[1].all()
 
 
 def test_a_pseudo_solve_leaves_out_what_the_matrix_does_not_reach():

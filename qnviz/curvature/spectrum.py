@@ -3,28 +3,17 @@
 import torch
 from torch import Tensor
 
-
-def _finite(H: Tensor) -> tuple[Tensor, Tensor]:
-    """H with the matrices that are not finite replaced by I, and the mask of the finite ones.
-
-    LAPACK raises on NaN, and one diverged run must not end the others.
-    """
-    good = torch.isfinite(H).all(-1).all(-1)
-    eye = torch.eye(H.shape[-1], dtype=H.dtype, device=H.device)
-    return torch.where(good[..., None, None], H, eye), good
+from qnviz.problems.lapack import eigh, eigvalsh
 
 
 def eigenvalues(H: Tensor) -> Tensor:
-    """All eigenvalues (…, n), ascending; NaN where H (…, n, n) is not finite."""
-    safe, good = _finite(H)
-    return torch.where(good[..., None], torch.linalg.eigvalsh(safe), torch.nan)
+    """All eigenvalues (…, n), ascending; NaN where H (…, n, n) is not finite or has no answer."""
+    return eigvalsh(H)
 
 
 def eigen(H: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (…, n) and eigenvectors (…, n, n); NaN eigenvalues where H is not finite."""
-    safe, good = _finite(H)
-    values, vectors = torch.linalg.eigh(safe)
-    return torch.where(good[..., None], values, torch.nan), vectors
+    """Eigenvalues (…, n) and eigenvectors (…, n, n); NaN where H is not finite or has no answer."""
+    return eigh(H)
 
 
 def extremes(H: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnviz.figures.theme import Picture, Theme, power_of_ten
+from qnviz.figures.theme import Picture, Theme, notice, power_of_ten
 from qnviz.words import say
 
+UNKNOWN = "The Hessian is not finite here, so it has no eigenvalues to show."
 BINS = 72
 DECADES = {True: 8, False: 3}         # below the largest |eigenvalue|; what is smaller counts as 0:
 # a quadrature does not resolve a cluster about 0, nor on which side of it an eigenvalue lies
@@ -19,6 +20,8 @@ DECADES = {True: 8, False: 3}         # below the largest |eigenvalue|; what is 
 def density(theme: Theme, color: str, values: np.ndarray, weights: np.ndarray, size: int,
             exact: bool, where: str) -> Picture:
     """A histogram of `size` eigenvalues, given as values with weights that sum to 1."""
+    if not len(values):
+        return Picture("density", f"{where}: no eigenvalues", UNKNOWN, notice(theme, UNKNOWN))
     top, decades = float(np.abs(values).max()) or 1.0, DECADES[exact]
     floor = top * 10.0**-decades
     place = np.sign(values) * np.log10(np.maximum(np.abs(values) / floor, 1))

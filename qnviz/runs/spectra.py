@@ -23,7 +23,10 @@ OPERATIONS = 6e10                    # multiplications that one spectrum may cos
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Eigenvalues with weights that sum to 1: all of them, or nodes of a quadrature."""
+    """Eigenvalues with weights that sum to 1: all of them, or nodes of a quadrature.
+
+    There are none where the Hessian is not finite; a probe whose nodes are not known counts less.
+    """
 
     values: np.ndarray               # (n,) ascending
     weights: np.ndarray              # (n,)
@@ -56,12 +59,21 @@ def hessian_spectrum(trace: Trace, label: str, step: int) -> Spectrum:
     taken = int(c["step"][row]), batch.x.shape[1], P
     if P <= DENSE_LIMIT:
         values = eigenvalues(dense(problem, tape, "hessian"))[0].cpu().numpy()
-        return Spectrum(values, np.full(P, 1 / P), True, *taken)
+        return _known(values, np.full(P, 1 / P), True, taken)
     problem.gradient(tape)
     many = tape.repeat(PROBES)
     probes = philox.normal(0, philox.DATA, torch.arange(PROBES), torch.tensor([2]), P)[0]
     start = probes.sign().to(problem.device, problem.dtype)      # Rademacher: least variance
     values, weights = ritz(*lanczos(lambda v: problem.hessian_vector(many, v), start, STEPS))
     order = values.flatten().argsort()
-    return Spectrum(values.flatten()[order].cpu().numpy(),
-                    (weights.flatten()[order] / PROBES).cpu().numpy(), False, *taken)
+    return _known(values.flatten()[order].cpu().numpy(),
+                  (weights.flatten()[order] / PROBES).cpu().numpy(), False, taken)
+
+
+def _known(values: np.ndarray, weights: np.ndarray, exact: bool,
+           taken: tuple[int, int, int]) -> Spectrum:
+    """The spectrum of the values that are known."""
+    known = np.isfinite(values) & np.isfinite(weights)
+    weights = weights[known]
+    return Spectrum(values[known], weights / weights.sum() if len(weights) else weights, exact,
+                    *taken)
