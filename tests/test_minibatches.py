@@ -44,6 +44,32 @@ def test_epochs_and_runs_and_seeds_are_shuffled_differently():
         assert all((a != b).any() for b in orders[:i])
 
 
+def test_fresh_batches_of_a_step_hold_other_samples_each_and_no_sample_twice():
+    draw, runs = source(7), torch.tensor([0, 4, 9])
+    batch = next(iter(draw(5, 1, 3, runs)))
+    fresh = torch.stack([draw.fresh(batch, j).x[..., 0] for j in range(1, 60)]).long()
+    assert fresh.shape == (59, 3, 7)
+    sets = {tuple(sorted(row.tolist())) for row in fresh.flatten(0, 1)}
+    assert len(sets) == 59 * 3
+    assert all(len(set(row)) == 7 for row in sets)
+    counts = fresh.flatten().bincount(minlength=N)
+    assert counts.min() > 0.7 * counts.double().mean()
+    alone = next(iter(draw(5, 1, 3, runs[1:2])))                        # alone as in the batch
+    assert torch.equal(draw.fresh(alone, 8).x[0], draw.fresh(batch, 8).x[1])
+    other = next(iter(draw(6, 1, 3, runs)))
+    assert not torch.equal(draw.fresh(other, 8).x, draw.fresh(batch, 8).x)
+    pairs = source(7, target=10 * torch.arange(N, dtype=F64)[:, None])
+    b = pairs.fresh(next(iter(pairs(5, 1, 3, runs))), 2)
+    assert torch.equal(b.target, 10 * b.x)
+    assert (b.seed, b.step, b.full) == (3, 5, False)
+
+
+def test_a_full_batch_is_never_another():
+    draw = source(None)
+    batch = next(iter(draw(0, 1, 0, torch.tensor([0]))))
+    assert draw.fresh(batch, 3) is batch
+
+
 def test_every_order_is_about_equally_likely():
     x = torch.arange(3, dtype=F64)[:, None]
     draw = Minibatches(x, x, 3, "three")

@@ -44,6 +44,18 @@ def test_seed_stream_step_run_and_place_all_change_the_numbers():
     assert len(everything.unique()) == everything.numel()
 
 
+def test_each_iteration_of_a_step_has_numbers_of_its_own_and_the_first_are_the_steps():
+    draws = [philox.uniform(3, philox.NOISE, RUNS, STEPS, 3, j) for j in range(5)]
+    assert torch.equal(draws[0], philox.uniform(3, philox.NOISE, RUNS, STEPS, 3))
+    together = torch.stack(draws)
+    assert len(together.unique()) == together.numel()
+    for j in range(5):
+        assert torch.equal(philox.uniform(3, philox.NOISE, RUNS[7:9], STEPS[4:5], 3, j),
+                           draws[j][4:5, 7:9])
+    far = philox.uniform(3, philox.NOISE, RUNS + (1 << 32), STEPS, 3, 1)
+    assert not torch.isin(far, together).any()
+
+
 def test_runs_beyond_32_bits_are_told_apart():
     near, far = torch.tensor([5]), torch.tensor([5 + (1 << 32)])
     zero = torch.zeros(1, dtype=torch.int64)

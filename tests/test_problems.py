@@ -266,6 +266,22 @@ def test_rosenbrocks_noise_is_uniform_up_to_s_and_new_at_each_step(noise):
     assert len(eps.unique()) == eps.numel()
 
 
+def test_rosenbrocks_fresh_noise_is_uniform_and_new_in_each_iteration_of_a_step():
+    problem, runs = rosenbrock(2.5), torch.arange(50)
+    batches = list(problem.batches(0, 8, 4, runs))
+    eps = torch.stack([problem.fresh(b, j).xi for b in batches for j in range(1, 30)])
+    every = torch.cat([eps.flatten(), *[b.xi.flatten() for b in batches]])
+    assert len(every.unique()) == every.numel()
+    assert 0 <= eps.min() < 0.01
+    assert 2.49 < eps.max() < 2.5
+    assert eps.mean().item() == pytest.approx(1.25, rel=0.03)
+    alone = next(iter(problem.batches(3, 1, 4, runs[7:8])))
+    assert torch.equal(problem.fresh(alone, 11).xi[0], problem.fresh(batches[3], 11).xi[7])
+    still = rosenbrock()
+    batch = first_batch(still, 2)
+    assert still.fresh(batch, 1) is batch
+
+
 def test_the_same_batches_come_in_any_chunks():
     problem, runs = rosenbrock(3.0), torch.arange(5)
     whole = [b.xi for b in problem.batches(0, 9, 4, runs)]

@@ -68,17 +68,27 @@ class Oracle:
         self.first = self.first or tape
         return tape
 
+    def fresh(self, tape: Tape, iteration: int, active: Tensor | None = None) -> Tape:
+        """A forward pass at the tape's theta on another batch of this step; a full one is kept.
+
+        It is drawn by (seed, run, step, iteration), and `iteration` counts from 1.
+        """
+        if self.batch.full:
+            return tape
+        self.charge(1, active)
+        return self.problem.forward(tape.theta, self.problem.fresh(self.batch, iteration))
+
     def blocks(self, tape: Tape, active: Tensor | None = None) -> list[Tensor]:
         """∇W_l (R, out, in+1) per layer; leaves g_l on the tape."""
         self.charge(2, active)
         return self.problem.gradient(tape)
 
-    def backward(self, tape: Tape) -> None:
+    def backward(self, tape: Tape, active: Tensor | None = None) -> None:
         """Leaves g_l on the tape, for those who do not need ∇W_l.
 
         It is charged as a whole backward pass, as the paper does, for half of its products.
         """
-        self.charge(2)
+        self.charge(2, active)
         self.problem.backward(tape)
 
     def gradient(self, tape: Tape, active: Tensor | None = None) -> Tensor:

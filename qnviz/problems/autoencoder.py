@@ -221,6 +221,9 @@ class ImageAutoencoder(Problem):
     def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
         yield from self.draw(first, count, seed, runs)
 
+    def fresh(self, batch: Batch, iteration: int) -> Batch:
+        return self.draw.fresh(batch, iteration)
+
     def reference(self) -> Batch:
         """The first 2,000 training images, or all where there are fewer."""
         return self.part

@@ -53,6 +53,14 @@ class Problem(ABC):
     def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
         """The batches of steps first … first + count − 1 for the given runs."""
 
+    def fresh(self, batch: Batch, iteration: int) -> Batch:
+        """Another batch of the same step, run by run, for what draws anew within a step.
+
+        It is a function of (seed, run, step, iteration), with iteration ≥ 1; a full batch is the
+        same at every draw.
+        """
+        return batch
+
     @abstractmethod
     def reference(self) -> Batch:
         """The noise-free or full batch on which progress is reported; shared by all runs."""

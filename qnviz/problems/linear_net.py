@@ -21,6 +21,7 @@ from torch import Tensor
 from qnviz.fields import choice, number, optional_whole, whole
 from qnviz.problems import philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
+from qnviz.problems.lapack import svdvals
 from qnviz.problems.minibatches import Minibatches
 from qnviz.problems.norms import norm
 
@@ -119,6 +120,9 @@ class DegenerateLinearNet(Problem):
     def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
         yield from self.draw(first, count, seed, runs)
 
+    def fresh(self, batch: Batch, iteration: int) -> Batch:
+        return self.draw.fresh(batch, iteration)
+
     def reference(self) -> Batch:
         """Seven points with the mean and second moments of all samples.
 
@@ -140,9 +144,7 @@ class DegenerateLinearNet(Problem):
         The latter, (n, L−1), is the Frobenius norm of its change over that at the start.
         """
         M = self.product(theta)
-        fine = torch.isfinite(M).all(-1).all(-1)[:, None, None]
-        values = torch.linalg.svdvals(torch.where(fine, M, 0))
-        return {"singular": torch.where(fine[..., 0], values, torch.nan),
+        return {"singular": svdvals(M),
                 "drift": _norm(self._conserved(theta) - self._conserved(start))
                 / _norm(self._conserved(start))}
 

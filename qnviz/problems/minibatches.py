@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -48,6 +49,16 @@ class Minibatches:
             x = self.x[chosen]                                                  # (R, size, in)
             target = x if self.target is self.x else self.target[chosen]
             yield Batch(x, target, self.xi, False, seed, step, runs)
+
+    def fresh(self, batch: Batch, iteration: int) -> Batch:
+        """Another batch of the same step and size: the first of a permutation of its own."""
+        if batch.full:
+            return batch
+        step = torch.tensor([batch.step], device=batch.runs.device)
+        draw = philox.uniform(batch.seed, philox.SHUFFLE, batch.runs, step, len(self.x), iteration)
+        chosen = draw[0].argsort(1)[:, :self.size]
+        x = self.x[chosen]
+        return replace(batch, x=x, target=x if self.target is self.x else self.target[chosen])
 
     def _order(self, seed: int, epoch: int, runs: Tensor) -> Tensor:
         """A permutation (R, N) of the samples for every run."""

@@ -1,4 +1,4 @@
-"""Random numbers as a pure function of (seed, stream, run, step).
+"""Random numbers as a pure function of (seed, stream, run, step, iteration).
 
 Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011)
 turns a counter into random bits without any state. Run 7 therefore draws the same noise alone,
@@ -30,7 +30,8 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int])
     return c0, c1, c2, c3
 
 
-def uniform(seed: int, stream: int, runs: Tensor, steps: Tensor, count: int) -> Tensor:
+def uniform(seed: int, stream: int, runs: Tensor, steps: Tensor, count: int,
+            iteration: int = 0) -> Tensor:
     """Uniform numbers on [0, 1) with 53 random bits.
 
     Args:
@@ -39,6 +40,7 @@ def uniform(seed: int, stream: int, runs: Tensor, steps: Tensor, count: int) -> 
         runs: (R,) int64 run numbers.
         steps: (T,) int64 step numbers.
         count: how many numbers each (step, run) gets.
+        iteration: within a step, for what draws more than once, below 2¹⁶; 0 is the step's own.
 
     Returns:
         (T, R, count) float64.
@@ -46,7 +48,8 @@ def uniform(seed: int, stream: int, runs: Tensor, steps: Tensor, count: int) -> 
     blocks = torch.arange((count + 1) // 2, device=runs.device)
     block, run, step = torch.broadcast_tensors(
         blocks + (stream << 24), runs[None, :, None], steps[:, None, None])
-    words = philox((block, step, run & MASK, run >> 32), (seed & MASK, (seed >> 32) & MASK))
+    high = (run >> 32) | (iteration << 16)                   # runs stay below 2⁴⁸
+    words = philox((block, step, run & MASK, high), (seed & MASK, (seed >> 32) & MASK))
     w0, w1, w2, w3 = words
     pairs = torch.stack([(w0 << 21) | (w1 >> 11), (w2 << 21) | (w3 >> 11)], -1)  # 53 bits each
     return pairs.flatten(-2)[..., :count].double() * 2.0**-53

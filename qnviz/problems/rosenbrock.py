@@ -10,6 +10,7 @@ unchanged: one layer with A = E[ā āᵀ] = 1.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -93,6 +94,14 @@ class NoisyRosenbrock(Problem):
             epsilon = (self.spec.noise * draws).to(self.dtype).unbind(0)
         for i, eps in enumerate(epsilon):
             yield Batch(self.one, self.zero, eps, self.spec.deterministic, seed, first + i, runs)
+
+    def fresh(self, batch: Batch, iteration: int) -> Batch:
+        """The same step with another ε."""
+        if batch.full:
+            return batch
+        step = torch.tensor([batch.step], device=self.device)
+        draw = philox.uniform(batch.seed, philox.NOISE, batch.runs, step, 1, iteration)[0]
+        return replace(batch, xi=(self.spec.noise * draw).to(self.dtype))
 
     def reference(self) -> Batch:
         """ε = 1."""
