@@ -18,6 +18,7 @@ from qnviz.problems.products import dot
 
 C1, C2 = 1e-4, 0.9
 TRIALS = 30
+ROUNDINGS = 100                      # that a number may have gone through on its way, generously
 
 
 class LineSearch(NamedTuple):
@@ -29,11 +30,20 @@ class LineSearch(NamedTuple):
     g: Tensor            # gradient there (R, P)
     found: Tensor        # (R,) whether the conditions hold
     trials: Tensor       # (R,) points tried
+    at_precision: Tensor  # (R,) whether no step at all lowers f any more, but for rounding
 
 
 def below_rounding(gain: Tensor, f: Tensor) -> Tensor:
     """Whether a decrease (R,) is so small that f (R,), as a rounded number, cannot show it."""
     return gain <= torch.finfo(f.dtype).eps * f.abs()
+
+
+def exhausted(a: Tensor, slope: Tensor, f: Tensor, last: Tensor) -> Tensor:
+    """Whether no step along d lowers f (R,) at this precision.
+
+    None was accepted, a = 0, down to a last one whose gain rounding would hide.
+    """
+    return (a == 0) & (slope < 0) & below_rounding(last * slope.abs() / ROUNDINGS, f)
 
 
 def cubic_minimiser(a: Tensor, fa: Tensor, da: Tensor, b: Tensor, fb: Tensor, db: Tensor) -> Tensor:
@@ -74,12 +84,13 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
     start = torch.stack([torch.zeros_like(f), f, slope0])
     wide = found[:, None].expand_as(g).contiguous()   # `where` is slower if it has to broadcast
     end, g_end = torch.where(found, new, start), torch.where(wide, g_a, g)
-    trials = search.to(f.dtype)
+    trials, last = search.to(f.dtype), first.clone()
     if len(at := torch.nonzero(search & ~found)[:, 0]):
         _bracket(oracle, at, _only(at, start, new, torch.stack([theta, d, g, g_a])),
-                 (end, g_end, found, trials))
+                 (end, g_end, found, trials, last))
     moved = torch.where((end[0] > 0)[:, None], theta + end[0][:, None] * d, theta)
-    return LineSearch(end[0], moved, end[1], g_end, found, trials)
+    return LineSearch(end[0], moved, end[1], g_end, found, trials,
+                      exhausted(end[0], slope0, f, last))
 
 
 def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
@@ -95,10 +106,10 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
         known: their (a, φ, φ′) at a = 0 and at the first trial, (3, k) each, and their θ, d, and
             gradients at both, (4, k, P).
         out: where to write what was found, for all runs: (a, φ, φ′) (3, R), gradients (R, P),
-            whether the conditions hold, and how many trials it took.
+            whether the conditions hold, how many trials it took, and the last a of them.
     """
     start, new, points = known
-    end, g_end, found, trials = out
+    end, g_end, found, trials, last = out
     lo = hi = start
     zoom, trial = torch.zeros_like(start[0], dtype=torch.bool), 0
     while True:                                      # at the last trial all leave
@@ -124,6 +135,7 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
             g_end.index_copy_(0, home, points[2][gone])
             found.index_copy_(0, home, accept[gone])
             trials.index_fill_(0, home, trial)
+            last.index_copy_(0, home, new[0][gone])
             if not len(stay):
                 return
             at = at[stay]
@@ -165,4 +177,5 @@ def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
         if bool(done.all()):
             break
         a = torch.where(done, a, 0.5 * a)
-    return LineSearch(torch.where(found, a, 0), best, f_best, g, found, trials)
+    taken = torch.where(found, a, 0)
+    return LineSearch(taken, best, f_best, g, found, trials, exhausted(taken, slope0, f, a))

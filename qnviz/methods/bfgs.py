@@ -28,7 +28,7 @@ from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
 from qnviz.problems.norms import norm
 from qnviz.problems.products import dot
-from qnviz.words import say
+from qnviz.words import AT_PRECISION, say
 
 
 @dataclass
@@ -69,6 +69,8 @@ class BFGS(Method):
         Summary("trials", "points tried per line search", "mean", ("trials",),
                 lambda e: e["trials"]))
 
+    newer: ClassVar[frozenset[str]] = frozenset({"at_precision"})
+
     name: Literal["bfgs"] = "bfgs"
     scaling: Literal["pair", "none"] = choice(
         "pair", "Whether H starts from (sᵀy / yᵀy) I, once a pair is known, or from I.", "H_0")
@@ -95,8 +97,8 @@ class BFGS(Method):
             tape = oracle.forward(theta)
             f, g = tape.f, oracle.gradient(tape)
         d = -self.apply(state.H, g)                                                     # (1)
-        # with H = I nothing is known of the scale: the first trial moves by at most 1
-        first = torch.where(state.fresh, torch.clamp_max(1 / norm(g), 1), 1.0)
+        # with H = I nothing is known of the scale of f: the first trial moves by 1
+        first = torch.where(state.fresh, 1 / norm(g), 1.0)
         search = strong_wolfe(oracle, theta, f, g, d, first)
         s, y = search.theta - theta, search.g - g                                       # (2)
         sy = dot(s, y)
@@ -107,7 +109,7 @@ class BFGS(Method):
         lost = search.a == 0
         H = self.reset(H, lost)
         events = {"step_size": search.a, "trials": search.trials, "wolfe": search.found,
-                  "skipped": keep}
+                  "skipped": keep, "at_precision": search.at_precision}
         return QuasiNewtonState(search.theta, state.k + 1, H, search.f, search.g,
                                 (state.fresh & keep) | lost), events
 
@@ -151,6 +153,10 @@ class BFGS(Method):
 
     def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:
+            if e["trials"] == 0:
+                return "f does not fall along d, as ∇f = 0: W stays and H starts again from I."
+            if e["at_precision"]:
+                return f"{AT_PRECISION[0].upper()}{AT_PRECISION[1:]}: W stays, H starts from I."
             return "No step length lowered f, so W stays and H starts again from I."
         text = f"Step a = {say(e['step_size'])} after {int(e['trials'])} trial"
         text += "s" * bool(e["trials"] != 1)

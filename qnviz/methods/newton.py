@@ -22,7 +22,7 @@ from qnviz.fields import number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
-from qnviz.words import say
+from qnviz.words import AT_PRECISION, say
 
 FLAT = 1e-8
 
@@ -48,6 +48,8 @@ class Newton(Method):
     look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
     dense: ClassVar[bool] = True
 
+    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "trials"})
+
     name: Literal["newton"] = "newton"
     lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues.", gt=0, le=1e6,
                         log=True)
@@ -72,12 +74,16 @@ class Newton(Method):
         d = -(Q @ ((Q.mT @ g[..., None])[..., 0] / size)[..., None])[..., 0]            # (1)
         search = backtracking(oracle, state.theta, tape.f, g, d)
         events = {"hessian_low": mu[:, 0], "hessian_high": mu[:, -1], "step_size": search.a,
-                  "modified": (mu < 0).sum(1)}
+                  "modified": (mu < 0).sum(1), "trials": search.trials,
+                  "at_precision": search.at_precision}
         return State(search.theta, state.k + 1), events
 
     def describe(self, e: Mapping[str, Any]) -> str:
         text = f"Hessian eigenvalues {say(e['hessian_low'])} … {say(e['hessian_high'])}"
         if e["modified"] > 0:
             text += f", {int(e['modified'])} of them negative and made positive"
-        return text + (f"; step a = {say(e['step_size'])}." if e["step_size"] > 0 else
-                       "; no step length decreased f enough, W stays.")
+        if e["step_size"] > 0:
+            return f"{text}; step a = {say(e['step_size'])}."
+        why = ("∇f = 0" if e["trials"] == 0 else AT_PRECISION if e["at_precision"] else
+               "no step length decreased f enough")
+        return f"{text}; {why}, W stays."
