@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from qnviz.figures.krylov import REASONS
+from qnviz.curvature.krylov import Reason
+from qnviz.figures.krylov import REASONS, krylov
 from qnviz.figures.krylov_curves import curvature, model, residual
 from qnviz.figures.krylov_path import path
 from qnviz.figures.krylov_ritz import ritz
@@ -90,7 +91,8 @@ def test_curvature_is_coloured_by_its_sign(trace, system):
     p = curvature(system, LIGHT)
     row = trace[NK]["rayleigh"][system.step - 1, 0]
     row = row[np.isfinite(row)]
-    good, bad = of(drawn(p), 0)
+    good, bad, zero = of(drawn(p), 0)
+    assert len(zero.x) == 0
     np.testing.assert_array_equal(numbers(good.customdata), row[row > 0])
     np.testing.assert_array_equal(numbers(bad.customdata), row[row <= 0])
     assert bad.marker.color == LIGHT.alarm != good.marker.color
@@ -107,12 +109,47 @@ def test_ritz_values_lie_over_lines_at_the_eigenvalues(system):
     np.testing.assert_array_equal(np.sort(every), np.sort(np.concatenate(longer.ritz)))
     scale = Signed(system.eigenvalues, *longer.ritz)
     np.testing.assert_allclose(numbers(figure.data[0].y)[::3], scale(system.eigenvalues))
-    found, _, negative = figure.data[1:]
+    found, _, negative, zero = figure.data[1:]
+    assert len(zero.x) == 0
     values = system.eigenvalues
     for value in numbers(found.customdata):
         assert (np.abs(value - values) <= 0.01 * np.abs(values)).any()
     assert (numbers(negative.customdata) <= 0).all()
     assert set(negative.x) == {longer.iterations}          # the iteration that ended it
+
+
+def test_zero_curvature_has_a_mark_of_its_own_in_every_picture():
+    trace = raced({"name": "function", "f": "x^2 + y", "start": [1.0, 1.0]}, steps=3, eta=1e-6)
+    s = newton_system(trace, NK, 1)
+    assert [x.reason for x in s.solves] == ["zero curvature"] * 2
+    picture = curvature(s, LIGHT)
+    assert picture.title == "Zero: CG at 2, MINRES at 2"
+    for i in range(2):
+        good, bad, zero = of(drawn(picture), i)
+        assert (list(good.x), list(bad.x), list(zero.x)) == ([1], [], [2])
+        assert zero.marker.color not in (LIGHT.alarm, good.marker.color)
+    picture = ritz(s, LIGHT)
+    *_, negative, zero = drawn(picture).data
+    assert list(negative.x) == []
+    assert list(zero.x) == [2]
+    assert abs(zero.customdata[0]) < 1e-12
+    assert "zero at 2" in picture.title
+    assert "negative" not in picture.title
+    figure = drawn(krylov(trace, LIGHT))
+    marks = [d for d in figure.data if d.type == "scatter" and d.meta]
+    good, bad, zero = marks
+    assert list(bad.x) == []
+    assert list(zero.x) == [1, 2, 3]
+    assert "3 × zero curvature" in krylov(trace, LIGHT).title
+    assert "zero curvature 100%" in drawn(reasons(trace, LIGHT)).layout.annotations[0].text
+
+
+def test_reasons_have_the_names_and_places_that_saved_runs_give_them():
+    assert tuple(r.words for r in Reason) == REASONS
+    for theme in (LIGHT, DARK):
+        assert set(theme.reasons) == set(REASONS)
+        assert len({color for color, _ in theme.reasons.values()}) == len(REASONS)
+        assert len({shape for _, shape in theme.reasons.values()}) == len(REASONS)
 
 
 def test_the_path_shows_newtons_step_steepest_descent_and_what_was_taken(system):
@@ -234,7 +271,7 @@ def test_reasons_are_shares_of_the_outer_steps():
             name = "tolerance" if words == "converged" else words
             assert share.get(name, 0.0) == pytest.approx((seen == code).mean())
         assert sum(share.values()) == pytest.approx(1)
-        early = np.isin(seen, [1, 2, 4]).mean()
+        early = np.isin(seen, [1, 2, 4, 5]).mean()
         assert f"{label}: {early:.0%} ended early" in picture.title
     assert "tight: " in picture.alt
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from qnviz.curvature.krylov import leading_spectra
 from qnviz.curvature.lanczos import lanczos, ritz
 from qnviz.errors import TraceError
 from qnviz.figures.density import density
@@ -47,6 +48,61 @@ def test_few_distinct_eigenvalues_end_the_krylov_space_without_ghosts():
     share = weights.clone()
     share[values.abs() > 0.5] = 0
     assert (share.sum(1) - 2 / 3).abs().max() < 0.25             # two probes see it roughly
+
+
+def test_a_tridiagonal_matrix_that_is_not_finite_gives_nan_and_disturbs_no_other():
+    alpha, beta = normal(7, 3, 5).abs() + 2, normal(8, 3, 4)
+    for bad in (torch.nan, torch.inf):
+        alpha[1, 2] = bad
+        values, weights = ritz(alpha, beta)
+        assert values[1].isnan().all()
+        assert weights[1].isnan().all()
+        for r in (0, 2):
+            T = torch.diag(alpha[r]) + torch.diag(beta[r], 1) + torch.diag(beta[r], -1)
+            assert_close(values[r], torch.linalg.eigvalsh(T), 1e-12)
+    diagonal, off = np.array([2.0, np.nan, 1.0]), np.array([0.5, 0.1])
+    first, *others = leading_spectra(diagonal, off)
+    assert first.tolist() == [2.0]
+    assert all(np.isnan(v).all() for v in others)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e250])
+def test_lanczos_does_not_mind_the_size_of_the_matrix(scale):
+    H = matrix(np.linspace(1, 40, P))
+    plain = ritz(*lanczos(lambda v: v @ H, normal(2, 2, P), 20))[0]
+    assert_close(ritz(*lanczos(lambda v: v @ (scale * H), normal(2, 2, P), 20))[0] / scale, plain,
+                 1e-9)
+
+
+@pytest.mark.parametrize("limit", [2000, 10])
+def test_a_run_that_has_diverged_has_no_spectrum_and_says_so(limit, monkeypatch):
+    monkeypatch.setattr("qnviz.runs.spectra.DENSE_LIMIT", limit)
+    trace = race(name="linear_net")
+    c = trace["adam"]
+    c["theta"][-1] = np.nan
+    s = hessian_spectrum(trace, "adam", 6)
+    assert len(s.values) == len(s.weights) == 0
+    picture = density(LIGHT, "#0072B2", s.values, s.weights, s.size, s.exact, "Adam at step 6")
+    assert "no eigenvalues" in picture.title
+    assert "not finite" in picture.alt
+    picture.plotly()
+
+
+def test_a_probe_without_an_answer_counts_for_nothing(monkeypatch):
+    monkeypatch.setattr("qnviz.runs.spectra.DENSE_LIMIT", 10)
+    trace = race(name="linear_net")
+    whole = hessian_spectrum(trace, "adam", 6)
+
+    def broken(product, start, steps):
+        alpha, beta = lanczos(product, start, steps)
+        alpha[2, 5] = torch.nan
+        return alpha, beta
+
+    monkeypatch.setattr("qnviz.runs.spectra.lanczos", broken)
+    part = hessian_spectrum(trace, "adam", 6)
+    assert len(part.values) == len(whole.values) * 3 // 4
+    assert part.weights.sum() == pytest.approx(1)
+    assert part.values[-1] == pytest.approx(whole.values[-1], rel=1e-6)
 
 
 def race(**problem):

@@ -19,7 +19,15 @@ from qnviz.runs.newton_system import (
     newton_system,
 )
 from qnviz.runs.spec import parse
-from qnviz.ui.krylov import EXPLAIN, LABS, PRESETS, heading, work_saved, wrong_iteration
+from qnviz.ui.krylov import (
+    EXPLAIN,
+    LABS,
+    PRESETS,
+    disturbance,
+    heading,
+    work_saved,
+    wrong_iteration,
+)
 from tests.helpers import CPU, F64, assert_close, plain_gradient, plain_hessian
 
 LINEAR = {"name": "linear_net", "samples": 60}
@@ -49,10 +57,13 @@ def plain_system(trace, step):
     return theta, plain_gradient(problem, theta, batch, 0), H
 
 
+@pytest.mark.parametrize("batches", ["same", "fresh"])
 @pytest.mark.parametrize("solver", ["cg", "minres"])
 @pytest.mark.parametrize("problem", list(PROBLEM))
-def test_the_system_at_a_step_is_the_one_that_the_run_solved(problem, solver, tiny_images):
-    trace = raced(problem, solver=solver, eta=1e-3)
+def test_the_system_at_a_step_is_the_one_that_the_run_solved(problem, solver, batches,
+                                                             tiny_images):
+    trace = raced(problem, solver=solver, eta=1e-3, krylov_batches=batches,
+                  forcing="superlinear" if problem == "noisy" else "fixed")
     c = trace[NK]
     checked = 0
     for step in range(1, int(c["stopped"][0]) + 1):
@@ -155,7 +166,8 @@ def test_the_plane_of_a_net_holds_the_gradient_and_the_direction_and_says_what_i
     for x in s.solves:
         assert_close(plane.paths[x.solver], torch.as_tensor(x.path) @ axes.T, 1e-9)
     cauchy = float(g @ g / (g @ H @ g))
-    assert_close(plane.steepest, axes @ (-cauchy * g) if cauchy > 0 else axes @ -g, 1e-9)
+    length = cauchy if cauchy > 0 else float(g.norm() / (H @ g).norm())
+    assert_close(plane.steepest, axes @ (-length * g), 1e-9)
     d = plane.x[10] * axes[0] + plane.y[70] * axes[1]
     assert plane.z[70, 10] == pytest.approx(float(g @ d + 0.5 * d @ H @ d), rel=1e-8)
 
@@ -167,30 +179,78 @@ def test_conjugate_gradients_first_iterate_is_the_lowest_point_along_the_gradien
 
 # --- the work saved -------------------------------------------------------------------------------
 
-def textbook(H, g, eta, budget):
-    """Conjugate gradients without any test but the tolerance; how many products it asked for."""
-    r, p, count = -g, -g, 0
-    while count < budget and r.norm() > eta * g.norm():
-        count += 1
-        Hp = H @ p
-        alpha = (r @ r) / (p @ Hp)
-        r1 = r - alpha * Hp
-        p, r = r1 + (r1 @ r1) / (r @ r) * p, r1
-    return count
+def fewest(H, g, eta, budget):
+    """The smallest j at which a Krylov space K_j holds a d with ‖Hd + g‖ ≤ η‖g‖, or the budget."""
+    Q = [g / g.norm()]
+    for j in range(1, min(budget, len(g)) + 1):
+        B = torch.stack(Q, 1)
+        d = B @ torch.linalg.lstsq(H @ B, -g[:, None], driver="gelsd").solution[:, 0]
+        if (H @ d + g).norm() <= eta * g.norm():
+            return j
+        v = H @ Q[-1]
+        for _ in range(2):
+            v = v - B @ (B.T @ v)
+        Q.append(v / v.norm())
+    return budget
 
 
 @pytest.mark.parametrize("problem", ["linear", "minibatch", "noisy"])
-def test_never_ending_early_costs_what_textbook_conjugate_gradients_cost(problem):
+def test_never_ending_early_costs_the_fewest_products_of_any_krylov_method(problem):
     trace = raced(problem, eta=0.05, steps=10, budget=20)
     counts = never_early(trace, NK)
     c, last = trace[NK], int(trace[NK]["stopped"][0])
     assert counts.steps == counts.of == last
     assert counts.used == c["krylov_iterations"][:last, 0].sum()
-    assert counts.ended_early == (c["krylov_reason"][:last, 0] == Reason.NEGATIVE_CURVATURE).sum()
-    slow = [textbook(*plain_system(trace, k + 1)[:0:-1], 0.05, 20) for k in range(last)]
-    assert abs(counts.never_early - sum(slow)) <= last // 5      # ties with the tolerance: rounding
+    early = c["krylov_reason"][:last, 0] == Reason.NEGATIVE_CURVATURE
+    assert counts.ended_early == early.sum()
+    assert not counts.fresh
+    slow = 0
+    for k in range(last):
+        used = int(c["krylov_iterations"][k, 0])
+        least = fewest(*plain_system(trace, k + 1)[:0:-1], 0.05, 20) if early[k] else 0
+        slow += max(used, least)
+    assert abs(counts.never_early - slow) <= last // 5           # ties with the tolerance: rounding
     assert counts.never_early >= counts.used
     assert counts.saved == pytest.approx(1 - counts.used / counts.never_early)
+
+
+@pytest.mark.parametrize("problem", ["noisy", "minibatch", "images"])
+def test_disturbing_directions_are_counted_against_going_on(problem, tiny_images):
+    """Going on, on the same fresh batches, by another loop, and judged by a dense matrix."""
+    trace = raced(problem, eta=0.05, steps=10, budget=12, krylov_batches="fresh")
+    counts = never_early(trace, NK)
+    c, last = trace[NK], int(trace[NK]["stopped"][0])
+    assert counts.fresh
+    spec = parse(trace.spec)
+    plain = spec.problem.build(F64, CPU)
+    run0 = torch.zeros(1, dtype=torch.int64)
+    needed, disturbing, lower = 0, 0, 0
+    for k in range(last):
+        reason, used = int(c["krylov_reason"][k, 0]), int(c["krylov_iterations"][k, 0])
+        if reason not in (Reason.NEGATIVE_CURVATURE, Reason.DISTURBING):
+            needed += used
+            continue
+        theta, g, H = plain_system(trace, k + 1)
+        batch = next(iter(plain.batches(k, 1, spec.seed, run0)))
+        fresh = [plain_hessian(plain, theta, plain.fresh(batch, j + 1), 0) for j in range(12)]
+        d, r, p, path = torch.zeros_like(g), -g, -g, []
+        for Hj in fresh:                                          # no test but the tolerance
+            alpha = (r @ r) / (p @ Hj @ p)
+            d, r1 = d + alpha * p, r - alpha * Hj @ p
+            p, r = r1 + (r1 @ r1) / (r @ r) * p, r1
+            path.append(d)
+            if r.norm() <= 0.05 * g.norm():
+                break
+        needed += len(path)
+        if reason == Reason.DISTURBING:
+            disturbing += 1
+            kept = path[used - 2] if used > 1 else -g * g.norm() / (fresh[0] @ g).norm()
+            went, ended = (float(g @ x + 0.5 * x @ H @ x) for x in (path[-1], kept))
+            lower += not went < ended
+    assert disturbing > 0
+    assert (counts.disturbing, counts.lower) == (disturbing, lower)
+    assert abs(counts.never_early - needed) <= 1
+    assert lower > 0
 
 
 def test_work_is_saved_on_the_linear_net_and_none_where_no_curvature_is_negative():
@@ -217,8 +277,20 @@ def test_negative_curvature_at_the_first_iteration_is_said():
     assert own.iterations == 1 and own.bare              # noqa: PT018
     assert "very first direction" in s.notes[0] and "Steepest descent" in s.notes[0]  # noqa: PT018
     assert len(own.residual) == 1
-    np.testing.assert_allclose(own.d, -plain_system(trace, 1)[1].numpy())
+    _, g, H = plain_system(trace, 1)
+    np.testing.assert_allclose(own.d, -g * g.norm() / (H @ g).norm())
     assert np.isfinite(s.plane.steepest).all()
+
+
+def test_zero_curvature_is_said_and_is_not_negative():
+    """f = x² + y bends along x alone: once x is right there is nothing left but a slope."""
+    trace = raced({"name": "function", "f": "x^2 + y", "start": [1.0, 1.0]}, steps=3, eta=1e-6)
+    s = newton_system(trace, NK, 1)
+    own = _own(s)
+    assert own.reason == "zero curvature"
+    assert "zero curvature" in own.end
+    assert own.iterations == 2
+    assert work_saved("x", never_early(trace, NK)).startswith("**0% of the work")
 
 
 def test_a_gradient_of_zero_is_said():
@@ -288,6 +360,19 @@ def test_the_work_saved_is_said_with_its_numbers():
     assert "Nothing to save" in work_saved("x", Counts(9, 9, 0, 40, 40))
 
 
+def test_what_disturbing_directions_saved_is_said_or_why_there_are_none():
+    same = disturbance(Counts(33, 33, 30, 724, 1633))
+    assert "No direction can be disturbing" in same
+    assert "krylov_batches: fresh" in same
+    told = disturbance(Counts(33, 33, 30, 724, 1633, True, 20, 14))
+    assert "ended 20 systems" in told
+    assert "In 14 of them" in told
+    assert "No direction was disturbing" in disturbance(Counts(9, 9, 1, 40, 50, True))
+    assert "nor a disturbing direction" in work_saved("x", Counts(9, 9, 0, 40, 40, True))
+    assert "MINRES" in work_saved("x", Counts(9, 9, 1, 40, 50))
+    assert "MINRES" not in work_saved("x", Counts(9, 9, 1, 40, 50, True))
+
+
 def test_a_step_whose_parameters_were_not_kept_is_shown_by_the_last_one_before(tiny_images):
     spec = parse({"problem": PROBLEM["images"], "methods": [{"name": NK, "budget": 5}],
                   "steps": 400})
@@ -310,8 +395,8 @@ def test_a_wrong_iteration_in_the_link_gets_a_sentence():
         assert "must be a whole number from 0 to 500" in wrong_iteration(raw)
 
 
-def test_three_presets_describe_runs_and_the_explanation_is_short():
-    assert len(PRESETS) == 3
+def test_presets_describe_runs_and_the_explanation_is_short():
+    assert len(PRESETS) == 4
     assert list(PRESETS.values())[0] == next(iter(LABS.values()))
     for name, settings in LABS.items():
         assert settings.problem["name"] == name
@@ -323,3 +408,11 @@ def test_in_its_default_run_most_systems_end_early_and_half_of_the_work_is_saved
     counts = never_early(run(next(iter(LABS.values())).spec()), "Newton-Krylov")
     assert counts.ended_early > 0.8 * counts.steps
     assert counts.saved > 0.4
+
+
+def test_in_the_preset_with_fresh_noise_disturbing_directions_end_systems_to_advantage():
+    counts = never_early(run(list(PRESETS.values())[-1].spec()), "Newton-Krylov")
+    assert counts.fresh
+    assert counts.disturbing > 0.2 * counts.steps
+    assert counts.lower > counts.disturbing / 2
+    assert counts.saved > 0.3

@@ -1,5 +1,6 @@
 """Solvers reach the minimum."""
 
+import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -11,6 +12,8 @@ from qnviz.methods.levenberg_marquardt import LevenbergMarquardt
 from qnviz.methods.newton import Newton
 from qnviz.methods.newton_krylov import NewtonKrylov
 from qnviz.methods.registry import METHODS
+from qnviz.runs.loop import run
+from qnviz.runs.spec import parse
 from tests.helpers import (
     F64,
     Net,
@@ -96,14 +99,14 @@ def test_newton_krylov_accepts_only_what_its_rule_allows():
     assert (error[taken] <= method.tau).all()
     moved = (path.theta.diff(dim=0) != 0).any(-1)
     assert torch.equal(moved, taken)
-    previous = torch.ones(30, dtype=F64)
+    previous, bare = torch.ones(30, dtype=F64), [e["residual"].isnan().all(1) for e in path.events]
     for t, tried in enumerate(trials):
         assert_close(tried[:, 0], torch.clamp_max(2 * previous, 1), 0)
         for r in range(30):
             seen = tried[r][~tried[r].isnan()]
             assert_close(seen, seen[0] * 0.5**torch.arange(len(seen)), 0)
             assert not taken[t, r] or seen[-1] == a[t, r]
-        previous = torch.where(taken[t], a[t], 1.0)
+        previous = torch.where(taken[t] & ~bare[t], a[t], 1.0)     # −g's length says nothing
     losses, models = ([e[n] for e in path.events] for n in ("trial_loss", "trial_model"))
     batches = problem.batches(0, 12, 0, torch.arange(30))
     for t, batch in enumerate(batches):
@@ -137,6 +140,75 @@ def test_newton_krylovs_first_direction_solves_newtons_system():
         d = torch.linalg.solve(plain_hessian(problem, theta, batch, r),
                                -plain_gradient(problem, theta, batch, r))
         assert_close(path.theta[1, r] - theta, path.events[0]["step_size"][r] * d, 1e-8)
+
+
+# --- a fresh batch for every product --------------------------------------------------------------
+
+@pytest.mark.parametrize("solver", ["cg", "minres"])
+@pytest.mark.parametrize("curvature", ["hessian", "gauss_newton"])
+def test_fresh_batches_are_the_runs_own_and_their_passes_are_charged(curvature, solver):
+    problem = rosenbrock(2.0)
+    method = NewtonKrylov(krylov_batches="fresh", eta=1e-3, solver=solver, curvature=curvature)
+    path = drive(method, problem, 6, 8)
+    assert (path.event("krylov_iterations") > 1).any()
+    for r in (0, 4):                                               # alone as in the batch
+        alone = drive(method, problem, torch.tensor([r]), 8)
+        assert_close(alone.theta[:, 0], path.theta[:, r], 1e-9)
+    # forward and gradient; per product its own forward, and for H v a backward pass; the trials
+    per_product = 1 + (2 + 6 if curvature == "hessian" else 3)
+    for e, work in zip(path.events, path.work, strict=True):
+        tried = (~e["trial_step"].isnan()).sum(1)
+        assert torch.equal(work, 3.0 + per_product * e["krylov_iterations"] + tried)
+
+
+def test_without_noise_fresh_batches_are_the_same():
+    problem = rosenbrock()
+    paths = [drive(NewtonKrylov(krylov_batches=b), problem, 4, 8) for b in ("same", "fresh")]
+    assert torch.equal(paths[0].theta, paths[1].theta)
+    assert all(torch.equal(a, b) for a, b in zip(paths[0].work, paths[1].work, strict=True))
+
+
+def test_every_fresh_product_is_of_another_function():
+    """The curvature that a first iteration sees is that of the first fresh ε, not of the step's."""
+    problem = rosenbrock(2.0)
+    path = drive(NewtonKrylov(krylov_batches="fresh", budget=1), problem, 5, 3)
+    for k, batch in enumerate(problem.batches(0, 3, 0, torch.arange(5))):
+        fresh = problem.fresh(batch, 1)
+        for r in range(5):
+            theta = path.theta[k, r]
+            g = plain_gradient(problem, theta, batch, r)
+            H = plain_hessian(problem, theta, fresh, r)
+            seen = path.events[k]["rayleigh"][r, 0].item()
+            assert seen == pytest.approx(float(g @ H @ g / (g @ g)), rel=1e-9)
+
+
+# --- at a minimum that is reached to rounding -----------------------------------------------------
+
+ROUNDED = ("3*(cos(x) + cos(y))", "x^4 - 5000*x^2 + y^2", "2 + cosh(x - 0.3) + cosh(3*x + y)",
+           "10 + sin(x) + sin(x + y)^2 + 0.1*x^2 + 0.2*y^2", "1000 + exp(x) - x + y^2 - 2*y")
+
+
+@pytest.mark.parametrize("name", ["newton_krylov", "newton", "bfgs", "lbfgs"])
+@pytest.mark.parametrize("text", ROUNDED)
+def test_at_a_minimum_reached_to_rounding_the_words_say_so(text, name):
+    trace = run(parse({"problem": {"name": "function", "f": text, "start": [1.0, 0.8]},
+                       "methods": [{"name": name}], "steps": 60, "stop_grad": None,
+                       "stop_loss": None}))
+    c = trace[name]
+    stays = np.flatnonzero(c["step_size"][:, 0] == 0)
+    assert len(stays) or name != "newton_krylov"
+    for k in stays:
+        said = trace.words[name][k].lower()
+        assert ("at this precision" in said) or ("∇f = 0" in said)
+        assert "every step size" not in said
+        assert c["loss"][k, 0] - c["loss"][:, 0].min() <= 1e-13 * (1 + abs(c["loss"][k, 0]))
+
+
+def test_a_step_that_is_refused_for_its_model_is_not_called_rounding():
+    # a Taylor error no step can meet, as τ is far below what curvature of third order leaves
+    trace = run(parse({"problem": {"name": "function", "f": "exp(x) + y^2", "start": [1.0, 1.0]},
+                       "methods": [{"name": "newton_krylov", "tau": 1e-300}], "steps": 2}))
+    assert all("every step size was refused" in w for w in trace.words["newton_krylov"])
 
 
 def test_newtons_step_is_damped_newton_where_the_hessian_is_positive():

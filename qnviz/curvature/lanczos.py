@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from qnviz.curvature.spectrum import eigen
 from qnviz.problems.norms import norm
 
 
@@ -56,7 +57,10 @@ def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> t
 
 
 def ritz(alpha: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-    """Ritz values (R, m), ascending, and their quadrature weights, which sum to 1 per probe."""
+    """Ritz values (R, m), ascending, and their quadrature weights, which sum to 1 per probe.
+
+    Both are NaN for a probe whose matrix is not finite.
+    """
     T = torch.diag_embed(alpha) + torch.diag_embed(beta, 1) + torch.diag_embed(beta, -1)
-    values, vectors = torch.linalg.eigh(T)
+    values, vectors = eigen(T)
     return values, vectors[:, 0] ** 2

@@ -13,8 +13,8 @@ positive for as long as T_j is positive definite, so that this test fires at the
 which conjugate gradients meet negative curvature [Liu, Roosta 2022, arXiv 2206.05732]. Then d is
 kept, as there; Newton-MR would go along the residual instead (ours).
 
-With `early` off, a system without a solution ends as non-finite at its least-squares solution,
-where ‖H r‖ = φ √(γ₁² + (c β_{j+1})²) is 0 but for rounding: the next step would have no length.
+With `early` off, a system without a solution ends at its least-squares solution, where
+‖H r‖ = φ √(γ₁² + (c β_{j+1})²) is 0 but for rounding: there is no curvature left to use.
 """
 
 from __future__ import annotations
@@ -23,22 +23,34 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from qnviz.curvature.krylov import Krylov, Product, Reason, Seen, first_reason
+from qnviz.curvature.krylov import (
+    Krylov,
+    Product,
+    Reason,
+    Seen,
+    checked,
+    first_reason,
+    is_flat,
+    rounding,
+    scaled,
+)
+from qnviz.problems.norms import norm
 
 
+@scaled
 def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: int,
-           early: bool = True, keep: bool = False) -> Krylov:
+           early: bool = True, keep: bool = False, fixed: bool = True) -> Krylov:
     """Solve H d = −g for all runs at once; arguments as for `conjugate_gradients`.
 
     In the record, curvature and rayleigh are those of the residual before each iteration; alpha and
     beta are Lanczos's α_j and β_{j+1}, also of the last iteration, whose d may not be taken.
     """
-    zero, none = torch.zeros_like(g), torch.zeros_like(g[:, 0])
+    zero, none, u = torch.zeros_like(g), torch.zeros_like(g[:, 0]), torch.finfo(g.dtype).eps
     d, Hd, q, done = zero, zero, none, torch.zeros_like(none, dtype=torch.bool)
     reason = torch.full_like(done, Reason.BUDGET, dtype=torch.int64)
-    iterations = torch.zeros_like(reason)
-    phi = g.norm(dim=1)
-    goal, beta, size = eta * phi, none, none
+    iterations, bare = torch.zeros_like(reason), done
+    phi = g_norm = norm(g)
+    goal, beta, size, largest, drift = eta * phi, none, none, none, none
     v, v_before = torch.where((phi > 0)[:, None], -g / phi[:, None], 0), zero
     w, w_before, Hw, Hw_before = zero, zero, zero, zero
     c, s, delta1, eps = -torch.ones_like(phi), none, none, none
@@ -48,7 +60,7 @@ def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: in
         Hv = product(v, active)
         alpha = vecdot(v, Hv)                                                               # (1)
         y = Hv - alpha[:, None] * v - beta[:, None] * v_before
-        beta1 = y.norm(dim=1)
+        beta1 = norm(y)
         delta2, gamma1 = c * delta1 + s * alpha, s * delta1 - c * alpha                     # (2)
         rayleigh = -c * gamma1
         gamma2 = torch.hypot(gamma1, beta1)                                                 # (3)
@@ -60,25 +72,33 @@ def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: in
         phi1, gd1 = s1 * phi, vecdot(g, d1)
         q1 = gd1 + 0.5 * vecdot(d1, Hd1)
 
-        finite = torch.isfinite(alpha) & torch.isfinite(Hv).all(-1)
-        curved, calm = rayleigh > epsilon, (q1 < q) & (gd1 < 0)
         size = torch.maximum(size, alpha.abs() + beta + beta1)
+        drift = drift + u * (size * norm(tau * w1) + phi1)
+        flat = is_flat(rayleigh, largest, norm(Hv), epsilon)
+        largest = torch.maximum(largest, rayleigh.abs())
+        rise, calm = rayleigh > 0, (q1 <= q + rounding(g_norm, d1, Hd1, drift)) & (gd1 < 0)
         if not early:
-            regular = torch.hypot(gamma1, c * beta1) > torch.finfo(g.dtype).eps**0.75 * size
-            finite, curved, calm = finite & (regular | (phi == 0)), phi > 0, phi > 0
-        taken = active & finite & curved & calm
-        stop = active & (~taken | (phi1 <= goal))
-        reason = torch.where(stop, first_reason(finite, curved, calm, phi == 0), reason)
+            flat = ~(torch.hypot(gamma1, c * beta1) > u**0.75 * size) & (phi > 0)
+            rise, calm = phi > 0, phi > 0
+        finite = torch.isfinite(alpha) & torch.isfinite(Hv).all(-1)
+        finite = finite & (torch.isfinite(q1) | flat | (phi == 0))
+        taken = active & finite & ~flat & rise & calm
+        end = first_reason(finite, flat, rise, calm, phi == 0, fixed)
+        small, left = taken & (phi1 <= goal), phi1
+        if fixed:
+            left, end = checked(product, g, d1, goal, left, drift, small, end)
+        stop = active & (~taken | small)
+        reason = torch.where(stop, end, reason)
         iterations = iterations + active
 
         take = taken[:, None]
         d, Hd = torch.where(take, d1, d), torch.where(take, Hd1, Hd)
         if j == 0:                                # nothing to keep yet: steepest descent instead
-            bare = (stop & ~taken)[:, None]
-            d = torch.where(bare, -g, d)
-            Hd = torch.where(bare & finite[:, None], Hv * phi[:, None], Hd)
+            bare = stop & ~taken & (phi != 0)
+            d = torch.where(bare[:, None], -g, d)
+            Hd = torch.where((bare & finite)[:, None], Hv * phi[:, None], Hd)
         seen.add(active, curvature=rayleigh * phi**2, rayleigh=rayleigh, alpha=alpha, beta=beta1)
-        seen.add(taken, residual=phi1, model=q1)
+        seen.add(taken, residual=left, model=q1)
         if keep:
             path.append(d)
         done = done | stop
@@ -88,7 +108,7 @@ def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: in
         w, w_before, Hw, Hw_before = w1, w, Hw1, Hw
         eps, delta1, c, s = s * beta1, -c * beta1, c1, s1
         phi, q, beta = torch.where(taken, phi1, phi), torch.where(taken, q1, q), beta1
-    return Krylov(d, Hd, reason, iterations, **seen.columns(),
+    return Krylov(d, Hd, bare, reason, iterations, **seen.columns(),
                   path=torch.stack(path, 1) if keep else d[:, None][:, :0])
 
 

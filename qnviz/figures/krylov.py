@@ -2,7 +2,8 @@
 
 Above: the Rayleigh quotients κ/‖p‖² along CG's directions, between the extreme eigenvalues of the
 exact Hessian, on a signed log axis. Below: iterations per step, coloured by the reason of the end.
-Diagnoses: where curvature turned negative, and how much work early termination saved.
+Diagnoses: where curvature turned negative, and how much work early termination saved. With a
+fresh batch for every product, quotients need not lie in the band, which is the step's own batch's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.krylov_views import Signed
+from qnviz.figures.krylov_views import ZERO, Signed
 from qnviz.figures.loss import AXES
 from qnviz.figures.theme import (
     UNSTARTED,
@@ -28,7 +29,8 @@ from qnviz.runs.trace import Trace, clock
 
 EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
          "one, and why it ended.")
-REASONS = ("converged", "negative curvature", "disturbing", "budget", "non finite")
+REASONS = ("converged", "negative curvature", "disturbing", "budget", "non finite",
+           "zero curvature", "stagnated")          # by their numbers in a trace
 SPLIT = 0.40                          # the lower part's share of the height
 
 
@@ -56,15 +58,19 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
     if ends:
         data += _band(theme, x, signed, *ends)
     at = np.repeat(x[:, None], rayleigh.shape[1], 1)
-    for mask, symbol, color, size in ((rayleigh > 0, "circle", theme.tint(e.color), 6),
-                                      (rayleigh <= 0, "x", theme.alarm, 9)):
+    reasons = c["krylov_reason"][:steps, run].astype(int)
+    zero = _last(rayleigh) & (reasons == REASONS.index(ZERO))[:, None]
+    negative = (rayleigh < 0) & ~zero
+    for mask, symbol, color, size in (
+            (np.isfinite(rayleigh) & ~negative & ~zero, "circle", theme.tint(e.color), 6),
+            (negative, "x", theme.alarm, 9),
+            (zero, "line-ew-open", theme.reasons[ZERO][0], 10)):
         data.append(marks(
             at[mask], signed(rayleigh[mask]), meta={"entrant": i},
             marker=dict(symbol=symbol, size=size, color=color), customdata=rayleigh[mask],
             hovertemplate="pᵀHp/pᵀp = %{customdata:.3~g}<extra></extra>"))
     width = np.diff(np.concatenate([[0.0], x]))
     counts = c["krylov_iterations"][:steps, run]
-    reasons = c["krylov_reason"][:steps, run].astype(int)
     for code, words in enumerate(REASONS):
         mask = reasons == code
         if mask.any():
@@ -97,10 +103,16 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
 
 def _band(theme: Theme, x: np.ndarray, signed: Signed, low: np.ndarray,
           high: np.ndarray) -> list[dict[str, Any]]:
-    """Between the exact Hessian's extreme eigenvalues, where all quotients must lie."""
+    """Between the exact Hessian's extreme eigenvalues, where all quotients on its batch lie."""
     return [curve(x, signed(values), line=dict(color=theme.muted, width=1), customdata=values,
                   hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>", **fill)
             for values, fill in ((low, {}), (high, dict(fill="tonexty", fillcolor=theme.band)))]
+
+
+def _last(a: np.ndarray) -> np.ndarray:
+    """A mask of the last finite value of each row."""
+    count = np.isfinite(a).sum(1)
+    return np.arange(a.shape[1]) == count[:, None] - 1
 
 
 def _last_finite(a: np.ndarray) -> np.ndarray:

@@ -12,12 +12,14 @@ import numpy as np
 from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.krylov_views import (
     LOOKS,
+    ZERO,
     Signed,
     System,
     ended,
     fired,
     steps_axis,
     stroke,
+    zeros,
 )
 from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range
 from qnviz.words import say
@@ -77,7 +79,7 @@ def model(system: System, theme: Theme) -> Picture:
 
 
 def curvature(system: System, theme: Theme) -> Picture:
-    """Rayleigh quotients of CG's directions and of MINRES's residuals, coloured by their sign."""
+    """Rayleigh quotients of CG's directions and of MINRES's residuals, marked by their sign."""
     seen = [s.rayleigh for s in system.solves]
     scale = Signed(*seen, system.eigenvalues[[0, -1]])
     layout = theme.base("inner iteration j", "curvature seen")
@@ -89,23 +91,30 @@ def curvature(system: System, theme: Theme) -> Picture:
                            ({}, dict(fill="tonexty", fillcolor=theme.band)), strict=True):
         data.append(curve(across, np.array([value, value]), hoverinfo="skip",
                           line=dict(color=theme.muted, width=1), **fill))
-    heads, negative = [], []
+    heads, negative, flat = [], [], []
     for i, s in enumerate(system.solves):
         color, _, symbol = LOOKS[s.solver]
         x = np.arange(1, len(s.rayleigh) + 1)
-        for mask, shape, tone in ((s.rayleigh > 0, symbol, theme.tint(color)),
-                                  (~(s.rayleigh > 0), "x", theme.alarm)):
+        zero = zeros(s)
+        below = (s.rayleigh < 0) & ~zero
+        for mask, shape, tone, size in ((~below & ~zero, symbol, theme.tint(color), 7),
+                                        (below, "x", theme.alarm, 10),
+                                        (zero, "line-ew-open", theme.reasons[ZERO][0], 12)):
             data.append(marks(
                 x[mask], scale(s.rayleigh[mask]), meta={"entrant": i}, customdata=s.rayleigh[mask],
-                marker=dict(symbol=shape, size=7 if tone != theme.alarm else 10, color=tone),
+                marker=dict(symbol=shape, size=size, color=tone),
                 hovertemplate=f"{s.title}, iteration %{{x}}: %{{customdata:.3~g}}<extra></extra>"))
         heads.append(Head(i, np.arange(len(x) + 1), np.concatenate([[np.nan],
                                                                     scale(s.rayleigh)])))
-        if (s.rayleigh <= 0).any():
-            j = int((s.rayleigh <= 0).argmax())
+        if below.any():
+            j = int(below.argmax())
             negative.append(f"{s.title} {say(s.rayleigh[j])} at {j + 1}")
+        if zero.any():
+            flat.append(f"{s.title} at {s.iterations}")
     low, high = (say(f(np.concatenate(seen))) for f in (np.nanmin, np.nanmax))
-    title = ("Negative: " + ", ".join(negative)) if negative else (
+    ends = [f"{name}: " + ", ".join(which)
+            for name, which in (("Negative", negative), ("Zero", flat)) if which]
+    title = "; ".join(ends) or (
         f"All positive, {low}" + (f" … {high}" if high != low else ""))
     whole = "eigenvalues" if system.exact else "Lanczos nodes"
     alt = (f"Curvature along CG's directions and MINRES's residuals, which are parallel, so that "

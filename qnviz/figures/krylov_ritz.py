@@ -2,6 +2,7 @@
 
 Diagnoses: which eigenvalues are found first (the outer ones, those apart from the others), and
 when the smallest Ritz value turns negative, which is when both solvers meet negative curvature.
+Where each product was taken on a batch of its own, the values need not lie within the spectrum.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.krylov_views import Signed, System, steps_axis
+from qnviz.figures.krylov_views import ZERO, Signed, Solve, System, steps_axis
 from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.words import say
 
@@ -32,12 +33,14 @@ def ritz(system: System, theme: Theme) -> Picture:
         [heights, heights, gaps], 1)), hoverinfo="skip", line=dict(color=theme.level, width=1))
     j = np.repeat(np.arange(1, len(s.ritz) + 1), [len(r) for r in s.ritz])
     every = np.concatenate(s.ritz) if s.ritz else np.zeros(0)
-    found = _found(every, values)
+    found, zero = _found(every, values), _zero(s)
+    negative = (every <= 0) & ~zero
     data = [lines]
     for mask, color, symbol, size in (
-            (found & (every > 0), theme.tint("#009E73"), "circle", 5),
-            (~found & (every > 0), theme.muted, "circle-open", 5),
-            (every <= 0, theme.alarm, "x", 7)):
+            (found & ~negative & ~zero, theme.tint("#009E73"), "circle", 5),
+            (~found & ~negative & ~zero, theme.muted, "circle-open", 5),
+            (negative, theme.alarm, "x", 7),
+            (zero, theme.reasons[ZERO][0], "line-ew-open", 9)):
         data.append(marks(j[mask], scale(every[mask]), customdata=every[mask], marker=dict(
             symbol=symbol, size=size, color=color),
             hovertemplate="j = %{x}: Ritz value %{customdata:.4~g}<extra></extra>"))
@@ -45,7 +48,7 @@ def ritz(system: System, theme: Theme) -> Picture:
     highest = np.concatenate([[np.nan], [scale(r[-1:])[0] for r in s.ritz]])
     at = np.arange(len(lowest), dtype=float)
     i = system.solves.index(s)
-    title, said = _finding(system, s.ritz)
+    title, said = _finding(system, s)
     alt = (f"Ritz values after each inner iteration, of the Lanczos matrix that CG and MINRES "
            f"share, over the {'eigenvalues' if system.exact else 'Lanczos nodes'} of the matrix "
            f"from {say(values[0])} to {say(values[-1])}. {said}")
@@ -61,13 +64,23 @@ def _found(ritz: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.any(gap <= NEAR * np.maximum(np.abs(values), 1e-300), axis=1)
 
 
-def _finding(system: System, ritz: list[np.ndarray]) -> tuple[str, str]:
+def _zero(solve: Solve) -> np.ndarray:
+    """Which of all Ritz values is the one at which zero curvature ended the iteration."""
+    mask = np.zeros(sum(map(len, solve.ritz)), dtype=bool)
+    if solve.reason == ZERO and solve.ritz:
+        last = np.abs(solve.ritz[-1])
+        mask[len(mask) - len(last) + int(last.argmin())] = True
+    return mask
+
+
+def _finding(system: System, solve: Solve) -> tuple[str, str]:
     """What there is to see: a title, and the same in sentences."""
+    ritz, flat = solve.ritz, _zero(solve).any()
     if not ritz:
         return "No Ritz value: nothing was iterated", "No product was finite."
     top = system.eigenvalues[-1]
     near = [j for j, r in enumerate(ritz, 1) if abs(r[-1] - top) <= NEAR * abs(top)]
-    turned = next((j for j, r in enumerate(ritz, 1) if r[0] <= 0), None)
+    turned = next((j for j, r in enumerate(ritz[:len(ritz) - flat], 1) if r[0] <= 0), None)
     parts, said = [], []
     if near:
         parts.append(f"largest found at {near[0]}")
@@ -76,6 +89,9 @@ def _finding(system: System, ritz: list[np.ndarray]) -> tuple[str, str]:
         parts.append(f"negative at {turned}")
         said.append(f"At iteration {turned} the smallest Ritz value turns negative, "
                     f"{say(ritz[turned - 1][0])}.")
+    if flat:
+        parts.append(f"zero at {len(ritz)}")
+        said.append(f"At iteration {len(ritz)} a Ritz value is 0 to rounding.")
     count = int(_found(ritz[-1], system.eigenvalues).sum())
     if system.exact:
         parts.append(f"{count} of {system.size} found")

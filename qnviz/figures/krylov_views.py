@@ -10,6 +10,7 @@ from qnviz.figures.draw import marks, note
 from qnviz.figures.theme import Theme, power_of_ten
 
 LOOKS = {"cg": ("#009E73", "solid", "circle"), "minres": ("#CC79A7", "dash", "diamond")}
+ZERO = "zero curvature"
 DECADES = 6                           # that a signed axis resolves below its largest number
 
 
@@ -67,6 +68,13 @@ def fired(theme: Theme, solve: Solve, i: int, height: float, log: bool = False) 
                  bgcolor=theme.paper, opacity=0.9, borderpad=1,
                  font=dict(size=12, color=theme.legible(theme.tint(LOOKS[solve.solver][0]))))
     return mark, words
+
+
+def zeros(solve: Solve) -> np.ndarray:
+    """Which of its curvatures (J,) counts as zero: the last one, if that ended it."""
+    last = np.zeros(len(solve.rayleigh), dtype=bool)
+    last[-1:] = solve.reason == ZERO
+    return last
 
 
 def rule(solve: Solve) -> str:

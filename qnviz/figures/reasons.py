@@ -51,7 +51,7 @@ def reasons(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) 
             REASONS, row, strict=True) if s), 0, k - 0.3, xanchor="left", yanchor="bottom",
         font=dict(size=13, color=theme.ink))
         for k, (name, row) in enumerate(zip(names, share, strict=True))]
-    early = 1 - share[:, [REASONS.index("converged"), REASONS.index("budget")]].sum(1)
+    early = 1 - share[:, [REASONS.index(w) for w in ("converged", "budget", "stagnated")]].sum(1)
     title = ", ".join(f"{name}: {s:.0%} ended early" for name, s in zip(
         names, early, strict=True)) + so_far(trace)
     alt = "Why the inner iterations ended. " + " ".join(

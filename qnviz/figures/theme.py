@@ -68,7 +68,8 @@ LIGHT = Theme(
     level="rgba(31,36,48,0.22)", band="rgba(93,100,117,0.14)", alarm="#b3261e",
     reasons={"converged": ("#7fbfa6", ""), "negative curvature": ("#b3261e", "/"),
              "disturbing": ("#a05195", "x"), "budget": ("#8d93a1", "-"),
-             "non finite": ("#1f2430", "+")})
+             "non finite": ("#1f2430", "+"), "zero curvature": ("#9a6700", "|"),
+             "stagnated": ("#3a6ea5", ".")})
 DARK = Theme(
     "dark", ink="#e8eaf0", muted="#a3abbd", grid="#2b3240", paper="#0f131b",
     surface=((0, "#46566e"), (0.25, "#374559"), (0.5, "#283447"), (0.75, "#1c2635"),
@@ -76,7 +77,8 @@ DARK = Theme(
     level="rgba(232,234,240,0.20)", band="rgba(163,171,189,0.16)", alarm="#ff8a80",
     reasons={"converged": ("#4f9c81", ""), "negative curvature": ("#ff8a80", "/"),
              "disturbing": ("#d69bd0", "x"), "budget": ("#7c8496", "-"),
-             "non finite": ("#e8eaf0", "+")},
+             "non finite": ("#e8eaf0", "+"), "zero curvature": ("#e0b34a", "|"),
+             "stagnated": ("#8fb4ea", ".")},
     lamp=(0.8, 0.22))                # Okabe and Ito's blue is too dim for a thin line in the dark
 THEMES = {t.name: t for t in (LIGHT, DARK)}
 

@@ -9,12 +9,17 @@ The step size watches the error of the Taylor expansion m(a) = f + a gᵀd + ½a
     err(a) = |f(W + a d) − m(a)| / |f − m(a)| ≤ τ   and   f(W + a d) < f                        (2)
 
 Starting from a = min(1, 2 a_prev), a is halved until (2) holds: line search and trust region in one.
+After steepest descent, whose length is another matter, it starts from 1 again (ours).
+
+With `krylov_batches: fresh` every product is taken on a batch of its own (ours): H is then another
+one in each iteration, which is when a direction can be disturbing although κ > 0 (MATH §6).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -24,7 +29,13 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.curvature.hessian_vector import Kind
-from qnviz.curvature.krylov import Krylov, Product, Reason, conjugate_gradients
+from qnviz.curvature.krylov import (
+    Krylov,
+    Product,
+    Reason,
+    conjugate_gradients,
+)
+from qnviz.curvature.line_search import ROUNDINGS, below_rounding
 from qnviz.curvature.minres import minres
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
@@ -40,7 +51,8 @@ from qnviz.methods.base import (
     curved,
 )
 from qnviz.problems.base import ProblemSpec, Tape
-from qnviz.words import say
+from qnviz.problems.norms import norm
+from qnviz.words import AT_PRECISION, say
 
 HALVINGS = 60
 SOLVERS: dict[str, Callable[..., Krylov]] = {"cg": conjugate_gradients, "minres": minres}
@@ -49,9 +61,10 @@ SOLVER_NAMES = {"cg": "CG", "minres": "MINRES"}
 
 @dataclass
 class NewtonKrylovState(State):
-    """theta, k, and the last accepted step size."""
+    """theta, k, the step size to go on from, and ‖g‖ at the first step (NaN before it)."""
 
     a: Tensor                                  # (R,)
+    first: Tensor                              # (R,)
 
 
 class System(NamedTuple):
@@ -59,8 +72,10 @@ class System(NamedTuple):
 
     tape: Tape
     g: Tensor                                  # (R, P)
-    product: Product                           # (v, active) ↦ (H + λI) v
+    product: Product                           # (v, active) ↦ (H + λI) v on the step's batch
     eta: Tensor                                # (R,)
+    products: Callable[[], Product]            # for one solve: a batch each where they are fresh
+    fixed: bool                                # whether they are all of the same H
 
 
 class NewtonKrylov(Method):
@@ -88,6 +103,7 @@ class NewtonKrylov(Method):
         ({"name": "newton"}, {"name": "scipy_trust_krylov"}))
     look: ClassVar[Look] = Look("#009E73", "solid", "triangle-up")
 
+    newer: ClassVar[frozenset[str]] = frozenset({"at_precision"})
     ragged: ClassVar[frozenset[str]] = frozenset({
         "curvature", "rayleigh", "residual", "model", "krylov_alpha", "krylov_beta",
         "trial_step", "trial_loss", "trial_model", "trial_error"})
@@ -97,14 +113,17 @@ class NewtonKrylov(Method):
                 lambda e: e["krylov_iterations"], log=True),
         Summary("negative", "share of solves that met negative curvature", "mean",
                 ("krylov_reason",),
-                lambda e: (e["krylov_reason"] == Reason.NEGATIVE_CURVATURE).double()))
+                lambda e: (e["krylov_reason"] == Reason.NEGATIVE_CURVATURE).double()),
+        Summary("disturbing", "share of solves that a disturbing direction ended", "mean",
+                ("krylov_reason",),
+                lambda e: (e["krylov_reason"] == Reason.DISTURBING).double()))
 
     name: Literal["newton_krylov"] = "newton_krylov"
     eta: float = number(0.1, r"\eta", "Krylov tolerance: stop at ‖r‖ ≤ η‖g‖.", gt=0, lt=1, log=True)
     forcing: Literal["fixed", "superlinear"] = choice(
-        "fixed", "η as given, or min(½, √‖g‖), which makes convergence superlinear.")
-    epsilon: float = number(1e-10, r"\varepsilon", "Curvature κ below ε‖p‖² counts as negative.",
-                            ge=0, le=10, log=False)
+        "fixed", "η as given, or min(½, √(‖g‖/‖g₀‖)), which makes convergence superlinear.")
+    epsilon: float = number(1e-10, r"\varepsilon", "Curvature below this share of the largest that "
+                            "the solve has seen counts as zero.", ge=0, le=1, log=False)
     budget: int = whole(50, r"j_{\max}", "Largest number of Krylov iterations.", ge=1, le=500)
     tau: float = number(0.5, r"\tau", "Largest relative Taylor error of a step.", gt=0, le=10,
                         log=True)
@@ -114,9 +133,13 @@ class NewtonKrylov(Method):
     derivative: Kind = choice("pairs", "How H v is computed.", "Hv")
     solver: Literal["cg", "minres"] = choice(
         "cg", "Conjugate gradients make the model smallest, MINRES the residual.", "d")
+    krylov_batches: Literal["same", "fresh"] = choice(
+        "same", "Whether all products of a step are taken on its batch, or each on a fresh one.")
 
     def passes(self, problem: ProblemSpec) -> float:
-        return 4 + self.budget * (6 if self.curvature == "hessian" else 3)
+        fresh = self.krylov_batches == "fresh" and not problem.deterministic
+        hessian = self.curvature == "hessian"
+        return 4 + self.budget * ((6 if hessian else 3) + (3 if hessian else 1) * fresh)
 
     def unavailable(self, problem: ProblemSpec) -> str | None:
         if self.curvature == "gauss_newton" and not curved(problem):
@@ -124,43 +147,73 @@ class NewtonKrylov(Method):
         return None
 
     def recorded(self, problem: ProblemSpec) -> int:
-        return 6 + 6 * self.budget + 4 * (HALVINGS + 1)
+        return 7 + 6 * self.budget + 4 * (HALVINGS + 1)
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> NewtonKrylovState:
-        return NewtonKrylovState(theta, 0, torch.ones_like(theta[:, 0]))
+        one = torch.ones_like(theta[:, 0])
+        return NewtonKrylovState(theta, 0, one, one * torch.nan)
 
     def step(self, oracle: Oracle, state: NewtonKrylovState,
              p: SimpleNamespace) -> tuple[NewtonKrylovState, Events]:
-        tape, g, product, eta = self.system(oracle, state.theta, p)
-        solve = SOLVERS[self.solver]
-        krylov = solve(product, g, eta, p.epsilon, self.budget)                         # (1)
-        a, theta, trials = self._step_size(oracle, tape, g, krylov, state.a, p.tau)     # (2)
-        refused = a == 0
-        # after a refusal the next batch may well allow a long step: start over from 1 (ours)
-        a_next = torch.where(refused, torch.ones_like(a), a)
-        norm = g.norm(dim=1)
+        s = self.system(oracle, state.theta, p, state.first)
+        g_norm = norm(s.g)
+        krylov = self.solve(s, p)                                                       # (1)
+        a, theta, trials = self._step_size(oracle, s.tape, s.g, krylov, state.a, p.tau)  # (2)
+        # after a refusal the next batch may well allow a long step, and the length of steepest
+        # descent says nothing about a direction that CG has found: start over from 1 (ours)
+        a_next = torch.where((a == 0) | krylov.bare, torch.ones_like(a), a)
         events = trials | {
             "krylov_iterations": krylov.iterations, "krylov_reason": krylov.reason,
-            "step_size": a, "grad_norm_batch": norm, "tolerance": eta * norm,
+            "step_size": a, "grad_norm_batch": g_norm, "tolerance": s.eta * g_norm,
             "curvature": krylov.curvature, "rayleigh": krylov.rayleigh,
             "residual": krylov.residual, "model": krylov.model,
             "krylov_alpha": krylov.alpha, "krylov_beta": krylov.beta}
-        return NewtonKrylovState(theta, state.k + 1, a_next), events
+        first = torch.where(state.first.isnan(), g_norm, state.first)
+        return NewtonKrylovState(theta, state.k + 1, a_next, first), events
 
-    def system(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> System:
-        """The system at theta on the oracle's batch."""
+    def system(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace, first: Tensor) -> System:
+        """The system at theta on the oracle's batch.
+
+        Args:
+            oracle: the function on the step's batch.
+            theta: (R, P).
+            p: the real hyper-parameters.
+            first: ‖g‖ at the first step of the run (R,), NaN where this is the first.
+        """
         tape = oracle.forward(theta)
         g = oracle.gradient(tape)
-        eta = p.eta if self.forcing == "fixed" else torch.clamp_max(g.norm(dim=1).sqrt(), 0.5)
+        g_norm = norm(g)
+        known = ~first.isnan() & (first > 0)
+        share = torch.where(known, g_norm / torch.where(known, first, 1), 1)
+        eta = p.eta if self.forcing == "fixed" else torch.clamp_max(share.sqrt(), 0.5)
 
-        def product(v: Tensor, active: Tensor) -> Tensor:
+        def product(v: Tensor, active: Tensor, on: Tape = tape) -> Tensor:
             if self.curvature == "gauss_newton":
-                Hv = oracle.gauss_newton_vector(tape, v, active)
+                Hv = oracle.gauss_newton_vector(on, v, active)
             else:
-                Hv = oracle.hessian_vector(tape, v, self.derivative, active)
+                Hv = oracle.hessian_vector(on, v, self.derivative, active)
             return Hv + column(p.lam) * v
 
-        return System(tape, g, product, eta)
+        def fresh() -> Product:
+            iterations = count(1)
+
+            def on_its_own_batch(v: Tensor, active: Tensor) -> Tensor:
+                there = oracle.fresh(tape, next(iterations), active)
+                if self.curvature == "hessian":
+                    oracle.backward(there, active)
+                return product(v, active, there)
+
+            return on_its_own_batch
+
+        if self.krylov_batches == "fresh" and not oracle.batch.full:
+            return System(tape, g, product, eta, fresh, False)
+        return System(tape, g, product, eta, lambda: product, True)
+
+    def solve(self, s: System, p: SimpleNamespace, solver: str = "", early: bool = True,
+              keep: bool = False) -> Krylov:
+        """What a solver, this method's own if none is named, does with a system."""
+        return SOLVERS[solver or self.solver](s.products(), s.g, s.eta, p.epsilon, self.budget,
+                                              early, keep, s.fixed)
 
     def _step_size(self, oracle: Oracle, tape: Tape, g: Tensor, krylov: Krylov, a_prev: Tensor,
                    tau: Tensor) -> tuple[Tensor, Tensor, Events]:
@@ -171,6 +224,7 @@ class NewtonKrylov(Method):
         done = ~(slope < 0)                        # g = 0, or nothing finite: no step to look for
         taken, theta = torch.zeros_like(a), tape.theta
         error = torch.full_like(a, torch.nan)
+        gain = torch.zeros_like(a)                 # the largest decrease that any trial found
         seen: dict[str, list[Tensor]] = {
             k: [] for k in ("trial_step", "trial_loss", "trial_model", "trial_error")}
         for _ in range(HALVINGS + 1):
@@ -184,12 +238,14 @@ class NewtonKrylov(Method):
                 seen[name].append(torch.where(active, value, torch.nan))
             taken, error = torch.where(accept, a, taken), torch.where(active, err, error)
             theta = torch.where(column(accept), there, theta)
+            gain = torch.where(active, torch.fmax(gain, f - f_a), gain)
             # a predicted change below rounding cannot be seen in f: shorter steps neither
-            done = done | accept | (predicted.abs() <= torch.finfo(f.dtype).eps * f.abs())
+            done = done | accept | below_rounding(predicted.abs(), f)
             if bool(done.all()):
                 break
             a = torch.where(done, a, 0.5 * a)
-        return taken, theta, {"taylor_error": error} | {
+        at_precision = (slope < 0) & (taken == 0) & below_rounding(gain / ROUNDINGS, f)
+        return taken, theta, {"taylor_error": error, "at_precision": at_precision} | {
             k: torch.stack(v, -1) for k, v in seen.items()}
 
     def describe(self, e: Mapping[str, Any]) -> str:
@@ -199,14 +255,19 @@ class NewtonKrylov(Method):
             Reason.CONVERGED: "the residual fell below η‖g‖",
             Reason.NEGATIVE_CURVATURE: f"it met negative curvature, {quotient} = "
                                        f"{say(_last(e['rayleigh']))}",
-            Reason.DISTURBING: "the next direction would not have lowered the model",
+            Reason.ZERO_CURVATURE: "it met zero curvature",
+            Reason.DISTURBING: "the next direction would have raised the model",
             Reason.BUDGET: "the budget was used up",
-            Reason.NON_FINITE: "a product was not finite"}[reason]
+            Reason.NON_FINITE: "a product or its step was not finite",
+            Reason.STAGNATED: "the residual stagnated above η‖g‖, at rounding"}[reason]
         text = f"{SOLVER_NAMES[self.solver]} ended after {j} iteration{'s' * bool(j != 1)}: {why}"
-        if j == 1 and reason in (Reason.NEGATIVE_CURVATURE, Reason.DISTURBING):
+        if reason is not Reason.CONVERGED and not np.isfinite(e["residual"]).any():
             text += ", so steepest descent was used"
         if e["step_size"] == 0:
-            return text + "; every step size was refused, W stays."
+            if e["grad_norm_batch"] == 0:
+                return text + "; ∇f = 0, W stays."
+            why = AT_PRECISION if e["at_precision"] else "every step size was refused"
+            return f"{text}; {why}, W stays."
         trials = int(np.isfinite(e["trial_step"]).sum())
         halved = f" after {trials - 1} halving{'s' * bool(trials != 2)}" if trials > 1 else ""
         return (f"{text}; step a = {say(e['step_size'])}{halved}, Taylor error "

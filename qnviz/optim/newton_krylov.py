@@ -22,8 +22,8 @@ class NewtonKrylov(Flat):
     Args:
         params: parameters, or one group of them.
         eta: Krylov tolerance: stop at ‖r‖ ≤ η‖g‖.
-        forcing: "fixed", or "superlinear" for η = min(½, √‖g‖).
-        epsilon: curvature below ε‖p‖² counts as negative.
+        forcing: "fixed", or "superlinear" for η = min(½, √(‖g‖/‖g₀‖)).
+        epsilon: curvature below this share of the largest that the solve has seen counts as zero.
         budget: largest number of Krylov iterations.
         tau: largest relative Taylor error of a step.
         lam: damping λ added to the curvature.

@@ -54,11 +54,7 @@ class Problem(ABC):
         """The batches of steps first … first + count − 1 for the given runs."""
 
     def fresh(self, batch: Batch, iteration: int) -> Batch:
-        """Another batch of the same step, run by run, for what draws anew within a step.
-
-        It is a function of (seed, run, step, iteration), with iteration ≥ 1; a full batch is the
-        same at every draw.
-        """
+        """Another batch of the same step, by (seed, run, step, iteration ≥ 1); a full one stays."""
         return batch
 
     @abstractmethod

@@ -38,7 +38,7 @@ class Plane:
     newton: np.ndarray | None        # (2,), the exact Newton step, where it is known
     newton_held: float               # share of its ‖d‖² that lies in the plane
     newton_length: float             # its length over that of d
-    steepest: np.ndarray             # (2,), the lowest point along −g; −g where it falls for ever
+    steepest: np.ndarray             # (2,), the lowest point along −g, or where it falls for ever
     taken: np.ndarray                # (2,), a d
 
 
@@ -60,9 +60,11 @@ def laid(s: System, solves: Sequence[Solve], own: Solve, newton: Tensor | None, 
     def place(d: np.ndarray) -> np.ndarray:
         return origin + d @ E.T
 
-    along = g / norm(g)
-    curved = float(along @ s.product(along[None], active)[0])
-    steepest = place(-(norm(g) / curved * along if curved > 0 else g).cpu().numpy())
+    e = g / norm(g)
+    He = s.product(e[None], active)[0]
+    curved, bent = float(e @ He), float(norm(He))
+    long = float(norm(g)) / (curved if curved > 0 else bent) if bent > 0 else 1.0
+    steepest = place(-long * e.cpu().numpy())
     paths = {x.solver: place(x.path) for x in solves}
     ends = {x.solver: place(x.d) for x in solves}
     step = place(a * own.d)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from qnviz.curvature.krylov import Krylov, Reason, ritz_values
+from qnviz.curvature.krylov import Krylov, Reason, leading_spectra, ritz_values
 from qnviz.methods.newton_krylov import SOLVER_NAMES
 from qnviz.problems.norms import norm
 from qnviz.words import say
@@ -33,7 +33,7 @@ class Solve:
     end: str                         # why it ended
 
 
-def solved(solver: str, k: Krylov, g: Tensor, eta: Tensor, epsilon: Tensor) -> Solve:
+def solved(solver: str, k: Krylov, g: Tensor, eta: Tensor) -> Solve:
     """The record of a system alone in its batch, in numpy."""
     J = int(k.iterations[0])
     columns = {n: getattr(k, n)[0, :J].cpu().numpy() for n in (
@@ -45,10 +45,10 @@ def solved(solver: str, k: Krylov, g: Tensor, eta: Tensor, epsilon: Tensor) -> S
     path = np.concatenate([np.zeros((1, len(g0))), k.path[0, :taken].cpu().numpy()])
     reason = Reason(int(k.reason[0]))
     goal = float(eta[0]) * size
-    end = _end(solver, reason, J, columns["rayleigh"], goal, float(epsilon[0]))
-    bare = taken == 0 and reason is not Reason.CONVERGED
+    end = _end(solver, reason, J, columns["rayleigh"], goal)
+    bare = bool(k.bare[0])
     if bare:
-        end += " So d = −g instead."
+        end += " So steepest descent, d along −g, instead."
     ritz = _ritz(solver, columns, residual)
     words = [f"d = 0 and r = −g: ‖r‖ = {say(size)}; the goal is ≤ {say(goal)}."]
     for j in range(1, J + 1):
@@ -60,19 +60,18 @@ def solved(solver: str, k: Krylov, g: Tensor, eta: Tensor, epsilon: Tensor) -> S
                  columns["rayleigh"], residual, model, ritz, path, k.d[0].cpu().numpy(), words, end)
 
 
-def _end(solver: str, reason: Reason, J: int, rayleigh: np.ndarray, goal: float,
-         epsilon: float) -> str:
+def _end(solver: str, reason: Reason, J: int, rayleigh: np.ndarray, goal: float) -> str:
     """Why it ended, with its numbers."""
-    at = f"Ended at iteration {J}: "
     along = "p" if solver == "cg" else "r"
-    return at + {
+    curvature = f"{along}ᵀH{along}/{along}ᵀ{along}"
+    return f"Ended at iteration {J}: " + {
         Reason.CONVERGED: f"tolerance reached, ‖r‖ ≤ {say(goal)}.",
-        Reason.NEGATIVE_CURVATURE: f"negative curvature, {along}ᵀH{along}/{along}ᵀ{along} = "
-                                   f"{say(rayleigh[-1])}"
-                                   + (f" ≤ ε = {say(epsilon)}." if rayleigh[-1] > 0 else "."),
-        Reason.DISTURBING: "disturbing direction, its step would not have lowered the model.",
+        Reason.NEGATIVE_CURVATURE: f"negative curvature, {curvature} = {say(rayleigh[-1])}.",
+        Reason.ZERO_CURVATURE: f"zero curvature, {curvature} is 0 beside what was seen before.",
+        Reason.DISTURBING: "disturbing direction, its step would have raised the model.",
         Reason.BUDGET: "the budget was used up.",
-        Reason.NON_FINITE: "a product was not finite."}[reason]
+        Reason.NON_FINITE: "a product or its step was not finite.",
+        Reason.STAGNATED: f"the residual stagnated above {say(goal)}, at rounding."}[reason]
 
 
 def _ritz(solver: str, columns: dict[str, np.ndarray], residual: np.ndarray) -> list[np.ndarray]:
@@ -81,9 +80,7 @@ def _ritz(solver: str, columns: dict[str, np.ndarray], residual: np.ndarray) -> 
     if residual[0] == 0:
         return []
     if solver == "minres":
-        ends = np.isfinite(alpha).sum()
-        T = np.diag(alpha[:ends]) + np.diag(beta[:ends - 1], 1) + np.diag(beta[:ends - 1], -1)
-        return [np.linalg.eigvalsh(T[:j, :j]) for j in range(1, ends + 1)]
+        return leading_spectra(alpha, beta[:-1])
     kappa = columns["curvature"][-1]
     if not np.isfinite(alpha[-1]) and np.isfinite(kappa) and kappa:
         # the step that was not taken has a length too, and its Ritz value is the one that turned

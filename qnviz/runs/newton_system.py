@@ -12,15 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import vecdot
 
-from qnviz.curvature.krylov import Reason
+from qnviz.curvature.krylov import Krylov, Reason
 from qnviz.curvature.lanczos import lanczos, ritz
 from qnviz.curvature.oracle import ROOM, Oracle, dense
 from qnviz.curvature.spectrum import eigen
 from qnviz.errors import TraceError
 from qnviz.methods.newton_krylov import SOLVERS, NewtonKrylov, System
 from qnviz.problems import philox
-from qnviz.problems.base import Batch, Problem
+from qnviz.problems.base import Problem
 from qnviz.problems.norms import norm
 from qnviz.runs.device import built, set_threads
 from qnviz.runs.krylov_plane import Plane, laid
@@ -31,6 +32,10 @@ from qnviz.runs.trace import Trace, looks
 DENSE_LIMIT = 2000                   # parameters up to which H is made and factored
 NODES = 60                           # Lanczos steps from one random probe above that
 NOT_FINITE = "The curvature matrix is not finite here: there is no system to solve."
+FRESH = ("Every product was taken on a batch of its own: curvature and Ritz values need not lie "
+         "within the spectrum of the step's batch, which is shown.")
+# ends after which there is something to go on with
+GOES_ON = (Reason.NEGATIVE_CURVATURE, Reason.ZERO_CURVATURE, Reason.DISTURBING)
 OPERATIONS = 4e10                    # multiplications that solving all steps again may cost, about
 
 
@@ -61,6 +66,9 @@ class Counts:
     ended_early: int                 # of those compared
     used: int
     never_early: int
+    fresh: bool = False              # whether each product was taken on a batch of its own
+    disturbing: int = 0              # of those that ended early, at a disturbing direction
+    lower: int = 0                   # of these, whose model on the step's batch the end left lower
 
     @property
     def saved(self) -> float:
@@ -99,16 +107,14 @@ def newton_system(trace: Trace, label: str, step: int) -> NewtonSystem:
     spec, method, problem = _built(trace, label)
     row = int(_rows(trace, label, step)[-1])
     k = int(trace[label]["step"][row])
-    theta, batch, p = _at(trace, label, problem, method, spec, [row])
-    s = method.system(Oracle(problem, batch, 1), theta, p)
-    solves = tuple(solved(name, SOLVERS[name](
-        s.product, s.g, s.eta, p.epsilon, method.budget, keep=True), s.g, s.eta, p.epsilon)
-        for name in SOLVERS)
+    s, p = _system_at(trace, label, problem, method, spec, [row])
+    solves = tuple(solved(name, method.solve(s, p, name, keep=True), s.g, s.eta)
+                   for name in SOLVERS)
     values, newton, notes = _spectrum(problem, method, s, p)
     own = next(x for x in solves if x.solver == method.solver)
     a = float(trace[label]["step_size"][k, 0])
     size = float(norm(s.g[0]))
-    notes = [*_special(size, own, method.lam), *notes]
+    notes = [*_special(size, own, method.lam), *notes, *([] if s.fixed else [FRESH])]
     fine = np.isfinite(size) and size > 0 and np.isfinite(values).all()
     return NewtonSystem(
         label, k + 1, problem.size, float(s.eta[0]) * size, size, values,
@@ -118,10 +124,13 @@ def newton_system(trace: Trace, label: str, step: int) -> NewtonSystem:
 
 @torch.inference_mode()
 def never_early(trace: Trace, label: str) -> Counts:
-    """What run 0's systems would have cost had negative curvature ended none of them.
+    """What run 0's systems would have cost had neither curvature nor the model ended any.
 
-    The same systems with the same tolerances, all as one batch; only those that started where the
-    run was looked at, and no more of them than can be solved again in a few seconds.
+    The same systems with the same tolerances; only those that started where the run was looked at,
+    and no more of them than can be solved again in a few seconds. Those that ended early are solved
+    by MINRES, which reaches a residual in the fewest products of all Krylov methods and ends at a
+    least-squares solution where there is no other; where every product was taken on a batch of its
+    own, by the run's own solver on the same batches.
 
     Raises:
         TraceError: the trace does not hold the parameters any more.
@@ -132,18 +141,31 @@ def never_early(trace: Trace, label: str) -> Counts:
     per_step = 12.0 * problem.size * spec.problem.step_samples * method.budget
     most = int(np.clip(OPERATIONS / per_step, 1, len(rows)))
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
-    room = max(1, ROOM // (6 * (problem.size + spec.problem.step_samples * problem.units)))
-    total = 0
-    for part in np.split(rows, range(room, len(rows), room)):
-        theta, batch, p = _at(trace, label, problem, method, spec, part.tolist())
-        s = method.system(Oracle(problem, batch, len(theta)), theta, p)
-        k = SOLVERS[method.solver](s.product, s.g, s.eta, p.epsilon, method.budget, early=False)
-        total += int(k.iterations.sum())
     steps = c["step"][rows]
-    early = np.isin(c["krylov_reason"][steps, 0],
-                    [Reason.NEGATIVE_CURVATURE, Reason.DISTURBING])
-    return Counts(len(steps), last, int(early.sum()), int(c["krylov_iterations"][steps, 0].sum()),
-                  total)
+    reason, used = c["krylov_reason"][steps, 0], c["krylov_iterations"][steps, 0].astype(int)
+    early = np.isin(reason, GOES_ON)
+    needed, lower = used.copy(), np.zeros_like(early)
+    fresh = method.krylov_batches == "fresh" and not spec.problem.deterministic
+    room = 1 if fresh else max(1, ROOM // (
+        6 * (problem.size + spec.problem.step_samples * problem.units)))
+    again = np.flatnonzero(early)
+    for part in np.split(again, range(room, len(again), room)):
+        if not len(part):
+            continue
+        s, p = _system_at(trace, label, problem, method, spec, rows[part].tolist())
+        k = method.solve(s, p, "" if fresh else "minres", early=False)
+        needed[part] = np.maximum(used[part], k.iterations.cpu().numpy())
+        if fresh:
+            lower[part] = ~(_model(s, k) < _model(s, method.solve(s, p))).cpu().numpy()
+    disturbing = reason == Reason.DISTURBING
+    return Counts(len(steps), last, int(early.sum()), int(used.sum()), int(needed.sum()), fresh,
+                  int(disturbing.sum()), int((lower & disturbing).sum()))
+
+
+def _model(s: System, k: Krylov) -> Tensor:
+    """q(d) (R,) on the steps' own batches."""
+    Hd = s.product(k.d, torch.ones_like(k.bare))
+    return vecdot(s.g, k.d) + 0.5 * vecdot(k.d, Hd)
 
 
 def _built(trace: Trace, label: str) -> tuple[RunSpec, NewtonKrylov, Problem]:
@@ -163,9 +185,9 @@ def _rows(trace: Trace, label: str, step: int) -> np.ndarray:
     return np.flatnonzero(looks(c) < max(before, 1))
 
 
-def _at(trace: Trace, label: str, problem: Problem, method: NewtonKrylov, spec: RunSpec,
-        rows: list[int]) -> tuple[Tensor, Batch, SimpleNamespace]:
-    """Theta (n, P) at looks of run 0 as n runs, with each step's own batch and the parameters."""
+def _system_at(trace: Trace, label: str, problem: Problem, method: NewtonKrylov, spec: RunSpec,
+               rows: list[int]) -> tuple[System, SimpleNamespace]:
+    """The systems at looks of run 0 as n runs, each on its own step's batch, and the settings."""
     theta = torch.as_tensor(trace.theta(label)[rows, 0], device=problem.device)
     run = torch.zeros(1, dtype=torch.int64, device=problem.device)
     steps = [int(trace[label]["step"][row]) for row in rows]
@@ -174,7 +196,9 @@ def _at(trace: Trace, label: str, problem: Problem, method: NewtonKrylov, spec: 
     if not batch.full:
         batch = replace(batch, **{name: torch.cat([getattr(b, name) for b in batches])
                                   for name in ("x", "target", "xi", "runs")})
-    return theta, batch, method.tensors(len(theta), theta)
+    p = method.tensors(len(theta), theta)
+    first = theta.new_full((len(theta),), float(trace[label]["grad_norm_batch"][0, 0]))
+    return method.system(Oracle(problem, batch, len(theta)), theta, p, first), p
 
 
 def _spectrum(problem: Problem, method: NewtonKrylov, s: System,

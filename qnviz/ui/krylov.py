@@ -38,18 +38,28 @@ LABS = {
 PRESETS = {
     "Linear net: early ends halve the work": LABS["linear_net"],
     "Autoencoder, batches of 10: noise bends H": LABS["autoencoder"],
-    "Rosenbrock: the whole system in the plane": LABS["rosenbrock"]}
+    "Rosenbrock: the whole system in the plane": LABS["rosenbrock"],
+    "Rosenbrock, another ε in every product": Settings(
+        {"name": "rosenbrock", "start": [-0.25, -0.25], "noise": 1.0},
+        {"newton_krylov": {"eta": 1e-2, "krylov_batches": "fresh"}}, steps=60)}
 EXPLAIN = r"""
 Each outer step solves $Hd = -g$ by products $Hv$ alone. Conjugate gradients make the model
 $q(d) = g^\top d + \tfrac12 d^\top H d$ smallest in a growing space, MINRES the residual $\|Hd+g\|$.
 
-Where a direction has **negative curvature**, $p^\top Hp \le \varepsilon\|p\|^2$, the model has no
-minimum along it, and going on would chase a saddle: the solver ends there and keeps what it has.
+Where a direction has **negative curvature**, $p^\top Hp < 0$, the model has no minimum along it,
+and going on would chase a saddle: the solver ends there, keeping what it has. Curvature counts as
+**zero** below $\varepsilon$ of the largest seen.
 
-**Try this.** Stop the upper playhead at a red bar, then play the system below. Where the smallest
-Ritz value crosses 0, both solvers meet the same curvature. Take smaller batches, or another
+**Try this.** Stop the upper playhead at a red bar; play the system below. Where the smallest
+Ritz value crosses 0, both solvers meet the same curvature. Take smaller batches, another
 $\eta$ or $\lambda$, and watch the reasons' shares and the products saved.
 """
+
+ONE_MATRIX = (
+    r"**No direction can be disturbing here**, as all products of a step are of one $H$: while "
+    r"$\kappa_j > 0$ every CG iteration lowers the model, by $\tfrac12\alpha_j\|r_j\|^2$. Where a "
+    r"problem draws batches, `krylov_batches: fresh` takes each product on one of its own, and the "
+    r"model may rise.")
 
 
 def wrong_iteration(raw: str) -> str | None:
@@ -81,8 +91,9 @@ def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
         _forget_other(trace, system)
         _show(trace, system, asked)
         with saved, st.spinner("Solving every system again, without early ends …"):
-            told = [work_saved(e, _counts(trace, e)) for e in labels]
-        saved.markdown("  \n".join(told))
+            counts = {e: _counts(trace, e) for e in labels}
+        told = [work_saved(e, c) for e, c in counts.items()]
+        saved.markdown("  \n".join([*told, *dict.fromkeys(map(disturbance, counts.values()))]))
     except TraceError as error:
         st.info(f"{error} Change a setting to compute a run here.")
 
@@ -92,12 +103,27 @@ def work_saved(label: str, counts: Counts) -> str:
     which = f"the {counts.steps:,} systems" if counts.steps == counts.of else (
         f"{counts.steps:,} of the {counts.of:,} systems")
     if not counts.ended_early:
-        return (f"**Nothing to save.** {label} met no negative curvature in {which} of this run, "
+        nothing = "neither negative curvature nor a disturbing direction" if counts.fresh else (
+            "no negative curvature")
+        return (f"**Nothing to save.** {label} met {nothing} in {which} of this run, "
                 f"so early termination never acted: {counts.used:,} products $Hv$.")
+    going_on = "going on to tolerance or budget" if counts.fresh else (
+        "MINRES, which needs the fewest of all to go on to tolerance or budget")
     return (f"**{counts.saved:.0%} of the work saved.** With early termination {label} used "
-            f"{counts.used:,} products $Hv$ where going on to tolerance or budget, in {which} of "
+            f"{counts.used:,} products $Hv$ where {going_on}, in {which} of "
             f"this run, would have used {counts.never_early:,}. {counts.ended_early:,} ended "
             "early.")
+
+
+def disturbance(counts: Counts) -> str:
+    """What ending at disturbing directions saved, or why there was none, in a few sentences."""
+    if not counts.fresh:
+        return ONE_MATRIX
+    if not counts.disturbing:
+        return "**No direction was disturbing.** Every product was taken on a batch of its own."
+    return (f"**Disturbing directions ended {counts.disturbing:,} systems.** Every product was "
+            f"taken on a batch of its own, so that the model may rise. In {counts.lower:,} of them "
+            "going on would have left a higher $q(d)$ on the step's own batch.")
 
 
 def heading(system: NewtonSystem, asked: int | None) -> str:
