@@ -87,8 +87,6 @@ class Rule:
         """Which losses are within `stop_loss` of the lowest known one."""
         if self.stop_loss is None or self.lowest is None:
             return loss != loss                # none is: without a goal only the gradient decides
-        if self.lowest == 0:
-            return loss <= self.stop_loss
         return abs(loss - self.lowest) <= self.stop_loss
 
     def is_lowest(self, loss: float) -> bool:
