@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from qnviz.fields import parameters
 from qnviz.optim import KBFGS, KBFGSL, CurveBall, NewtonKrylov
 from qnviz.problems.base import Problem
 from tests.helpers import F64, PLAIN_LOSSES, generator, normal
@@ -94,6 +96,11 @@ def entropy(u: Tensor, t: Tensor) -> Tensor:
 def train(opt, model: nn.Module, data) -> list[float]:
     """Steps on batches of data; the losses."""
     return [opt.step(closure_of(opt, model, x, t, entropy)).item() for x, t in data]
+
+
+def as_in_lab(name: str) -> dict[str, Any]:
+    """The settings that the lab's method has by itself."""
+    return {q.name: q.default for q in parameters(DROP_INS[name].kind) if q.name != "derivative"}
 
 
 def made(name: str, model: nn.Module, **settings):

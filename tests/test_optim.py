@@ -300,7 +300,7 @@ def test_a_share_of_newton_s_step():
     for lr in (1.0, 0.25):
         w = nn.Parameter(normal(1, 3))
         start = w.detach().clone()
-        opt = NewtonKrylov([w], eta=1e-12, lr=lr)
+        opt = NewtonKrylov([w], eta=1e-12, lr=lr, curvature="hessian")
         opt.step(lambda w=w: 0.5 * w @ A @ w)
         assert (w.detach() - (1 - lr) * start).norm() < 1e-12
         assert opt.reason == Reason.CONVERGED
@@ -432,7 +432,7 @@ def test_without_curvature_curveball_is_heavy_ball():
 def test_newton_krylov_solves_least_squares_in_one_step():
     x, y = normal(1, 40, 5), normal(2, 40, 3)
     model = nn.Linear(5, 3, dtype=F64)
-    opt = NewtonKrylov(model.parameters(), eta=1e-10)
+    opt = NewtonKrylov(model.parameters(), eta=1e-10, curvature="hessian")
     opt.step(lambda: 0.5 * (model(x) - y).square().sum(1).mean())
     ones = torch.cat([x, torch.ones(40, 1, dtype=F64)], 1)
     solution = torch.linalg.lstsq(ones, y).solution

@@ -19,7 +19,7 @@ from tests.helpers import (
     nearby,
     spec,
 )
-from tests.optim_nets import DROP_INS, KRONECKER, lab_steps, made, model_of
+from tests.optim_nets import DROP_INS, KRONECKER, as_in_lab, lab_steps, made, model_of
 
 SETTINGS = {
     "kbfgs": {"lr": 0.2, "lam": 0.1},
@@ -33,7 +33,7 @@ def iterates(name, problem, path, full=False, tau=0.0, **settings):
     """Iterates of a drop-in on the problem of the lab, from path[0], as many as path has."""
     model = model_of(problem, path[0])
     extra = {"full_batch": full} if DROP_INS[name] in KRONECKER else {}
-    opt = made(name, model, weight_decay=tau, **settings, **extra)
+    opt = made(name, model, weight_decay=tau, **as_in_lab(name) | settings, **extra)
     if DROP_INS[name] in KRONECKER:
         with opt.warm_start():
             for rows in problem.reference().x[0].split(500):
@@ -98,13 +98,18 @@ def test_full_batch_pairs_are_not_averaged():
     assert apart[-1] > 1e-3
 
 
+CHOSEN = {"kbfgs": {"lr", "lam"}, "kbfgs_l": {"lr", "lam"}, "curveball": {"lam"},
+          "newton_krylov": {"curvature", "lam", "budget"}}
+
+
 @pytest.mark.parametrize("name", DROP_INS)
-def test_defaults_are_the_method_s(name):
+def test_defaults_are_the_method_s_but_for_those_of_the_grid(name):
+    """Those of `benchmarks.defaults`; see tests/test_optim_defaults.py."""
     method = spec(name).methods[0]
     given = {k: v.default for k, v in inspect.signature(DROP_INS[name].__init__).parameters.items()}
     for q in parameters(type(method)):
         # of a model, always by double backward, and on the batch that the closure sees
-        if q.name not in ("derivative", "krylov_batches"):
+        if q.name not in {"derivative", "krylov_batches", *CHOSEN[name]}:
             assert given[q.name] == q.default, q.name
 
 
@@ -113,12 +118,13 @@ def test_what_a_step_shows_is_what_the_lab_shows(name):
     problem = Autoencoder(widths=(64, 8, 64)).build(F64, CPU)
     path = drive(spec(name).methods[0], problem, 1, 5)
     model = model_of(problem, path.theta[0, 0])
-    opt = made(name, model)
+    opt = made(name, model, **as_in_lab(name))
     if DROP_INS[name] in KRONECKER:
         with opt.warm_start():
             model(problem.reference().x[0])
     lab_steps(problem, opt, model, 5)
-    assert set(opt.last) == set(path.events[-1])
+    assert set(opt.last) == set(path.events[-1]) | {"finite", "undone"}
+    assert bool(opt.last["finite"])
     for key, seen in path.events[-1].items():
         finite = torch.isfinite(seen[0])
         assert_close(opt.last[key][finite].double(), seen[0][finite].double(), 1e-8)

@@ -1,10 +1,14 @@
-"""What the drop-ins refuse, in sentences; and what they do with numbers that are none."""
+"""What the drop-ins refuse, in sentences."""
+
+import warnings
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils import prune
+from torch.nn.utils import spectral_norm as old_spectral_norm
+from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
 
 from qnviz.errors import OptimizerError, QnvizError
 from qnviz.optim import KBFGS, KBFGSL, CurveBall, NewtonKrylov
@@ -79,12 +83,6 @@ def test_settings_may_be_tensors_of_one_number():
     assert torch.equal(theta_of(model), theta_of(other))
 
 
-@pytest.mark.parametrize("name", DROP_INS)
-def test_maximize_is_not_known(name):
-    with pytest.raises(TypeError, match="maximize"):
-        made(name, small_net(), maximize=True)
-
-
 def test_a_refused_group_leaves_no_trace():
     model = small_net()
     opt = KBFGS([{"module": model[0]}])
@@ -114,11 +112,129 @@ def test_parameters_alone_are_not_enough():
     (nn.LayerNorm(4), "1.weight belongs to a layer of type LayerNorm"),
     (nn.LSTM(4, 3), "layer of type LSTM"),
     (nn.Bilinear(2, 2, 2), "layer of type Bilinear"),
-    (weight_norm(nn.Linear(4, 4)), "1.parametrizations.weight.original0 belongs to")])
+    (weight_norm(nn.Linear(4, 4)), "Linear layer 1 computes its weight or bias from other")])
 @pytest.mark.parametrize("kind", KRONECKER)
 def test_other_layers_are_named(kind, layer, words):
     with refused(words):
         kind(nn.Sequential(nn.Linear(4, 4), layer))
+
+
+class Squashed(nn.Linear):
+    def forward(self, input):
+        return super().forward(input).tanh()
+
+
+class Masked(nn.Linear):
+    def __init__(self, *shape):
+        super().__init__(*shape)
+        self.register_buffer("mask", torch.ones(self.weight.shape).triu())
+
+    def forward(self, input):
+        return F.linear(input, self.weight * self.mask, self.bias)
+
+
+def patched():
+    layer = nn.Linear(4, 4)
+    layer.forward = lambda x: x                                             # type: ignore
+    return layer
+
+
+COMPUTED = {
+    "pruned": (lambda: prune.l1_unstructured(nn.Linear(4, 4), "weight", 0.5), "weight_orig"),
+    "pruned bias": (lambda: prune.random_unstructured(nn.Linear(4, 4), "bias", 0.5), "bias_orig"),
+    "weight norm": (lambda: weight_norm(nn.Linear(4, 4)), "weight.original0"),
+    "spectral norm": (lambda: spectral_norm(nn.Linear(4, 4)), "weight.original"),
+    "hook": (lambda: old_spectral_norm(nn.Linear(4, 4)), "weight_orig"),
+    "orthogonal": (lambda: orthogonal(nn.Linear(4, 4)), "weight.original")}
+
+
+@pytest.mark.parametrize("make", [lambda: Squashed(4, 4), lambda: Masked(4, 4), patched])
+@pytest.mark.parametrize("kind", KRONECKER)
+def test_a_linear_layer_with_a_forward_of_its_own_is_refused(kind, make):
+    with refused("Layer 1, a .*, has a forward of its own"):
+        kind(nn.Sequential(nn.Linear(4, 4), make()))
+    with refused("Layer itself, a .*, has a forward of its own"):
+        kind([{"module": make()}])
+    kind(nn.Sequential(nn.Linear(4, 4), make().requires_grad_(False)))      # not to be trained
+
+
+@pytest.mark.parametrize("case", COMPUTED)
+@pytest.mark.parametrize("kind", KRONECKER)
+def test_a_layer_that_computes_its_weight_is_refused(kind, case):
+    make, tensor = COMPUTED[case]
+    with refused(f"Linear layer 1 computes its weight or bias from other tensors.*{tensor}"):
+        kind(nn.Sequential(nn.Linear(4, 4), make()))
+
+
+def test_what_is_made_permanent_is_a_linear_layer():
+    layer = prune.l1_unstructured(nn.Linear(4, 4), "weight", 0.5)
+    prune.remove(layer, "weight")
+    KBFGS(layer)
+
+
+def test_a_subclass_that_computes_as_linear_does_is_one():
+    class Named(nn.Linear):
+        pass
+
+    model, other = small_net(), small_net()
+    other[0] = Named(5, 4, dtype=F64)
+    other.load_state_dict(model.state_dict())
+    train(KBFGS(model, lr=0.1), model, batches(3))
+    train(KBFGS(other, lr=0.1), other, batches(3))
+    assert torch.equal(theta_of(model), theta_of(other))
+
+
+@pytest.mark.parametrize("way", ["replaced", "in place", "before it"])
+def test_hooks_beside_a_layer_are_as_modules_beside_it(way):
+    """W, its input and its output are seen as the layer has them, whatever a hook makes of them."""
+    scale = lambda x: 0.5 * x + 1
+    with_hooks, written = small_net(), small_net()
+    if way == "before it":
+        with_hooks[2].register_forward_pre_hook(lambda m, args: (scale(args[0]),))
+    elif way == "replaced":
+        with_hooks[0].register_forward_hook(lambda m, args, out: scale(out))
+    else:
+        with_hooks[0].register_forward_hook(lambda m, args, out: out.mul_(0.5).add_(1))
+
+    def forward(x):
+        h = written[0](x)
+        h = written[1](h if way == "before it" else scale(h))
+        return written[3:](written[2](scale(h) if way == "before it" else h))
+
+    one, two = KBFGS(with_hooks, lr=0.1), KBFGS(written, lr=0.1)
+    for x, t in batches(6):
+        one.step(closure_of(one, with_hooks, x, t, entropy))
+        two.step(closure_of(two, forward, x, t, entropy))
+    assert torch.equal(theta_of(with_hooks), theta_of(written))
+
+
+@pytest.mark.parametrize("kind", KRONECKER)
+def test_a_mask_on_a_gradient_is_refused_and_a_hook_that_looks_is_not(kind):
+    masked, watched, plain = small_net(), small_net(), small_net()
+    masked[2].weight.register_hook(lambda g: g * (masked[2].weight.detach() > 0))
+    with refused("hook changes the gradient of Linear layer 2"):
+        train(kind(masked, lr=0.1), masked, batches(1))
+    norms = []
+    watched[2].weight.register_hook(lambda g: norms.append(g.norm()))
+    train(kind(watched, lr=0.1), watched, batches(3))
+    train(kind(plain, lr=0.1), plain, batches(3))
+    assert len(norms) == 6
+    assert torch.equal(theta_of(watched), theta_of(plain))
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 5)])
+def test_a_layer_without_inputs_or_outputs_is_named(shape):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")                    # torch: nothing to initialise
+        layer = nn.Linear(*shape)
+    with refused(f"Linear layer 1 has {shape[0]} inputs and {shape[1]} outputs"):
+        KBFGS(nn.Sequential(nn.Linear(5, 5), layer))
+
+
+@pytest.mark.parametrize("name", DROP_INS)
+def test_a_layer_without_a_shape_is_named(name):
+    with refused("no shape yet: pass a batch"):
+        made(name, nn.Sequential(nn.LazyLinear(3)))
 
 
 def test_frozen_other_layers_are_fine():
@@ -148,7 +264,7 @@ def test_a_tensor_of_two_layers_is_refused():
 def test_a_layer_used_twice_is_refused():
     layer, last = nn.Linear(5, 5, dtype=F64), nn.Linear(5, 2, dtype=F64)
     model = nn.Sequential(layer, last)
-    with refused("layer 0 was passed twice in one call"):
+    with refused("layer 0 was passed again before backward"):
         step(KBFGS(model), model, forward=lambda x: last(layer(layer(x).tanh())))
     with refused("0.weight and 1.weight are one tensor"):
         KBFGS(nn.Sequential(layer, layer, last))
@@ -297,51 +413,3 @@ def test_there_is_nothing_to_describe_yet():
         KBFGS(small_net()).describe()
     with refused("No step was made yet"):
         _ = NewtonKrylov(small_net().parameters()).reason
-
-
-# --- NaN -----------------------------------------------------------------------------------------
-
-def test_the_first_inputs_must_be_finite():
-    model = small_net()
-    opt = KBFGS(model)
-    before = theta_of(model)
-    (x, t), = batches(1)
-    with refused("infinite or NaN before the first step"):
-        opt.step(closure_of(opt, model, x * torch.nan, t, entropy))
-    assert torch.equal(theta_of(model), before)
-    train(opt, model, batches(2))                              # nothing was kept of it
-
-
-@pytest.mark.parametrize("kind", KRONECKER)
-def test_pairs_that_are_not_finite_are_skipped(kind):
-    """The second call finds NaN: H_g stays, as in the lab."""
-    model = small_net()
-    opt = kind(model, lr=0.1)
-    train(opt, model, batches(3))
-    (x, t), calls = next(iter(batches(1))), []
-
-    def closure():
-        opt.zero_grad()
-        calls.append(1)
-        loss = F.cross_entropy(model(x), t) * (1.0 if len(calls) == 1 else torch.nan)
-        loss.backward()
-        return loss
-
-    kept = opt.state[model[0].weight]["H_g"]
-    opt.step(closure)
-    assert opt.last["skipped"].all()
-    after = opt.state[model[0].weight]["H_g"]
-    assert str(after) == str(kept)
-    assert torch.isfinite(theta_of(model)).all()
-
-
-def test_newton_krylov_stays_where_nothing_is_finite():
-    model = small_net()
-    opt = NewtonKrylov(model.parameters())
-    before = theta_of(model)
-    (x, t), = batches(1)
-    loss = opt.step(lambda: F.cross_entropy(model(x), t) * torch.nan)
-    assert torch.isnan(loss)
-    assert opt.reason.words == "non finite"
-    assert torch.equal(theta_of(model), before)
-    assert "W stays" in opt.describe()

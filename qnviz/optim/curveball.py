@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Never
 
 from torch import Tensor
 
@@ -29,16 +29,17 @@ class CurveBall(Flat):
         weight_decay: τ; ½τ‖θ‖² is added to the loss.
 
     Raises:
-        OptimizerError: a setting is out of bounds, or there are several groups.
+        OptimizerError: a setting is unknown or out of bounds, or there are several groups.
     """
 
     kind: ClassVar[type[curveball.CurveBall]] = curveball.CurveBall
     kept: ClassVar[type[State]] = curveball.CurveBallState
 
-    def __init__(self, params: Iterable[Any], lam: float = 1.0,
+    def __init__(self, params: Iterable[Any], lam: float = 0.3,
                  curvature: Literal["gauss_newton", "hessian", "none"] = "gauss_newton",
                  tuning: Literal["automatic", "fixed"] = "automatic", rho: float = 0.9,
-                 beta: float = 1e-3, lr: float = 1.0, weight_decay: float = 0.0):
+                 beta: float = 1e-3, lr: float = 1.0, weight_decay: float = 0.0,
+                 **unknown: Never):
         super().__init__(params, settings(locals()))
 
     def _reached(self, start: Tensor, new: curveball.CurveBallState, lr: float) -> Tensor:

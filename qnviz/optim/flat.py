@@ -12,7 +12,7 @@ from torch import Tensor
 from qnviz.errors import OptimizerError
 from qnviz.fields import number
 from qnviz.methods.base import State
-from qnviz.optim.base import DropIn, Extra, Repeatable
+from qnviz.optim.base import DropIn, Extra, Repeatable, all_finite, as_now
 from qnviz.optim.oracle import ClosureOracle
 
 
@@ -48,7 +48,8 @@ class Flat(DropIn):
         """One step; the closure returns the loss with its graph, or (loss, output), no backward.
 
         It is called as often as the method looks at f; .grad is neither read nor written. What it
-        raises leaves parameters and state as they were.
+        raises leaves parameters and state as they were, and so does a loss or a gradient that is
+        not finite: `last["finite"]` and `describe` say so.
 
         Returns:
             The loss before the step, without weight decay.
@@ -63,8 +64,12 @@ class Flat(DropIn):
         method, extra = self._method(group), self._extra(group)
         call = Repeatable(closure, params[0].device, type(self).__name__)
         oracle = ClosureOracle(params, call, extra.weight_decay)
+        with call.exactly():
+            return self._step(group["params"][0], method, extra, oracle)
+
+    def _step(self, owner: Tensor, method: Any, extra: Any, oracle: ClosureOracle) -> Tensor:
         start = oracle.here
-        saved, p = self.state.get(group["params"][0]), method.tensors(1, start)
+        saved, p = as_now(self.state.get(owner), start), method.tensors(1, start)
         asked = cast(Any, oracle)
         state = self.kept(theta=start, **saved) if saved else method.init(asked, start, p)
         if any(x.shape[1:] not in (start.shape[1:], ()) for x in _tensors(state).values()):
@@ -72,13 +77,21 @@ class Flat(DropIn):
                                  "changed.")
         try:
             new, events = method.step(asked, self._shortened(state, extra.lr), p)
-            oracle.place(self._reached(start, new, extra.lr))
+            reached = self._reached(start, new, extra.lr)
+            made = oracle.finite() and all_finite([reached, *_tensors(new).values()])
+            oracle.place(reached if made else start)
         except BaseException:
             oracle.place(start)
             raise
-        self.state[group["params"][0]] = {"k": new.k} | _tensors(new)
-        self.last = {name: e[0] for name, e in events.items()}
+        if made:
+            self.state[owner] = {"k": new.k} | _tensors(new)
+            self._made({name: e[0] for name, e in events.items()})
+        else:
+            self._not_made(undone=False)
         return cast(Tensor, oracle.loss)
+
+    def _fits(self, kept: dict[str, Any]) -> bool:
+        return set(kept) == {f.name for f in fields(self.kept)} - {"theta"}
 
     def _shortened(self, state: Any, lr: float) -> Any:
         """The state from which the method sets out, for methods that take lr into account there."""

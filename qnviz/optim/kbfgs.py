@@ -6,11 +6,14 @@ settings of its own, whose factors are updated as one batch where they are small
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Never
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qnviz.curvature.double_damping import Damping
@@ -20,10 +23,11 @@ from qnviz.errors import OptimizerError
 from qnviz.fields import choice
 from qnviz.methods import kbfgs, kbfgs_l
 from qnviz.methods.kbfgs import KroneckerState
-from qnviz.optim.base import DropIn, Extra, Repeatable, loss_of, settings
+from qnviz.optim.base import DropIn, Extra, Repeatable, all_finite, as_now, loss_of, settings
 from qnviz.optim.layers import Block, Moments, Passed, blocks_of, passed, watched
 
 FACTORS = ("A", "H_a", "H_g")
+LARGE = 20.0           # root mean square of a layer's inputs from which on it is said
 
 
 class KroneckerExtra(Extra):
@@ -47,15 +51,16 @@ class KBFGS(DropIn):
         full_batch: whether every step sees all data; the pairs are then not averaged.
 
     Raises:
-        OptimizerError: a setting is out of bounds, or other layers are to be trained as well.
+        OptimizerError: a setting is unknown or out of bounds, or other layers are to be trained as
+            well.
     """
 
     kind: ClassVar[type[kbfgs.KBFGS]] = kbfgs.KBFGS
     extra: ClassVar[type[Extra]] = KroneckerExtra
 
-    def __init__(self, model: nn.Module | list[dict[str, Any]], lr: float = 0.3, lam: float = 0.3,
+    def __init__(self, model: nn.Module | list[dict[str, Any]], lr: float = 1.0, lam: float = 0.3,
                  mu1: float = 0.2, momentum: float = 0.9, damping: Damping = "double",
-                 weight_decay: float = 0.0, full_batch: bool = False):
+                 weight_decay: float = 0.0, full_batch: bool = False, **unknown: Never):
         self._build(model, settings(locals()))
 
     def _build(self, model: Any, chosen: dict[str, Any]) -> None:
@@ -67,7 +72,8 @@ class KBFGS(DropIn):
         """Add {"module": …} with settings of its own.
 
         Raises:
-            OptimizerError: a setting is out of bounds, or the module has other layers to train.
+            OptimizerError: a setting is unknown or out of bounds, or the module has other layers
+                to train.
         """
         group: dict[str, Any] = (dict(param_group) if isinstance(param_group, dict)
                                  else {"module": param_group})
@@ -95,83 +101,106 @@ class KBFGS(DropIn):
             yield
         means = iter(moments.means())
         for group, blocks in fresh:
-            self._keep(group, self._begin(group, blocks, [next(means) for _ in blocks]))
+            self.state[group["params"][0]] = _kept(
+                self._begin(group, blocks, [next(means) for _ in blocks]))
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:       # type: ignore
         """One step; the closure clears gradients, computes the loss, calls backward, returns it.
 
         It is called twice on one batch, before and after the step; .grad is that of the new point.
-        What it raises leaves parameters and state as they were.
+        It may pass several batches one after another, with backward() after each: they count as
+        one. What it raises leaves parameters and state as they were, and so does a loss or a
+        gradient that is not finite: `last["finite"]` and `describe` say so.
 
         Returns:
             The loss before the step, without weight decay.
 
         Raises:
-            OptimizerError: the closure is missing, or layers are not passed once per call.
+            OptimizerError: the closure is missing, layers are not passed once per sample, or the
+                second call saw another batch.
         """
         everything = [p for group in self.param_groups for p in group["params"]]
+        methods = [self._method(group) for group in self.param_groups]
         call = Repeatable(closure, everything[0].device, type(self).__name__)
+        with call.exactly():
+            return self._step(call, methods, everything)
+
+    def _step(self, call: Repeatable, methods: list[Any], everything: list[Tensor]) -> Tensor:
         parts = [len(blocks) for blocks in self.blocks]
         whole = [block for blocks in self.blocks for block in blocks]
         tape, result = passed(whole, call)
         loss = loss_of(result)
         del result                                                    # and with it the graph
-        methods = [self._method(group) for group in self.param_groups]
-        tapes, states, moves = _split(tape, parts), [], []
-        for group, method, blocks, own in zip(self.param_groups, methods, self.blocks, tapes,
-                                              strict=True):
-            state = self._state(group, blocks) or self._begin(
-                group, blocks, [second_moment(a) for a in own.a])
-            grads = [block.gradient(self._extra(group).weight_decay) for block in blocks]
-            M, A, move = method.direction(state, own, grads, method.tensors(1, grads[0]))
-            states.append((state, M, A))
+        tapes, grads, states = _split(tape, parts), [], []
+        for group, blocks, own in zip(self.param_groups, self.blocks, tapes, strict=True):
+            grads.append([block.gradient(self._extra(group).weight_decay) for block in blocks])
+            states.append(self._state(group, blocks)
+                          or [second_moment(a) for a in own.a])       # a warm start by this batch
+        fresh = [E for state in states if isinstance(state, list) for E in state]
+        if not all_finite([loss, *fresh, *(G for own in grads for G in own)]):
+            self._not_made(undone=False)
+            return loss
+        for block, a, g in zip(whole, tape.a, tape.g, strict=True):
+            block.refuse_changed(a, g)
+        moves, before = [], [p.clone() for p in everything]
+        for i, (group, method, blocks) in enumerate(zip(self.param_groups, methods, self.blocks,
+                                                        strict=True)):
+            if isinstance(states[i], list):
+                states[i] = self._begin(group, blocks, states[i])
+            M, A, move = method.direction(states[i], tapes[i], grads[i],
+                                          method.tensors(1, grads[i][0]))
+            states[i] = replace(states[i], M=M, A=A)
             moves.append(move)
-        before = [p.clone() for p in everything]
         try:
             for method, blocks, move in zip(methods, self.blocks, moves, strict=True):
                 for block, direction in zip(blocks, move, strict=True):
                     block.move(direction, method.lr)
-            after, _ = passed(whole, call)
-            if any(h.shape != h1.shape for h, h1 in zip(tape.h, after.h, strict=True)):
-                raise OptimizerError("The closure saw a batch of another size at its second call; "
-                                     "both calls of a step must see the same batch.")
+            after, result = passed(whole, call)
+            _refuse_other_batch(tape, after)
+            reached = loss_of(result)
+            del result
+            learned = [method.learn(state, own, new, self._extra(group).full_batch,
+                                    method.tensors(1, state.M[0]))
+                       for group, method, state, own, new in zip(
+                           self.param_groups, methods, states, tapes, _split(after, parts),
+                           strict=True)]
+            kept = [_kept(state) for state, _ in learned]
+            slopes = [block.gradient(0) for block in whole]
+            made = all_finite([reached, *slopes, *everything, *_tensors(kept)])
         except BaseException:
-            for p, old in zip(everything, before, strict=True):
-                p.copy_(old)
+            _restore(everything, before)
             raise
-        self._learn(methods, states, tapes, _split(after, parts))
+        if not made:
+            _restore(everything, before)
+            self._not_made(undone=True)
+            return loss
+        for group, own in zip(self.param_groups, kept, strict=True):
+            self.state[group["params"][0]] = own
+        self._made({name: torch.cat([seen[name][0] for _, seen in learned])
+                    for name in learned[0][1]})
         return loss
-
-    def _learn(self, methods: list[Any], states: list[Any], tapes: list[Passed],
-               afters: list[Passed]) -> None:
-        events = []
-        for group, method, (state, M, A), tape, after in zip(
-                self.param_groups, methods, states, tapes, afters, strict=True):
-            state.M, state.A = M, A
-            new, seen = method.learn(state, tape, after, self._extra(group).full_batch,
-                                     method.tensors(1, M[0]))
-            self._keep(group, new)
-            events.append(seen)
-        self.last = {name: torch.cat([e[name][0] for e in events]) for name in events[0]}
 
     # --- state, as torch saves it: in the first parameter of a group ------------------------------
 
     def _begin(self, group: dict[str, Any], blocks: list[Block],
                moments: list[Tensor]) -> KroneckerState:
         if not all(bool(torch.isfinite(E).all()) for E in moments):
-            raise OptimizerError("The inputs of a layer are infinite or NaN before the first step.")
+            raise OptimizerError("The inputs of a layer were infinite or NaN, or too large to be "
+                                 "squared, within warm_start().")
+        for block, E in zip(blocks, moments, strict=True):
+            size = float(E.diagonal(dim1=-2, dim2=-1).mean().sqrt())
+            if size > LARGE:
+                warnings.warn(
+                    f"The inputs of Linear layer {block.name} are large, {size:.0f} in root mean "
+                    "square: training will be slow or unstable. Bring the model's inputs to about "
+                    "1, pixels in 0 … 255 by x / 255.", stacklevel=2)
         method, none = self._method(group), moments[0].new_zeros(1, 0)
         return method.begin(none, tuple(b.layer for b in blocks), moments,
                             method.tensors(1, none))
 
-    def _keep(self, group: dict[str, Any], state: KroneckerState) -> None:
-        kept: dict[str, Any] = {"k": state.k, "M": state.M, "s": state.s, "y": state.y}
-        kept |= {name: [_packed(part) for part in getattr(state, name).parts] for name in FACTORS}
-        self.state[group["params"][0]] = kept
-
     def _state(self, group: dict[str, Any], blocks: list[Block]) -> KroneckerState | None:
-        kept = self.state.get(group["params"][0])
+        kept = as_now(self.state.get(group["params"][0]), group["params"][0])
         if not kept:
             return None
         shapes = [block.layer.shape for block in blocks]
@@ -179,9 +208,15 @@ class KBFGS(DropIn):
             raise OptimizerError("The loaded state belongs to layers of other shapes.")
         outs, ins = (tuple(n) for n in zip(*shapes, strict=True))
         none = kept["M"][0].new_zeros(1, 0)             # the parameters are in the model alone
-        A, H_a, H_g = (Layers([_unpacked(part) for part in kept[name]], sizes)
+        memory = group.get("memory", 0)
+        A, H_a, H_g = (Layers([_unpacked(part, memory) for part in kept[name]], sizes)
                        for name, sizes in zip(FACTORS, (ins, ins, outs), strict=True))
         return KroneckerState(none, kept["k"], kept["M"], A, H_a, H_g, kept["s"], kept["y"])
+
+    def _fits(self, kept: dict[str, Any]) -> bool:
+        matrix = not issubclass(self.kind, kbfgs_l.KBFGSL)
+        return (set(kept) == {"k", "M", "s", "y", *FACTORS}
+                and all(isinstance(part, Tensor) == matrix for part in kept["H_g"]))
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"blocks": self.blocks}
@@ -204,11 +239,47 @@ class KBFGSL(KBFGS):
 
     kind: ClassVar[type[kbfgs.KBFGS]] = kbfgs_l.KBFGSL
 
-    def __init__(self, model: nn.Module | list[dict[str, Any]], lr: float = 0.3, lam: float = 0.3,
+    def __init__(self, model: nn.Module | list[dict[str, Any]], lr: float = 0.3, lam: float = 0.1,
                  mu1: float = 0.2, momentum: float = 0.9,
                  damping: Damping = "double", memory: int = 10, weight_decay: float = 0.0,
-                 full_batch: bool = False):
+                 full_batch: bool = False, **unknown: Never):
         self._build(model, settings(locals()))
+
+
+def _refuse_other_batch(tape: Passed, after: Passed) -> None:
+    """Both calls of a step must see one batch: the inputs of the first layer are the same.
+
+    Raises:
+        OptimizerError: they are not.
+    """
+    both = "both calls of a step must see the same batch, so draw it before step(closure)."
+    if any(h.shape != h1.shape for h, h1 in zip(tape.h, after.h, strict=True)):
+        raise OptimizerError(f"The closure saw a batch of another size at its second call; {both}")
+    if (l := tape.first) is not None:
+        a, a1 = tape.a[l], after.a[l]
+        near = torch.finfo(a.dtype).eps**0.5                 # what makes the inputs may round anew
+        if not bool((a1 - a).norm() <= near * a.norm()):
+            raise OptimizerError(f"The closure saw another batch at its second call; {both}")
+
+
+def _restore(params: list[Tensor], values: list[Tensor]) -> None:
+    for p, value in zip(params, values, strict=True):
+        p.copy_(value)
+
+
+def _tensors(kept: Any) -> Iterator[Tensor]:
+    """All tensors of a saved state."""
+    if isinstance(kept, Tensor):
+        yield kept
+    elif isinstance(kept, dict | list):
+        for part in kept.values() if isinstance(kept, dict) else kept:
+            yield from _tensors(part)
+
+
+def _kept(state: KroneckerState) -> dict[str, Any]:
+    """A state as torch saves it."""
+    factors = {name: [_packed(part) for part in getattr(state, name).parts] for name in FACTORS}
+    return {"k": state.k, "M": state.M, "s": state.s, "y": state.y} | factors
 
 
 def _split(tape: Passed, parts: list[int]) -> list[Passed]:
@@ -227,5 +298,10 @@ def _packed(part: Tensor | CompactLBFGS) -> Any:
     return {"S": part.S, "Y": part.Y, "gamma": part.gamma}
 
 
-def _unpacked(part: Any) -> Tensor | CompactLBFGS:
-    return part if isinstance(part, Tensor) else CompactLBFGS(**part)
+def _unpacked(part: Any, memory: int) -> Tensor | CompactLBFGS:
+    """What was saved; of pairs the newest, as many as `memory` says by now."""
+    if isinstance(part, Tensor):
+        return part
+    S, Y = (F.pad(V[..., -memory:, :], (0, 0, max(memory - V.shape[-2], 0), 0))
+            for V in (part["S"], part["Y"]))
+    return CompactLBFGS(S, Y, part["gamma"])

@@ -14,11 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from qnviz.curvature.kronecker import second_moment
 from qnviz.errors import OptimizerError
 from qnviz.problems.base import Layer
-from qnviz.problems.products import append_one
+from qnviz.problems.products import append_one, product
+
+CHANGED = 1e-2         # relative; rounding in bfloat16 is less
 
 
 @dataclass
@@ -46,7 +49,8 @@ class Block:
         a = x.detach().to(self.module.weight.dtype).reshape(1, -1, x.shape[-1])
         if not self.weight:
             return torch.ones_like(a[..., :1])
-        return append_one(a) if self.bias else a
+        # a copy where no column is added, since the next batch may be read into the same memory
+        return append_one(a) if self.bias else a.clone()
 
     def gradient(self, tau: float) -> Tensor:
         """∇W + τW, (1, out, in+1).
@@ -63,6 +67,20 @@ class Block:
             columns.append((g + tau * p if tau else g).reshape(len(g), -1))
         return torch.cat(columns, 1)[None]
 
+    def refuse_changed(self, a: Tensor, g: Tensor) -> None:
+        """Refuse a hook on a parameter that changes its gradient, such as a mask.
+
+        Raises:
+            OptimizerError: there are hooks, and ∇W is not E[g āᵀ].
+        """
+        if any(p._backward_hooks for p in self.parameters):
+            from_pass = product(g.mT, a) / a.shape[1]
+            if bool((self.gradient(0) - from_pass).norm() > CHANGED * from_pass.norm()):
+                raise OptimizerError(
+                    f"A hook changes the gradient of Linear layer {self.name}. The step multiplies "
+                    "it by both factors, so what the hook has set to 0 would move all the same: "
+                    "take the hook away, or leave the layer to another optimizer.")
+
     def move(self, direction: Tensor, lr: float) -> None:
         """W ← W − lr · direction (1, out, in+1)."""
         widths = [p.numel() // len(p) for p in self.parameters]
@@ -72,11 +90,12 @@ class Block:
 
 @dataclass
 class Passed:
-    """What a pass left behind, layer by layer: a `Pass` with R = 1."""
+    """What the passes of a closure left behind, layer by layer: a `Pass` with R = 1."""
 
     a: list[Tensor] = field(default_factory=list)
     h: list[Tensor] = field(default_factory=list)
     g: list[Tensor] = field(default_factory=list)
+    first: int | None = None             # the layer that was passed first: its inputs are the batch
 
 
 def blocks_of(module: Any, name: str) -> list[Block]:
@@ -91,13 +110,12 @@ def blocks_of(module: Any, name: str) -> list[Block]:
                              f"{type(module).__name__}.")
     blocks, owned = [], set()
     for path, layer in module.named_modules():
-        if isinstance(layer, nn.Linear):
-            own = layer._parameters                    # of a parametrized layer these are missing
-            trained = [p is not None and p.requires_grad
-                       for p in (own.get("weight"), own.get("bias"))]
-            if any(trained):
-                blocks.append(Block(path or "itself", layer, *trained))
-                owned |= {id(p) for p in blocks[-1].parameters}
+        if isinstance(layer, nn.Linear) and any(p.requires_grad for p in layer.parameters()):
+            path = path or "itself"
+            _refuse_unlike(layer, path, name)
+            trained = [p is not None and p.requires_grad for p in (layer.weight, layer.bias)]
+            blocks.append(Block(path, layer, *trained))
+            owned |= {id(p) for p in blocks[-1].parameters}
     for path, p in module.named_parameters():
         if p.requires_grad and id(p) not in owned:
             layer = type(module.get_submodule(path.rpartition(".")[0])).__name__
@@ -116,6 +134,34 @@ def blocks_of(module: Any, name: str) -> list[Block]:
     return blocks
 
 
+def _refuse_unlike(layer: nn.Linear, path: str, name: str) -> None:
+    """Refuse a layer that is no Wx + b with trained W and b of its own.
+
+    Raises:
+        OptimizerError: it has a forward of its own, computes its weight, or is empty.
+    """
+    elsewhere = "or leave the layer to another optimizer"
+    if type(layer).forward is not nn.Linear.forward or "forward" in vars(layer):
+        raise OptimizerError(
+            f"Layer {path}, a {type(layer).__name__}, has a forward of its own, and {name} takes "
+            "it that a Linear layer computes Wx + b. Put what it does beside into a module before "
+            f"or after a plain nn.Linear, {elsewhere}.")
+    others = sorted({q for q, _ in layer.named_parameters()} - {"weight", "bias"})
+    if others or not {"weight", "bias"} <= layer._parameters.keys():
+        raise OptimizerError(
+            f"Linear layer {path} computes its weight or bias from other tensors "
+            f"({', '.join(others)}), as pruning and parametrizations do, and {name} moves W "
+            "itself. Make them permanent (torch.nn.utils.prune.remove, "
+            f"parametrize.remove_parametrizations), {elsewhere}.")
+    if is_lazy(layer.weight):
+        raise OptimizerError(f"Linear layer {path} has no shape yet: pass a batch through the "
+                             "model before it is given to an optimizer.")
+    if not layer.in_features or not layer.out_features:
+        raise OptimizerError(
+            f"Linear layer {path} has {layer.in_features} inputs and {layer.out_features} outputs: "
+            "there is nothing to train. Leave it out of the model.")
+
+
 @contextmanager
 def watched(blocks: list[Block], seen: Callable[[int, Tensor, Tensor], None]) -> Iterator[None]:
     """Calls seen(l, input, output) whenever layer l of the blocks is passed."""
@@ -132,53 +178,116 @@ def watched(blocks: list[Block], seen: Callable[[int, Tensor, Tensor], None]) ->
             handle.remove()
 
 
-def passed(blocks: list[Block], closure: Callable[[], Any]) -> tuple[Passed, Any]:
-    """ā, h and g of one forward and backward pass, and what the closure returned.
+def in_backward() -> bool:
+    """Whether autograd is at work: what is passed then, activation checkpointing passes again."""
+    return torch._C._current_graph_task_id() != -1
 
-    g is ∂f/∂h per sample of a loss that is a mean over samples: N times what backward brings.
 
-    Raises:
-        OptimizerError: a layer took part twice, not at all, or got no gradient.
+class Passes:
+    """ā, h and g of all passes of one call of the closure, pooled as rows of one batch.
+
+    A pass counts where it has gradients. A layer may be passed again once backward() has brought
+    those of its last pass: so gradients are accumulated over batches that are too large for one.
     """
-    a: dict[int, Tensor] = {}
-    h: dict[int, Tensor] = {}
-    g: dict[int, Tensor] = {}
-    handles = []
 
-    def forward(l: int, x: Tensor, output: Tensor) -> None:
-        if l in h:
-            raise OptimizerError(
-                f"Linear layer {blocks[l].name} was passed twice in one call of the closure: the "
-                "statistics of a layer hold for one pass of one batch.")
+    def __init__(self, blocks: list[Block]):
+        self.blocks = blocks
+        self.a: list[list[Tensor]] = [[] for _ in blocks]        # (1, N_i, …) of pass i
+        self.h: list[list[Tensor]] = [[] for _ in blocks]
+        self.g: list[list[Tensor | None]] = [[] for _ in blocks]
+        self.blind = [0] * len(blocks)           # passes without gradients, not made again so far
+        self.first: int | None = None
+        self.handles: list[Any] = []
+
+    def forward(self, l: int, x: Tensor, output: Tensor) -> None:
+        """Layer l was passed.
+
+        Raises:
+            OptimizerError: its last pass has no gradient yet.
+        """
         if not output.requires_grad:
-            raise OptimizerError("The closure computed the loss without gradients: leave out "
-                                 "no_grad() and detach().")
-        a[l] = blocks[l].input(x)
+            self.blind[l] += 1
+            return
+        if in_backward():
+            if not self.blind[l]:
+                return                            # the first time it was passed with gradients
+            self.blind[l] -= 1
+        elif self.first is None and not any(self.blind):
+            self.first = l
+        block = self.blocks[l]
+        if self.g[l] and self.g[l][-1] is None:
+            raise OptimizerError(
+                f"Linear layer {block.name} was passed again before backward() had brought the "
+                "gradients of its first pass. A layer that one sample passes twice is none for a "
+                "Kronecker factor: leave it to another optimizer. Where the closure has several "
+                "batches, call backward() after each.")
+        self.a[l].append(block.input(x))
         # a copy, since an activation may work in place
-        h[l] = output.detach().to(a[l].dtype, copy=True).reshape(1, -1, output.shape[-1])
-        handles.append(output.register_hook(partial(backward, l)))
+        self.h[l].append(output.detach().to(self.a[l][-1].dtype, copy=True).reshape(
+            1, -1, output.shape[-1]))
+        self.g[l].append(None)
+        self.handles.append(output.register_hook(partial(self.backward, l, len(self.g[l]) - 1)))
 
-    def backward(l: int, grad: Tensor) -> None:
-        rows = grad.detach().to(h[l].dtype).reshape(h[l].shape)
-        g[l] = rows * rows.shape[1]
+    def backward(self, l: int, i: int, grad: Tensor) -> None:
+        """∂f/∂h of pass i has come, or another part of it."""
+        h, before = self.h[l][i], self.g[l][i]
+        rows = grad.detach().to(h.dtype).reshape(h.shape)
+        self.g[l][i] = rows if before is None else before + rows
 
-    try:
-        with watched(blocks, forward):
-            result = closure()
-        for l, block in enumerate(blocks):
-            if l not in g:
+    def pooled(self) -> Passed:
+        """All rows; g is ∂f/∂h per sample of a loss that is a mean: N times what backward brings.
+
+        Raises:
+            OptimizerError: a layer took no part, got no gradient, or was passed by no sample.
+        """
+        if not any(self.h) and not any(self.blind):
+            raise OptimizerError(
+                "The closure passed through none of the Linear layers: call the model inside the "
+                "closure, at each call, and not before it.")
+        a, h, g = [], [], []
+        for l, block in enumerate(self.blocks):
+            if not self.h[l] and self.blind[l]:
+                raise OptimizerError("The closure computed the loss without gradients: leave out "
+                                     "no_grad() and detach().")
+            own = [rows for rows in self.g[l] if rows is not None]
+            if not own or len(own) < len(self.h[l]):
                 what = ("got no gradient: the closure must call backward() on a loss that depends "
-                        "on it" if l in h else "took no part in the closure's forward pass")
+                        "on it" if self.h[l] else "took no part in the closure's forward pass")
                 raise OptimizerError(f"Linear layer {block.name} {what}. Give the optimizer only "
                                      "layers that the loss depends on.")
-        order = range(len(blocks))
-        return Passed([a[l] for l in order], [h[l] for l in order], [g[l] for l in order]), result
-    finally:
-        # a graph that somebody keeps holds the hooks, but no longer what they saw
-        for kept in (a, h, g):
+            a.append(_joined(self.a[l]))
+            h.append(_joined(self.h[l]))
+            g.append(_joined(own) * h[l].shape[1])
+            if not h[l].shape[1]:
+                raise OptimizerError(f"No sample passed Linear layer {block.name}: the batch is "
+                                     "empty.")
+        return Passed(a, h, g, self.first)
+
+    def clear(self) -> None:
+        """Forget all: a graph that somebody keeps holds the hooks, but no longer what they saw."""
+        for kept in (*self.a, *self.h, *self.g):
             kept.clear()
-        for handle in handles:
+        for handle in self.handles:
             handle.remove()
+
+
+def passed(blocks: list[Block], closure: Callable[[], Any]) -> tuple[Passed, Any]:
+    """What one call of the closure left at every layer, and what it returned.
+
+    Raises:
+        OptimizerError: a layer was passed in a way of which there are no statistics.
+    """
+    passes = Passes(blocks)
+    try:
+        with watched(blocks, passes.forward):
+            result = closure()
+        return passes.pooled(), result
+    finally:
+        passes.clear()
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 class Moments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Never
 
 from qnviz.curvature.krylov import Reason
 from qnviz.errors import OptimizerError
@@ -17,7 +17,7 @@ from qnviz.optim.flat import Flat
 class NewtonKrylov(Flat):
     """Matrix-free Newton with early termination [Shen et al. 2020]; Hv by double backward.
 
-    The closure returns the loss, or (loss, output), which curvature "gauss_newton" needs.
+    The closure returns (loss, output), or the loss alone where curvature is "hessian".
 
     Args:
         params: parameters, or one group of them.
@@ -27,14 +27,14 @@ class NewtonKrylov(Flat):
         budget: largest number of Krylov iterations.
         tau: largest relative Taylor error of a step.
         lam: damping λ added to the curvature.
-        curvature: "hessian" or "gauss_newton".
+        curvature: "gauss_newton", which no convex loss makes negative, or "hessian".
         solver: "cg" or "minres".
         lr: the longest step a that is tried first, in (0, 1]; 1 is the method itself. Schedulers
             act on it.
         weight_decay: τ of ½τ‖θ‖², which is added to the loss.
 
     Raises:
-        OptimizerError: a setting is out of bounds, or there are several groups.
+        OptimizerError: a setting is unknown or out of bounds, or there are several groups.
     """
 
     kind: ClassVar[type[newton_krylov.NewtonKrylov]] = newton_krylov.NewtonKrylov
@@ -43,9 +43,9 @@ class NewtonKrylov(Flat):
     def __init__(self, params: Iterable[Any], eta: float = 0.1,
                  forcing: Literal["fixed", "superlinear"] = "fixed", epsilon: float = 1e-10,
                  budget: int = 50, tau: float = 0.5, lam: float = 0.0,
-                 curvature: Literal["hessian", "gauss_newton"] = "hessian",
+                 curvature: Literal["hessian", "gauss_newton"] = "gauss_newton",
                  solver: Literal["cg", "minres"] = "cg", lr: float = 1.0,
-                 weight_decay: float = 0.0):
+                 weight_decay: float = 0.0, **unknown: Never):
         super().__init__(params, settings(locals()))
 
     @property
@@ -57,6 +57,8 @@ class NewtonKrylov(Flat):
         """
         if not self.last:
             raise OptimizerError("No step was made yet, so no Krylov iteration has ended.")
+        if not self.last["finite"]:
+            return Reason.NON_FINITE
         return Reason(int(self.last["krylov_reason"]))
 
     def _shortened(self, state: newton_krylov.NewtonKrylovState,
