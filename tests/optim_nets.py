@@ -98,9 +98,13 @@ def train(opt, model: nn.Module, data) -> list[float]:
     return [opt.step(closure_of(opt, model, x, t, entropy)).item() for x, t in data]
 
 
+# of a model, products are always by double backward, and on the batch that the closure sees
+LAB_ALONE = frozenset({"derivative", "krylov_batches"})
+
+
 def as_in_lab(name: str) -> dict[str, Any]:
     """The settings that the lab's method has by itself."""
-    return {q.name: q.default for q in parameters(DROP_INS[name].kind) if q.name != "derivative"}
+    return {q.name: q.default for q in parameters(DROP_INS[name].kind) if q.name not in LAB_ALONE}
 
 
 def made(name: str, model: nn.Module, **settings):

@@ -19,7 +19,7 @@ from tests.helpers import (
     nearby,
     spec,
 )
-from tests.optim_nets import DROP_INS, KRONECKER, as_in_lab, lab_steps, made, model_of
+from tests.optim_nets import DROP_INS, KRONECKER, LAB_ALONE, as_in_lab, lab_steps, made, model_of
 
 SETTINGS = {
     "kbfgs": {"lr": 0.2, "lam": 0.1},
@@ -108,8 +108,7 @@ def test_defaults_are_the_method_s_but_for_those_of_the_grid(name):
     method = spec(name).methods[0]
     given = {k: v.default for k, v in inspect.signature(DROP_INS[name].__init__).parameters.items()}
     for q in parameters(type(method)):
-        # of a model, always by double backward, and on the batch that the closure sees
-        if q.name not in {"derivative", "krylov_batches", *CHOSEN[name]}:
+        if q.name not in LAB_ALONE | CHOSEN[name]:
             assert given[q.name] == q.default, q.name
 
 
