@@ -379,7 +379,8 @@ def test_what_is_near_the_lowest_loss():
 BOUNDED = [KINK, "exp(x)+y^4", "cosh(x)+sin(y)", "-(1/(1+x^2))+y^2", "sin(x)*cos(y)",
            "sqrt(x^2)+sqrt(y^2)-1", "3*exp(-x^2-y^2)", "softplus(x)*2+tanh(y)",
            "sigmoid(x*y)-atan(x)", "1/(2+sin(x))", "x*y", "x^2-x",
-           "(x-y)^4+exp(sin(x))"]
+           "(x-y)^4+exp(sin(x))", "(x^2+y^2)^1.5-1", "(x^2)^1.5+y^2", "cbrt(x)^4*cbrt(y)",
+           "cbrt(x*y)-3", "acos(sin(x))+asin(cos(y))", "(1+x^2)^-1.5", "x*sqrt(x^2)+y"]
 
 
 @given(st.sampled_from(BOUNDED), st.floats(-50, 50), st.floats(-50, 50))

@@ -4,6 +4,7 @@ import math
 import random
 import time
 
+import mpmath
 import pytest
 import torch
 
@@ -84,8 +85,9 @@ def test_a_complex_step_is_exact_through_every_function(text):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_declared_slopes_and_curves(name):
     phi = FUNCTIONS[name]
-    x = torch.linspace(0.05, 1.4, 200, dtype=F64) * (1 if phi.undefined else torch.tensor(
-        [1.0, -1.0], dtype=F64).repeat(100))
+    x = torch.linspace(0.05, 0.9 if "±1" in phi.undefined else 1.4, 200, dtype=F64)
+    if not phi.undefined or "±1" in phi.undefined:
+        x = x * torch.tensor([1.0, -1.0], dtype=F64).repeat(100)
     leaf = x.clone().requires_grad_()
     a = phi.value(leaf)
     slope, = torch.autograd.grad(a.sum(), leaf, create_graph=True)
@@ -316,3 +318,104 @@ def test_formulas_close_what_they_open():
 
 def test_friendly_characters_are_no_ascii_but_one():
     assert [c for c in FRIENDLY if c.isascii()] == ["^", "\t"]
+
+
+# --- powers where their base is 0 -----------------------------------------------------------------
+
+NO = math.nan                                  # there is none, and none may be given
+ROOT = [                                       # text, (x, y), f, ∇f, ∇²f by hand
+    ("x^1.5 + y^2", (0, 1), 1, (0, 2), NO),
+    ("(x^2)^1.5 + y^2", (0, 1), 1, (0, 2), (0, 0, 2)),
+    ("(x^2 + y^2)^1.5", (0, 0), 0, (0, 0), NO),
+    ("(x^2 + y^2)^2.5", (0, 0), 0, (0, 0), (0, 0, 0)),
+    ("sqrt(x^2)^3 + y", (0, 2), 2, (0, 1), (0, 0, 0)),
+    ("(x^2)^0.5*(x^2)^0.5 + y", (0, 2), 2, (0, 1), (2, 0, 0)),
+    ("x*sqrt(x) + y", (0, 2), 2, (0, 1), NO),
+    ("x^2.5*y", (0, 3), 0, (0, 0), (0, 0, 0)),
+    ("sqrt(x)^4 + y", (0, 1), 1, (0, 1), (2, 0, 0)),
+    ("(x - 1)^3.5 + y^2", (1, 2), 4, (0, 4), (0, 0, 2)),
+    ("cbrt(x)^4 + y", (0, 1), 1, (0, 1), NO),
+    ("cbrt(x)^7 + y", (0, 1), 1, (0, 1), (0, 0, 0)),
+    ("cbrt(x)^3 + y", (0, 1), 1, (1, 1), (0, 0, 0)),
+    ("x*cbrt(x)^5", (0, 1), 0, (0, 0), (0, 0, 0)),
+    ("x*sqrt(x^2) + y", (0, 1), 1, (0, 1), NO),
+    ("sqrt(x^4) + y", (0, 1), 1, (0, 1), (2, 0, 0)),
+    ("x^0.5 + y", (0, 1), 1, NO, NO), ("cbrt(x) + y", (0, 1), 1, NO, NO),
+    ("sqrt(x^2 + y^2)", (0, 0), 0, NO, NO), ("sqrt(x^2)", (0, 0), 0, NO, NO),
+    ("(x^2)^0.75 + y", (0, 1), 1, (0, 1), NO), ("asin(x) + y", (1, 0), math.pi / 2, NO, NO),
+    ("x^-0.5 + y", (0, 1), NO, NO, NO), ("(x*y)^1.5", (-1, 1), NO, NO, NO)]
+
+
+@pytest.mark.parametrize(("text", "point", "f", "gradient", "second"), ROOT)
+def test_powers_where_their_base_is_0(text, point, f, gradient, second):
+    program = parse(text).program
+    if parse(text).squares:
+        program = parse(text + ";").program
+    h = torch.tensor([[point]], dtype=F64)
+    one = torch.ones(1, 1, 1, dtype=F64)
+    sides = torch.eye(2, dtype=F64)
+    missing = program.undefined(point)
+    value = float(program.value(h))
+    assert value == pytest.approx(f, abs=1e-15) if f == f else not math.isfinite(value)
+    step = 1e-20
+    for i in (0, 1):                           # forwards, backwards and by a complex step
+        dh = sides[i].view(1, 1, 2)
+        there = program.value(torch.complex(h, step * dh)).imag / step
+        slopes = [float(program.jvp(h, dh)), float(program.vjp(h, one)[..., i]), float(there)]
+        pulled = program.vjp(torch.complex(h, step * dh), one.to(torch.complex128)).imag / step
+        bends = torch.stack([program.curvature(h, dh, one)[0, 0], pulled[0, 0]])
+        if gradient == gradient:
+            assert slopes == pytest.approx([gradient[i]] * 3, abs=1e-15)
+        if second == second:
+            assert bends.tolist() == [pytest.approx(second[i:i + 2], abs=1e-15)] * 2
+    pulled = program.vjp(h, one)
+    bent = torch.stack([program.curvature(h, d.view(1, 1, 2), one) for d in sides])
+    if gradient != gradient:
+        assert not torch.isfinite(pulled).all()
+    if second != second:
+        assert not torch.isfinite(bent).all()
+    lacks = next((what for what, known in (("value", f), ("gradient", gradient), (
+        "second derivative", second)) if known != known), None)
+    assert (missing and missing.what) == lacks
+
+
+@pytest.mark.parametrize("text", ["x^1.5*y", "(x^2 + y^2)^1.7", "x^0.3 + y^-2.5", "cbrt(x*y)",
+                                  "(x^2)^1.5 + y^2", "sqrt(x^2)^3", "cbrt(x - 3*y)^4", "asin(x/9)",
+                                  "acos(x*y/9)", "x*sqrt(x)*y", "(x^3)^0.5", "(x*y)^1.5*y"])
+def test_roots_and_powers_against_mpmath(text):
+    code = text.replace("^", "**")
+    names = {"cbrt": lambda t: mpmath.sign(t) * mpmath.cbrt(abs(t)), "sqrt": mpmath.sqrt,
+             "asin": mpmath.asin, "acos": mpmath.acos}
+    program = parse(text + ";").program
+    one, step = torch.ones(1, 1, 1, dtype=F64), 1e-20
+    with mpmath.workdps(60):
+        for x, y in [(0.3, 1.2), (2.0, 0.7), (1e-8, 1.0), (1.7, 1e-3)]:
+            def f(a, b):
+                return eval(code, {"__builtins__": {}}, names | {"x": a, "y": b})
+            point = (mpmath.mpf(x), mpmath.mpf(y))
+            g = [float(mpmath.diff(f, point, n, h=1e-25)) for n in ((1, 0), (0, 1))]
+            H = [float(mpmath.diff(f, point, n, h=1e-20)) for n in ((2, 0), (1, 1), (0, 2))]
+            h = torch.tensor([[[x, y]]], dtype=F64)
+            assert float(program.value(h)) == pytest.approx(float(f(*point)), rel=1e-14)
+            assert program.vjp(h, one)[0, 0].tolist() == pytest.approx(g, rel=1e-13)
+            for i in (0, 1):
+                dh = torch.eye(2, dtype=F64)[i].view(1, 1, 2)
+                there = torch.complex(h, step * dh)
+                for slope in (program.jvp(h, dh), program.value(there).imag / step):
+                    assert float(slope) == pytest.approx(g[i], rel=1e-13)
+                pulled = program.vjp(there, one.to(torch.complex128)).imag / step
+                for bend in (program.curvature(h, dh, one), pulled):
+                    assert bend[0, 0].tolist() == pytest.approx(H[i:i + 2], rel=1e-12)
+
+
+@pytest.mark.parametrize(("text", "point", "said"), [
+    ("1 + sqrt(x^2 + y^2)", (0, 0), ("gradient", "sqrt of 0", 5)),
+    ("y + (x - 1)^1.5", (1, 0), ("second derivative", "the power 1.5 of 0", 12)),
+    ("1/x + y", (0, 2), ("value", "a division by 0", 2)),
+    ("y + x^-2", (0, 2), ("value", "a negative power of 0", 6)),
+    ("y + x^y", (0, 2), ("value", "a varying power of 0", 6)),
+    ("exp(x) + y", (1000, 0), ("value", "exp of 1,000", 1)),
+    ("x^20 + y", (1e20, 0), ("value", "a product that is too large", 2)), ("x*y", (0, 0), None)])
+def test_which_operation_lacks_what(text, point, said):
+    found = parse(text).program.undefined(point)
+    assert (found and tuple(found)[:3]) == said

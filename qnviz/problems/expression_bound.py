@@ -13,6 +13,7 @@ ALL: Range = (-math.inf, math.inf)
 RISING: dict[str, tuple[Callable[[float], float], Range, Range]] = {
     "exp": (math.exp, ALL, (0.0, math.inf)), "log": (math.log, (0.0, math.inf), ALL),
     "sqrt": (math.sqrt, (0.0, math.inf), (0.0, math.inf)), "sinh": (math.sinh, ALL, ALL),
+    "asin": (math.asin, (-1.0, 1.0), (-math.pi / 2, math.pi / 2)),
     "atan": (math.atan, ALL, (-math.pi / 2, math.pi / 2)), "tanh": (math.tanh, ALL, (-1.0, 1.0)),
     "sigmoid": (lambda t: 0.5 + 0.5 * math.tanh(t / 2), ALL, (0.0, 1.0)),
     "softplus": (lambda t: max(t, 0.0) + math.log1p(math.exp(-abs(t))), ALL, (0.0, math.inf))}
@@ -36,7 +37,7 @@ def bound(program: Program) -> float:
         elif op == "times":
             new = _square(parts[0]) if args[0] == args[1] else _product(*parts)
         else:
-            new = _function(op, parts[0])
+            new = _function(op, value, parts[0])
         found.append(ALL if any(map(math.isnan, new)) else new)
     return found[program.outputs[0]][0]
 
@@ -55,8 +56,29 @@ def _square(a: Range) -> Range:
     return (0.0 if a[0] <= 0 <= a[1] else min(ends)), max(ends)
 
 
-def _function(op: str, a: Range) -> Range:
+def _power(t: float, p: float) -> float:
+    """Tᵖ for t ≥ 0, with ∞ for what is larger than any number."""
+    try:
+        return t ** p
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+
+
+def _function(op: str, p: float, a: Range) -> Range:
+    """The range of a function over one; `p` is a power's exponent."""
     low, high = a
+    if op == "acos":
+        low, high = (-t for t in _function("asin", p, a)[::-1])
+        return math.pi / 2 + low, math.pi / 2 + high
+    if op in ("power", "even_power"):
+        near = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+        far = max(high, 0.0) if op == "power" else max(abs(low), abs(high))
+        ends = _power(max(low, 0.0) if op == "power" else near, p), _power(far, p)
+        return min(ends), max(ends)
+    if op in ("odd_power", "cbrt"):
+        q = 1 / 3 if op == "cbrt" else p
+        low, high = (math.copysign(_power(abs(t), q), t) for t in a)
+        return low, high
     if op in ("sin", "cos"):
         return -1.0, 1.0
     if op == "cosh":

@@ -4,25 +4,38 @@
     v̄_a += φ′(v_a) v̄_i,   …                         backwards: (∂u/∂h)ᵀ w           (vjp)
     v̇_i = φ′(v_a) v̇_a,   …                          forwards along dh: (∂u/∂h) dh   (jvp)
 
+    and per step (v, ∇v, ∇²v) of one point           which step is the first without a value
+
 The derivative of the vjp along dh is the backward sweep over pairs (v̄, its tangent):
 the tangent of φ′(v_a) v̄_i is φ″(v_a) v̇_a v̄_i + φ′(v_a) times the tangent of v̄_i. Everything is
-sums and products without conjugation, so it runs on complex tensors too (MATH §5).
+sums and products without conjugation, so it runs on complex tensors too (MATH §5); where a function
+ends is then decided at the real point, by the program of the real parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from qnviz.problems.expression_ops import FUNCTIONS
+from qnviz.problems.expression_ops import Function, function
+from qnviz.words import say
 
 VARIABLES = 2
 Number = Tensor | float
+
+
+PLAIN = ("variable", "constant", "add", "times")
+WORDS = {"add": "a sum that is too large", "times": "a product that is too large",
+         "reciprocal": "a division by {}", "power": "the power {p} of {}",
+         "even_power": "the power {p} of |{}|", "odd_power": "the power {p} of {}",
+         "constant": "a number that is too large", "variable": "a coordinate that is too large"}
 
 
 class Step(NamedTuple):
@@ -30,7 +43,30 @@ class Step(NamedTuple):
 
     op: str
     args: tuple[int, ...] = ()
-    value: float = 0.0                         # of a constant
+    value: float = 0.0                         # of a constant; a power's exponent
+
+    @property
+    def function(self) -> Function:
+        """Which function it is."""
+        return function(self.op, self.value)
+
+
+class Jet(NamedTuple):
+    """A step's value, gradient (v_x, v_y) and second derivatives (v_xx, v_xy, v_yy) at a point."""
+
+    v: Any
+    d: tuple[Any, Any]
+    dd: tuple[Any, Any, Any]
+
+
+class Undefined(NamedTuple):
+    """The first operation of a text without a value, slope or curvature at a point."""
+
+    what: Literal["value", "gradient", "second derivative"]
+    operation: str                             # in words, as "sqrt of 0"
+    column: int                                # of the text, from 1
+    name: str                                  # of the operation alone, as "sqrt"
+    argument: float                            # NaN of sums and products
 
 
 @dataclass(frozen=True)
@@ -39,18 +75,20 @@ class Program:
 
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
-    # where in its text each step was written
+    # where in its text each step was written, and what it is called there, if not as usual
     columns: tuple[int, ...] = field(default=(), compare=False)
+    words: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def affine(self) -> bool:
         """Whether no output bends: the second-order term is 0."""
-        return not any(s.op in FUNCTIONS or (s.op == "times" and not any(
+        return not any(s.op not in PLAIN or (s.op == "times" and not any(
             self.steps[a].op == "constant" for a in s.args)) for s in self.steps)
 
     def values(self, h: Tensor) -> list[Number]:
         """V_i of every step, (…) each; constants stay plain numbers."""
         v: list[Number] = []
+        points = self._points(h)
         for i, (op, args, value) in enumerate(self.steps):
             if op == "variable":
                 v.append(h[..., i])
@@ -61,8 +99,12 @@ class Program:
             elif op == "times":
                 v.append(v[args[0]] * v[args[1]])
             else:
-                v.append(FUNCTIONS[op].value(_tensor(v[args[0]])))
+                v.append(self.steps[i].function.at(_tensor(v[args[0]]), points[args[0]]))
         return v
+
+    def _points(self, h: Tensor) -> Sequence[Any]:
+        """The real point of every step of a complex h, which decides where functions end."""
+        return self.values(h.real) if h.is_complex() else [None] * len(self.steps)
 
     def value(self, h: Tensor) -> Tensor:
         """U (…, m)."""
@@ -71,12 +113,12 @@ class Program:
 
     def jvp(self, h: Tensor, dh: Tensor) -> Tensor:
         """(∂u/∂h) dh, (…, m)."""
-        dv = self._tangents(self.values(h), dh)
+        dv = self._tangents(self.values(h), self._points(h), dh)
         return _stack([dv[i] for i in self.outputs], dh[..., 0])
 
     def vjp(self, h: Tensor, w: Tensor) -> Tensor:
         """(∂u/∂h)ᵀ w, (…, 2)."""
-        v = self.values(h)
+        v, points = self.values(h), self._points(h)
         bar = self._seeds(w)
         for i in reversed(range(VARIABLES, len(self.steps))):
             op, args, _ = self.steps[i]
@@ -88,15 +130,15 @@ class Program:
             elif op == "times":
                 for a, other in (args, args[::-1]):
                     bar[a] = _sum(bar[a], b * v[other])
-            elif op in FUNCTIONS:
+            elif op not in PLAIN:
                 a = args[0]
-                bar[a] = _sum(bar[a], b * FUNCTIONS[op].slope(_tensor(v[a]), _tensor(v[i])))
+                bar[a] = _sum(bar[a], b * self._slope(i, v, points))
         return _stack(bar[:VARIABLES], w[..., 0])
 
     def curvature(self, h: Tensor, dh: Tensor, w: Tensor) -> Tensor:
         """The derivative of (∂u/∂h)ᵀ w along dh at fixed w, (…, 2)."""
-        v = self.values(h)
-        dv, bar = self._tangents(v, dh), self._seeds(w)
+        v, points = self.values(h), self._points(h)
+        dv, bar = self._tangents(v, points, dh), self._seeds(w)
         dbar: list[Tensor | None] = [None] * len(self.steps)
         for i in reversed(range(VARIABLES, len(self.steps))):
             op, args, _ = self.steps[i]
@@ -110,16 +152,21 @@ class Program:
                 for a, other in (args, args[::-1]):
                     bar[a] = _sum(bar[a], b * v[other])
                     dbar[a] = _sum(dbar[a], _sum(_product(db, v[other]), _product(dv[other], b)))
-            elif op in FUNCTIONS:
-                a, phi = args[0], FUNCTIONS[op]
-                x, y = _tensor(v[a]), _tensor(v[i])
-                slope = phi.slope(x, y)
-                bend = _product(dv[a], phi.curve(x, y) * b)
+            elif op not in PLAIN:
+                a, slope = args[0], self._slope(i, v, points)
+                curve = self.steps[i].function.curve(_tensor(v[a]), _tensor(v[i]))
+                bend = _product(dv[a], curve * b)
                 bar[a] = _sum(bar[a], b * slope)
                 dbar[a] = _sum(dbar[a], _sum(_product(db, slope), bend))
         return _stack(dbar[:VARIABLES], dh[..., 0])
 
-    def _tangents(self, v: list[Number], dh: Tensor) -> list[Tensor | None]:
+    def _slope(self, i: int, v: list[Number], points: Sequence[Any]) -> Tensor:
+        """φ′ of a step."""
+        a = self.steps[i].args[0]
+        return self.steps[i].function.slope_at(_tensor(v[a]), _tensor(v[i]), points[a])
+
+    def _tangents(self, v: list[Number], points: Sequence[Any],
+                  dh: Tensor) -> list[Tensor | None]:
         """V̇_i along dh; None where a step does not depend on h."""
         dv: list[Tensor | None] = []
         for i, (op, args, _) in enumerate(self.steps):
@@ -134,7 +181,7 @@ class Program:
                 dv.append(_sum(_product(dv[left], v[right]), _product(dv[right], v[left])))
             else:
                 a = args[0]
-                dv.append(_product(dv[a], FUNCTIONS[op].slope(_tensor(v[a]), _tensor(v[i]))))
+                dv.append(_product(dv[a], self._slope(i, v, points)))
         return dv
 
     def _seeds(self, w: Tensor) -> list[Tensor | None]:
@@ -142,6 +189,81 @@ class Program:
         for k, i in enumerate(self.outputs):
             bar[i] = _sum(bar[i], w[..., k])
         return bar
+
+
+    # --- one point, step by step ------------------------------------------------------------------
+
+    def jets(self, point: Sequence[Any], number: Callable[[float], Any],
+             derivatives: Callable[[Step, Any], tuple[Any, Any, Any]]) -> list[Jet]:
+        """Every step at one point, in whatever arithmetic.
+
+        Args:
+            point: x and y.
+            number: a constant in that arithmetic.
+            derivatives: φ, φ′ and φ″ of a step that is a function, at its argument.
+        """
+        zero = number(0.0)
+        jets: list[Jet] = []
+        for i, step in enumerate(self.steps):
+            if step.op == "variable":
+                jets.append(Jet(point[i], (number(float(i == 0)), number(float(i == 1))),
+                                (zero, zero, zero)))
+            elif step.op == "constant":
+                jets.append(Jet(number(step.value), (zero, zero), (zero, zero, zero)))
+            elif step.op == "add":
+                a, b = (jets[k] for k in step.args)
+                jets.append(Jet(a.v + b.v, _add(a.d, b.d), _add(a.dd, b.dd)))
+            elif step.op == "times":
+                a, b = (jets[k] for k in step.args)
+                (ax, ay), (bx, by) = a.d, b.d
+                twice = (2 * ax * bx, ax * by + ay * bx, 2 * ay * by)
+                jets.append(Jet(a.v * b.v, _add(_times(b.v, a.d), _times(a.v, b.d)), _add(
+                    _add(_times(b.v, a.dd), _times(a.v, b.dd)), twice)))
+            else:
+                a = jets[step.args[0]]
+                value, slope, curve = derivatives(step, a.v)
+                dx, dy = a.d
+                jets.append(Jet(value, _times(slope, a.d), _add(
+                    _times(slope, a.dd), _times(curve, (dx * dx, dx * dy, dy * dy)))))
+        return jets
+
+    def undefined(self, point: Sequence[float]) -> Undefined | None:
+        """Which operation of the text is the first without a derivative at a point, if one is.
+
+        The first that lacks a value, else the first that lacks a slope, else a curvature; None
+        where all of them are finite.
+        """
+        jets = self.jets([torch.tensor(float(t), dtype=torch.float64) for t in point],
+                         lambda c: torch.tensor(c, dtype=torch.float64), _by_torch)
+        for what, part in (("value", lambda j: (j.v,)), ("gradient", lambda j: j.d),
+                           ("second derivative", lambda j: j.dd)):
+            for i, jet in enumerate(jets):
+                if not all(math.isfinite(t) for t in part(jet)):
+                    return self._lacking(what, i, jets)
+        return None
+
+    def _lacking(self, what: Any, i: int, jets: list[Jet]) -> Undefined:
+        """A step in words, with the number to which it is applied."""
+        step = self.steps[i]
+        words = self.words[i] or WORDS.get(step.op, f"{step.op} of {{}}")
+        x = math.nan if step.op in PLAIN else float(jets[step.args[0]].v)
+        power = say(step.value)
+        name = re.split(r" (?:of|by) \|?\{\}", words)[0].format(p=power)
+        return Undefined(what, words.format(say(x), p=power), self.columns[i], name, x)
+
+
+def _by_torch(step: Step, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    phi = step.function
+    a = phi.value(x)
+    return a, phi.slope(x, a), phi.curve(x, a)
+
+
+def _add(a: tuple[Any, ...], b: tuple[Any, ...]) -> Any:
+    return tuple(s + t for s, t in zip(a, b, strict=True))
+
+
+def _times(c: Any, a: tuple[Any, ...]) -> Any:
+    return tuple(c * t for t in a)
 
 
 def _tensor(x: Number) -> Tensor:

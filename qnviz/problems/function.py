@@ -10,6 +10,7 @@ Gauss-Newton matrix, as there is no curvature in the loss; methods that live by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
@@ -23,9 +24,8 @@ from qnviz.problems import philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.expression import Expression, parse
 from qnviz.problems.expression_bound import bound
-from qnviz.problems.expression_program import Program
+from qnviz.problems.expression_program import Program, Undefined
 from qnviz.problems.expression_tree import latex
-from qnviz.problems.expression_underived import underived
 from qnviz.problems.gallery import CLASSICS, Classic
 from qnviz.problems.losses import Itself
 from qnviz.words import say
@@ -145,22 +145,36 @@ class Function(ProblemSpec):
 
     @property
     def undefined(self) -> str | None:
-        program, (x, y) = self.expression.program, self.start
-        values = program.values(torch.tensor([x, y], dtype=torch.float64))
-        bad = next((i for i, v in enumerate(values)
-                    if not torch.isfinite(torch.as_tensor(v)).all()), None)
-        if bad is None:
+        lacks = self.lacks(*self.start)
+        if lacks is None or lacks.what != "value":
             return None
-        step = program.steps[bad]
-        at = ", ".join(say(float(values[a])) for a in step.args)
-        what = {"add": "a sum", "times": "a product", "reciprocal": "a division by"}.get(
-            step.op, f"{step.op} of")
-        place = f"{what} {at}" if step.op not in ("add", "times") else f"{what} that is too large"
-        return (f"f has no value at the start ({say(x)}, {say(y)}): there is {place} in column "
-                f"{program.columns[bad]}; choose another start.")
+        x, y = map(say, self.start)
+        return (f"f has no value at the start ({x}, {y}): there is {lacks.operation} in column "
+                f"{lacks.column}; choose another start.")
+
+    def lacks(self, x: float, y: float) -> Undefined | None:
+        """What f lacks at a point: a value, a gradient or a second derivative, and which operation
+        of the text is why; None where it has all three.
+        """
+        expression = self.expression
+        found = expression.program.undefined((x, y))
+        if found is None and expression.squares:
+            u = expression.program.value(torch.tensor([x, y], dtype=torch.float64))
+            if not torch.isfinite((u * u).sum()):
+                return Undefined("value", "a square that is too large",
+                                 expression.typed[0].column, "a square", math.nan)
+        return found
 
     def underived(self, theta: Sequence[float], order: int) -> str:
-        return underived(self.expression.program, theta, order)
+        found = self.expression.program.undefined(theta)
+        which = "derivative" if order == 1 else "second derivative"
+        if found is None or found.what != ("gradient", "second derivative")[order - 1] or (
+                math.isnan(found.argument)):
+            return f"its {which}s there are too large for floating-point numbers"
+        if found.argument == 0:
+            return f"{found.name} in column {found.column} has no {which} at 0"
+        return (f"the {which} of {found.name} in column {found.column} at {say(found.argument)} is "
+                "too large a number")
 
     def build(self, dtype: torch.dtype, device: torch.device) -> Typed:
         return Typed(self, dtype, device)
