@@ -11,8 +11,8 @@ import torch
 from qnviz.errors import ExpressionError
 from qnviz.problems.expression import parse
 from qnviz.problems.expression_ops import FUNCTIONS, NAMED
-from qnviz.problems.expression_text import FRIENDLY, LONGEST, from_address
-from qnviz.problems.expression_tree import latex
+from qnviz.problems.expression_text import FRIENDLY, LONGEST, for_address, from_address
+from qnviz.problems.expression_tree import latex, text
 from tests.helpers import F64, assert_close, normal
 
 
@@ -22,7 +22,8 @@ def applied(name):
 
 
 PLAIN = {name: applied(name) for name in (
-    "sin", "cos", "tan", "atan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "sigmoid")}
+    "sin", "cos", "tan", "asin", "acos", "atan", "exp", "log", "sqrt", "sinh", "cosh",
+    "tanh", "sigmoid")}
 PLAIN |= {"softplus": lambda t: -torch.nn.functional.logsigmoid(-t), "pi": math.pi, "e": math.e}
 
 
@@ -30,6 +31,7 @@ def by_torch(text, h):
     """The same text by torch's own operators; only texts written in this file are evaluated."""
     x, y = h.unbind(-1)
     names = PLAIN | {"x": x, "y": y, "x1": x, "x2": y}
+    names["cbrt"] = lambda t: torch.sign(t) * t.abs() ** (1 / 3)
     code = text.replace("^", "**").rstrip("; ")
     parts = [eval(part, {"__builtins__": {}}, names) for part in code.split(";")]
     return torch.stack([torch.as_tensor(p) + 0 * x for p in parts], -1)
@@ -43,7 +45,8 @@ UNDERSTOOD = [
     "(2 + x^2)^-2.5", "(1.5 + sin(x))^y", "x - -y", "-x^2", "x^2^2", "--x*+y",
     "(x^2)^3*2/7 - .5e-1*y", "x^2 + y - 11; x + y^2 - 7", "10*(y - x^2); 1 - x; x*y", "x;",
     "3*x; 1", "x^0 + y", "x*0 + y*1",
-    "(x + y)*(x - y)/(1 + (x + y)^2)"]
+    "(x + y)*(x - y)/(1 + (x + y)^2)", "asin(x/9)*y", "acos(x*y/99)", "cbrt(2*x - y)",
+    "(x^2)^1.5 + y"]
 
 
 @pytest.mark.parametrize("text", UNDERSTOOD)
@@ -135,9 +138,22 @@ def test_what_is_not_visibly_one_is_a_plain_function(text):
 
 @pytest.mark.parametrize(("text", "said"), [
     ("", "no function yet"), ("   ", "no function yet"), ("3 + 4*pi", "This is a constant"),
-    ("2x", "Column 2: A sign is missing before 'x': write 2*x"), ("x y", "Column 3: A sign"),
-    ("x(1 + y)", "write x*("), ("(x)(y)", "write )*("), ("xy + 1", "Column 1: A sign is missing"),
-    ("sin x", "Column 1: sin needs its argument in parentheses"), ("x + sin", "needs its argument"),
+    ("x 2", "Column 3: A sign is missing before '2': write ^ for a power or * for a product."),
+    ("x*(y)2", "Column 6: A sign is missing before '2'"), ("2 3x", "one between the two numbers"),
+    ("y2 + 1", "Column 1: 'y2' can be read in several ways"), ("x3", "write ^ for a power"),
+    ("x2y", "Column 1: 'x2y' can be read in several ways"), ("xyz", "'xyz' is not known"),
+    ("2 + piz", "Column 5: 'piz' is not known"), ("1 + πz", "Column 5: 'πz' is not known"),
+    ("sin x(1 + y)", "Column 1: sin needs its argument in parentheses"),
+    ("x + ln", "Column 5: ln needs its argument in parentheses, such as ln(x)."),
+    ("sin", "Column 1: sin needs its argument"), ("√", "Column 1: A value is missing after √"),
+    ("sin^-1(x)", "Column 1: Only whole powers from 1 on stand before an argument, as in sin^2(x): "
+     "write sin(x)^(-1) for others; asin(x) is the inverse function."),
+    ("cos⁻¹x", "acos(x) is the inverse"), ("sin^x(y)", "Only whole powers"),
+    ("x⁻", "Column 2: This is no power"), ("²x", "Column 1: A value is missing before ²"),
+    ("(x}", "Column 3: This } closes no (."), ("x}", "Column 2: This } closes nothing"),
+    ("\\frac12x", "needs its two parts in braces"), ("\\frac{x}2", "a second part in braces"),
+    ("\\foo{x}", "Column 1: '\\foo' is not known here"), ("\\max(x)", "has a kink"),
+    ("$x$", "without $"), ("‖x‖", "for a norm"), (")*(", "Column 1: A value is missing before )."),
     ("sin()", "Column 5: A value is missing before )"), ("x +", "Column 3: A value is missing"),
     ("* x", "Column 1: A value is missing before *"), ("x ^ * y", "A value is missing before *"),
     ("(x", "Column 1: This ( is never closed"), ("x)", "Column 2: This ) closes nothing"),
@@ -147,21 +163,26 @@ def test_what_is_not_visibly_one_is_a_plain_function(text):
     ("min(x, y)", "(a + b - sqrt("), ("floor(x)", "jumps"), ("sign(x)", "tanh(x/0.01)"),
     ("relu(x)", "softplus(x)"), ("x % 2", "Column 3: a % b jumps"), ("x < y", "A comparison jumps"),
     ("x if y else 1", "A choice between two branches"), ("x == y", "without an equals sign"),
-    ("f = x", "'f' is not known"), ("x != y", "no factorial"), ("ln(x)", "logarithm is log(x)"),
-    ("log10(x)", "log(x)/log(10)"), ("arctan(x)", "called atan"), ("z + 1", "'z' is not known"),
+    ("f = x = y", "Column 7: This is an equation"), ("x^2 + y^2 = 1", "one side minus the other"),
+    ("y = x^2", "Column 3: y is a variable. This is an equation."), ("x != y", "no factorial"),
+    ("f(a, b) = a", "Column 2: The variables are x and y here"), ("f(x) + 1", "'f' is not known"),
+    ("f(x, y) =", "no function yet"), ("f(x, y) = z", "Column 11: 'z' is not known"),
+    ("log10(x)", "log(x)/log(10)"), ("z + 1", "'z' is not known"),
     ("sin(x, y)", "one argument"), ("x.real", "Column 2: A point"), ("[x]", "Write ( instead"),
-    ("x[0]", "Write ( instead"), ("{x}", "Write ( instead"), ("'x'", "has no meaning here"),
-    ('f"{x}"', "not known"), ("x := 1", "has no meaning"), ("lambda: x", "'lambda' is not known"),
+    ("x[0]", "Write ( instead"), ("'x'", "has no meaning here"),
+    ('f"{x}"', "not known"), ("x := 1", "x is a variable"), ("lambda: x", "'lambda' is not known"),
     ("x for x in y", "'for' is not known"), ("__import__", "'__import__' is not known"),
     ("x.__class__", "A point"), ("import os", "'import' is not known"), ("x; import", "not known"),
-    ("0x10*x", "Column 2"), ("1_000*x", "'_000' is not known"), ("1e*x", "before 'e'"),
+    ("0x10*x", "Column 2"), ("1_000*x", "'_000' is not known"), ("1e+*x", "before *"),
     ("3j*x", "Column 2"), ("1.2.3*x", "Column 4"), ("x\ny", "in one line"), ("x\0", "U+0000"),
     ("х + 1", "Column 1: U+0445 (cyrillic small letter ha)"), ("x + ｙ", "U+FF59"),
     ("x＾2", "U+FF3E"), ("x + \u200by", "U+200B"), ("\u202ex", "U+202E"), ("٣*x", "U+0663"),
     ("x^21", "Column 3: The power 21 is too large"), ("9^9^9*x", "is too large"),
     ("x^1e9", "is too large"), ("1e13*x", "numbers go up to 1e+12"), ("1e999*x", "too large"),
-    ("1/0*x", "Column 1: This divides by 0"), ("x/(2 - 2)", "This divides by 0"),
+    ("1/0*x", "Column 2: This divides by 0"), ("x/(2 - 2)", "This divides by 0"),
     ("log(-1) + x", "log(−1) has no real value"), ("sqrt(0 - 4)*x", "has no real value"),
+    ("ln(-1)x", "ln(−1) has no real value"), ("(-1)^0.3x", "The power 0.3 of −1 has no real value"),
+    ("2asin(2)x", "Column 2: asin(2) has no real value"),
     ("exp(1000)*x", "exp(1,000) is too large"), ("(-2)^x", "only positive numbers"),
     ("0^x", "only positive numbers"), ("x^(1/0)", "divides by 0"),
     ("1e12*1e12" + "*1e12" * 30 + "*x", "This number is too large")])
@@ -269,6 +290,100 @@ def test_thousands_of_grown_expressions_are_right_to_their_second_derivative():
 
 # --- other spellings ------------------------------------------------------------------------------
 
+UNDERSTOOD_AS = {
+    "2x": "2*x", "2(x+y)": "2*(x+y)", "(x+1)(y+1)": "(x+1)*(y+1)", "2πx": "2*pi*x",
+    "x²y": "x^2*y", "x^4 - 2x^2 + y^2": "x^4 - 2*x^2 + y^2", "f(x,y) = x^2+y^2": "x^2+y^2",
+    "f(x, y) := x^2y": "x^2*y", "f(x1, x_2) = x_1^2 + x_{2}": "x1^2 + x2", "z = x^2": "x^2",
+    "r₁ = x - 1; r₂ = 10(y - x²)": "x - 1; 10*(y - x^2)", "x^{2}": "x^2", "ln(x)": "log(x)",
+    "arcsin x": "asin(x)", "∛y": "cbrt(y)", "√x": "sqrt(x)", "√(x+1)y": "sqrt(x+1)*y",
+    "√2x": "sqrt(2)*x", "√x²": "sqrt(x^2)", "x⁻²": "x^(-2)", "X^2 + Y": "x^2 + y", "2e^x": "2*e^x",
+    "eˣʸ": None, "eˣ": "e^x", "e^{-x^2}": "e^(-x^2)", "e^xy": "e^x*y", "xy": "x*y", "x y": "x*y",
+    "pi x": "pi*x", "pix": "pi*x", "πxy²": "pi*x*y^2", "xsin(y)": "x*sin(y)", "sin x": "sin(x)",
+    "sinx": "sin(x)", "sin 2πx + 1": "sin(2*pi*x) + 1", "sin x cos y": "sin(x)*cos(y)",
+    "sin x^2 y": "sin(x^2*y)", "sin2x": "sin(2*x)", "sin^2(x)": "sin(x)^2", "sin²x": "sin(x)^2",
+    "sin(x)²": "sin(x)^2", "sin x*y": "sin(x)*y", "Sin(X)": "sin(x)", "2e3x": "2000*x",
+    "2e-3x": "0.002*x", "2ex": "2*e*x", "1/2x": "(1/2)*x", "x/2(y+1)": "(x/2)*(y+1)",
+    "-x²": "-(x^2)", "2^-x²": "2^(-(x^2))", "x²^3": "(x^2)^3", "x^2^3": "x^(2^3)", "(x)(y)": "x*y",
+    "x(1 + y)": "x*(1 + y)", "x−2·y×3": "x-2*y*3", "𝑥²": "x^2", "1⁄x": "1/x",
+    r"\frac{x}{2}y": "x/2*y", r"\frac{1}{2}x^{2} + \cos\left(x\right)\cdot y": "1/2*x^2 + cos(x)*y",
+    r"2\,x\,y": "2*x*y", r"\sqrt{x}": "sqrt(x)", r"\sqrt[3]{x}": "cbrt(x)", r"\pi x": "pi*x",
+    r"\operatorname{softplus}\left(x\right)": "softplus(x)", r"\sigma(x)": "sigmoid(x)",
+    r"e^{-x^{2}}": "e^(-x^2)", r"\sin^{2}x": "sin(x)^2"}
+
+
+@pytest.mark.parametrize("typed", [t for t, meant in UNDERSTOOD_AS.items() if meant])
+def test_what_people_type_is_understood_as_they_mean_it(typed):
+    assert parse(typed).typed == parse(UNDERSTOOD_AS[typed]).typed
+
+
+@pytest.mark.parametrize(("typed", "said"), [
+    ("1/2x", "Read from left to right as (1/2)*x; write 1/(2*x) for the other."),
+    ("3x/2y", "Read from left to right as (3*x/2)*y; write 3*x/(2*y) for the other."),
+    ("e^2x", "Read as e^2*x; write e^(2*x) for the other."), ("2e3x", "2e3 is the number 2,000."),
+    ("(1/2)x", None), ("1/(2x)", None), ("x^2y", None), ("2^3 x", None), ("x/2*y", None),
+    ("2x/3", None), (r"\frac{1}{2}x", None), ("1/2 + x", None)])
+def test_how_two_readings_were_decided_is_said(typed, said):
+    assert parse(typed).notes == (() if said is None else (said,))
+
+
+def test_columns_are_those_of_what_was_typed():
+    for typed in ("f(x, y) = 2πx² + foo(x)", "  2√x·foo", "x²³⁴ + 1", "\\frac{x}{2}foo"):
+        said = tried(typed)[1]
+        column = int(said.split()[1].rstrip(":"))
+        assert typed[column - 1:].startswith(("foo", "²³⁴"))
+    assert parse("y + ln x").program.undefined((0, 0))[1:] == ("ln of 0", 5)
+
+
+def implied(rng, depth=0):
+    """A random expression with products that have no sign, and the same with every sign."""
+    if depth > 3 or rng.random() < 0.25:
+        return rng.choice([("x", "x"), ("y", "y"), ("3", "3"), ("π", "pi"), ("0.5", "0.5"),
+                           ("x²", "x^2"), ("y^{3}", "y^(3)"), ("√x", "sqrt(x)")])
+    (a, a_full), (b, b_full) = implied(rng, depth + 1), implied(rng, depth + 1)
+    kind = rng.randrange(7)
+    if kind < 3:
+        sign = "+-/"[kind]
+        return f"({a}) {sign} ({b})", f"({a_full}) {sign} ({b_full})"
+    if kind == 3:
+        return f"({a})({b})", f"({a_full})*({b_full})"
+    if kind == 4:
+        return f"2π({a})sin({b})", f"2*pi*({a_full})*sin({b_full})"
+    if kind == 5:
+        return f"({a})²{{{b}}}", f"({a_full})^2*({b_full})"
+    return f"x y cos²({a})y", f"x*y*cos({a_full})^2*y"
+
+
+def test_products_without_a_sign_bind_as_products_with_one():
+    rng, checked = random.Random(4), 0
+    for _ in range(500):
+        typed, meant = implied(rng)
+        if (found := tried(typed)[0]) is not None:
+            checked += 1
+            assert found.typed == parse(meant).typed
+            assert found.program == parse(meant).program
+    assert checked > 200
+
+
+def test_what_was_understood_reads_back_as_the_same_from_text_and_from_latex():
+    rng, checked = random.Random(5), 0
+    h = 0.5 + normal(10, 20, 1, 2).abs()
+    for _ in range(600):
+        typed = implied(rng)[0] if rng.random() < 0.5 else grown(rng)
+        found = tried(typed)[0]
+        if found is None:
+            continue
+        tree = found.typed[0]
+        assert parse(text(tree)).typed == (tree,)
+        assert not parse(text(tree)).notes
+        if (again := tried(latex(tree))[0]) is not None:       # it may be longer than is allowed
+            checked += 1
+            one, other = (e.program.value(h).square().sum(-1) if e.squares
+                          else e.program.value(h)[..., 0] for e in (found, again))
+            fine = torch.isfinite(one)
+            assert ((one - other).abs() <= 1e-9 * (1 + one.abs()))[fine].all()
+    assert checked > 200
+
+
 @pytest.mark.parametrize(("typed", "meant"), [
     ("x² + y³", "x^2 + y^3"), ("2·x − y×3 ÷ 4", "2*x - y*3/4"), ("π*x₁ + x₂", "pi*x + y"),
     ("x**2", "x^2"), ("(x¹²)⋅y", "x^12*y"), ("x\u00a0+\ty", "x + y"), ("007*x", "7*x")])
@@ -293,7 +408,16 @@ def test_no_address_breaks_the_repair():
     assert len(from_address("x" * 10**6)) == LONGEST + 1
 
 
-@pytest.mark.parametrize(("text", "shown"), [
+@pytest.mark.parametrize("typed", ["x y", "2 x", "x (1 + y)", "sin x cos y", "x y 2e 3*x",
+                                   "f(x, y) = x y", "(x + 1) (y - 1)", "2 sin x", "πx y",
+                                   r"2\, x\ y", "x + y", "√x √y", "x² y"])
+def test_an_address_of_ours_comes_back_as_it_was(typed):
+    if (found := tried(typed)[0]) is not None:
+        assert from_address(for_address(typed)) == for_address(typed)
+        assert parse(for_address(typed)).typed == found.typed
+
+
+@pytest.mark.parametrize(("typed", "shown"), [
     ("x^2 + y", "x^{2} + y"), ("-(x + y)", r"-\left(x + y\right)"), ("x - (y - 1)",
      r"x - \left(y - 1\right)"), ("2*x*y", r"2\,x\,y"), ("x*2", r"x\cdot 2"),
     ("1/(1 + x)", r"\frac{1}{1 + x}"), ("exp(-x^2)", "e^{-x^{2}}"), ("sqrt(x)", r"\sqrt{x}"),
@@ -301,8 +425,8 @@ def test_no_address_breaks_the_repair():
     ("sin(x)^2", r"\left(\sin\left(x\right)\right)^{2}"), ("1e-6*x", r"10^{-6} x"),
     ("2.5e-7 + x", r"2.5\cdot 10^{-7} + x"), ("--x", r"-\left(-x\right)"),
     ("pi*x", r"\pi\,x"), ("softplus(x)", r"\operatorname{softplus}\left(x\right)")])
-def test_formulas(text, shown):
-    assert latex(parse(text).typed[0]) == shown
+def test_formulas(typed, shown):
+    assert latex(parse(typed).typed[0]) == shown
 
 
 def test_formulas_close_what_they_open():

@@ -270,7 +270,7 @@ def test_an_address_typed_by_hand():
 
 
 @pytest.mark.parametrize(("f", "said"), [
-    ("2x", "f: Column 2: A sign is missing before 'x'"), ("abs(x)", "not holomorphic"),
+    ("x3", "f: Column 1: 'x3' can be read in several ways"), ("abs(x)", "not holomorphic"),
     ("x,y", "Functions take one argument"), ("x" * 500, "300 characters"),
     ("__import__('os')", "'__import__' is not known"), ("", "no function yet")])
 def test_a_bad_function_in_an_address_gets_a_sentence_and_the_default(f, said):

@@ -3,9 +3,9 @@
     (x^2 + y - 11)^2 + (x + y^2 - 7)^2         a plain function, here a sum of squares
     x^2 + y - 11; x + y^2 - 7                  the same by its residuals, f = r₁² + r₂²
 
-Text is checked word by word (`expression_text`), and Python's own parser then says what binds to
-what; of its syntax trees only numbers, x and y, pi and e, sums, products, powers and the functions
-of `expression_ops` are taken. Nothing that a visitor typed is ever evaluated by Python.
+Text is cut into known words (`expression_text`), and a parser says what binds to what
+(`expression_parser`); it knows numbers, x and y, pi and e, sums, products, powers and the functions
+of `expression_ops`. Nothing that a visitor typed is ever evaluated by Python.
 
 A function that is visibly a sum of squares, Σ c rᵏ with c ≥ 0 and even k, is taken by its residuals
 √c r^{k/2}: f is the same, and Gauss-Newton methods get something to work with.
@@ -13,7 +13,6 @@ A function that is visibly a sum of squares, Σ c rᵏ with c ≥ 0 and even k, 
 
 from __future__ import annotations
 
-import ast
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,24 +20,12 @@ from itertools import chain
 
 from qnviz.errors import ExpressionError
 from qnviz.problems.expression_compile import Compiler, constant
+from qnviz.problems.expression_parser import Parser
 from qnviz.problems.expression_program import Program
-from qnviz.problems.expression_text import (
-    CONSTANTS,
-    DEEPEST,
-    VARIABLES,
-    Word,
-    at,
-    ordered,
-    quoted,
-    residuals,
-    words,
-)
+from qnviz.problems.expression_text import residuals, words
 from qnviz.problems.expression_tree import Node
 
 MOST_NODES = 200
-LARGEST = 1e12                                 # of a number that is typed
-BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
-SIGNS = {ast.UAdd: "", ast.USub: "neg"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +36,7 @@ class Expression:
     squares: bool                              # whether f is the sum of the program's squares
     listed: bool                               # whether it was typed by its residuals
     program: Program                           # u: the residuals, or f itself
+    notes: tuple[str, ...] = ()                # how places were read that have two readings
 
 
 @lru_cache(maxsize=512)
@@ -60,7 +48,8 @@ def parse(typed: str) -> Expression:
     """
     found = words(typed)
     listed = any(word.text == ";" for word in found)
-    trees = tuple(_tree(part) for part in residuals(found))
+    parsers = [Parser(part) for part in residuals(found)]
+    trees = tuple(parser.tree() for parser in parsers)
     if sum(tree.size for tree in trees) > MOST_NODES:
         raise ExpressionError(f"A function may have {MOST_NODES} numbers, variables and signs; "
                               "this one has more.")
@@ -68,72 +57,11 @@ def parse(typed: str) -> Expression:
     squares = trees if listed else squared(trees[0])
     if squares and not listed:
         program = Compiler(2).program(squares)
-    if not any(step.op == "variable" for step in _used(program)):
+    if not any(i in step.args for step in program.steps for i in (0, 1)) and not (
+            set(program.outputs) & {0, 1}):
         raise ExpressionError("This is a constant: a function needs x or y.")
-    return Expression(trees, squares is not None, listed, program)
-
-
-def _used(program: Program) -> list:
-    """The steps on which an output depends."""
-    needed = set(program.outputs)
-    for i in reversed(range(len(program.steps))):
-        if i in needed:
-            needed |= set(program.steps[i].args)
-    return [program.steps[i] for i in needed]
-
-
-def _tree(part: list[Word]) -> Node:
-    """The tree of one expression."""
-    ordered(part)
-    source, columns = "", {}
-    for word in part:
-        columns[len(source)] = word.column
-        source += (_number(word) if word.kind == "number" else word.text) + " "
-    try:
-        syntax = ast.parse(source.strip(), mode="eval")
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise ExpressionError("This is no expression.") from None
-    return _node(syntax.body, columns, 0)
-
-
-def _number(word: Word) -> str:
-    value = float(word.text)
-    if not abs(value) <= LARGEST:
-        raise at(word.column, f"{quoted(word.text)} is too large: numbers go up to {LARGEST:g}.")
-    return repr(value)                         # 007 is no number to Python
-
-
-def _node(syntax: ast.AST, columns: dict[int, int], depth: int) -> Node:
-    """One node of Python's tree as one of ours; there is a list of what is taken, nothing else."""
-    column = columns.get(getattr(syntax, "col_offset", -1), 1)
-    if depth > DEEPEST:
-        raise at(column, f"More than {DEEPEST} operations stand in each other.")
-    if isinstance(syntax, ast.BinOp) and type(syntax.op) in BINARY:
-        line = [syntax]                        # a + b + c + … is long, but not deep
-        while (not isinstance(line[-1].op, ast.Pow) and isinstance(line[-1].left, ast.BinOp)
-               and not isinstance(line[-1].left.op, ast.Pow)):
-            line.append(line[-1].left)
-        tree = _node(line[-1].left, columns, depth + 1)
-        for link in reversed(line):
-            if type(link.op) not in BINARY:
-                break
-            right = _node(link.right, columns, depth + 1)
-            tree = Node(BINARY[type(link.op)], (tree, right), column=column)
-        else:
-            return tree
-    elif isinstance(syntax, ast.UnaryOp) and type(syntax.op) in SIGNS:
-        inner = _node(syntax.operand, columns, depth + 1)
-        return Node("neg", (inner,), column=column) if SIGNS[type(syntax.op)] else inner
-    elif (isinstance(syntax, ast.Call) and isinstance(syntax.func, ast.Name)
-          and len(syntax.args) == 1 and not syntax.keywords):
-        return Node(syntax.func.id, (_node(syntax.args[0], columns, depth + 1),), column=column)
-    elif isinstance(syntax, ast.Name) and syntax.id in VARIABLES:
-        return Node("variable", value=float(VARIABLES[syntax.id]), column=column)
-    elif isinstance(syntax, ast.Name) and syntax.id in CONSTANTS:
-        return Node(syntax.id, value=math.pi if syntax.id == "pi" else math.e, column=column)
-    elif isinstance(syntax, ast.Constant) and type(syntax.value) is float:
-        return Node("number", value=syntax.value, column=column)
-    raise at(column, "This has no place in an expression.")
+    notes = dict.fromkeys(chain.from_iterable(parser.notes for parser in parsers))
+    return Expression(trees, squares is not None, listed, program, tuple(notes))
 
 
 def squared(tree: Node) -> tuple[Node, ...] | None:

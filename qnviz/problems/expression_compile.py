@@ -75,8 +75,8 @@ class Compiler:
             return self._emit("times", (args[0], self._emit("reciprocal", (args[1],), column)),
                               column)
         if tree.op in ROOTS:
-            return self._root(args[0], tree.op, column)
-        return self._emit(tree.op, (args[0],), column)
+            return self._root(args[0], tree.op, column, tree.word and f"{tree.word} of {{}}")
+        return self._emit(tree.op, (args[0],), column, tree.word and f"{tree.word} of {{}}")
 
     def _new(self, step: Step, column: int, key: Step | tuple[str, int] | None = None,
              words: str = "") -> int:
@@ -241,9 +241,10 @@ def _still(tree: Node) -> bool:
 
 def _folded(step: Step, values: list[float], column: int, words: str) -> float:
     op = step.op
-    name = (words or {"power": f"the power {say(step.value)} of {{}}"}.get(
-        op, f"{op}({{}})")).format(say(values[0]))
-    name = name[0].upper() + name[1:] if " " in name else name
+    name = words or (f"the power {say(step.value)} of {{}}" if op == "power" else f"{op} of {{}}")
+    word = name.removesuffix(" of {}")
+    name = (f"{word}({{}})" if " " not in word else name[0].upper() + name[1:]).format(
+        say(values[0]))
     try:
         if op == "add":
             found = values[0] + values[1]

@@ -59,10 +59,13 @@ class Jet(NamedTuple):
     dd: tuple[Any, Any, Any]
 
 
+Missing = Literal["value", "gradient", "second derivative"]
+
+
 class Undefined(NamedTuple):
     """The first operation of a text without a value, slope or curvature at a point."""
 
-    what: Literal["value", "gradient", "second derivative"]
+    what: Missing
     operation: str                             # in words, as "sqrt of 0"
     column: int                                # of the text, from 1
     name: str                                  # of the operation alone, as "sqrt"
@@ -235,8 +238,10 @@ class Program:
         """
         jets = self.jets([torch.tensor(float(t), dtype=torch.float64) for t in point],
                          lambda c: torch.tensor(c, dtype=torch.float64), _by_torch)
-        for what, part in (("value", lambda j: (j.v,)), ("gradient", lambda j: j.d),
-                           ("second derivative", lambda j: j.dd)):
+        parts: tuple[tuple[Missing, Callable[[Jet], Any]], ...] = (
+            ("value", lambda j: (j.v,)), ("gradient", lambda j: j.d),
+            ("second derivative", lambda j: j.dd))
+        for what, part in parts:
             for i, jet in enumerate(jets):
                 if not all(math.isfinite(t) for t in part(jet)):
                     return self._lacking(what, i, jets)

@@ -1,28 +1,37 @@
-"""From what a person typed to words that mean something, or a sentence that says what does not.
+r"""From what a person typed to words that mean something, or a sentence that says what does not.
 
-A page's visitors type here, so nothing is guessed and nothing is run: characters, words and their
-order are checked one by one against short lists, in time proportional to a text of at most 300
-characters. What passes holds numbers, known names, + - * / ** and balanced parentheses, in an order
-that makes an expression: Python's own parser then only has to say what binds to what.
+    2x(y + 1)   x²y   √x   πx   sin²x   \frac{x}{2}   f(x, y) = …      are read as they are meant
+
+A page's visitors type here, so nothing is run: characters and words are checked one by one against
+short lists, in time proportional to a text of at most 300 characters. What passes holds numbers,
+known names, + - * / ^ and parentheses; letters that stand together are the known names that they
+are made of, as in xy and πx. What binds to what is the parser's (`expression_parser`).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from qnviz.errors import ExpressionError
 from qnviz.problems.expression_ops import NAMED
 
 LONGEST = 300                                  # characters
-DEEPEST = 40                                   # parentheses in each other
 CONSTANTS = ("pi", "e")
 VARIABLES = {"x": 0, "y": 1, "x1": 0, "x2": 1}
+ALIASES = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "tg": "tan"}
+WORDS = (*NAMED, *ALIASES, *CONSTANTS, "x", "y")
 
-SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-FRIENDLY = {"−": "-", "–": "-", "·": "*", "⋅": "*", "×": "*", "÷": "/", "π": "pi", "^": "**",
-            "₁": "1", "₂": "2", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\t": " "}
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ˣʸ", "0123456789+-xy", strict=True))
+MARK = "\x01"                                  # before each raised character
+FRIENDLY = {"−": "-", "–": "-", "·": "*", "⋅": "*", "∙": "*", "×": "*", "∗": "*", "÷": "/",
+            "∕": "/", "⁄": "/", "π": "pi", "𝑥": "x", "𝑦": "y", "𝜋": "pi", "^": "**",
+            "₀": "0", "₁": "1", "₂": "2", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\t": " "}
+COMMANDS = {r"\cdot": "*", r"\times": "*", r"\ast": "*", r"\div": "/", r"\sigma": "sigmoid"}
+SPACES = {"\\" + c for c in ",;:! "} | {r"\left", r"\right", r"\quad", r"\qquad", r"\displaystyle"}
 SMOOTH = " This is not holomorphic, so no derivative is taken: write "
 KINKS = {
     "abs": "|x| has a kink at 0." + SMOOTH + "sqrt(x^2 + 1e-6).",
@@ -41,27 +50,45 @@ SAME = {"fabs": "abs", "maximum": "max", "fmax": "max", "minimum": "min", "fmin"
         "int": "floor", "mod": "%", "fmod": "%", "|": "abs", ">": "<", "else": "if", "and": "if",
         "or": "if", "not": "if", "where": "if"}
 INSTEAD = {
-    "ln": "The natural logarithm is log(x).", "log10": "Write log(x)/log(10).",
-    "log2": "Write log(x)/log(2).", "pow": "Write x^3 for a power.", "arctan": "It is called atan.",
-    "square": "Write x^2.", "exp2": "Write 2^x.",
+    "log10": "Write log(x)/log(10).", "log2": "Write log(x)/log(2).",
+    "pow": "Write x^3 for a power.", "square": "Write x^2.", "exp2": "Write 2^x.",
+    "hypot": "Write sqrt(x^2 + y^2).",
     ",": "Functions take one argument here, residuals are separated by ; and decimals have a "
          "point, as in 1.5.",
     ".": "A point belongs into a number, such as 0.5.",
-    "=": "Write only what f equals, without an equals sign.",
+    "=": "This is an equation. Write only what f equals, without an equals sign; of an equation "
+         "that shall hold, one side minus the other.",
     "!": "There is no factorial.", "[": "Write ( instead.", "]": "Write ) instead.",
-    "{": "Write ( instead.", "}": "Write ) instead.", "_": "Names here have no underscore.",
+    "_": "Names here have no underscore.", "$": "Write the formula without $.",
+    "‖": "Write sqrt(x^2 + y^2) for a norm.",
     "\n": "Write it in one line; residuals are separated by ;."}
 TOKEN = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-                   r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>\*\*|[-+*/();])|(?P<space> +)",
-                   re.ASCII)
+                   r"|(?P<index>[xX](?:_?[12]|_\{[12]\})(?![A-Za-z_0-9]))"
+                   r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
+                   r"|(?P<upright>\\(?:operatorname|mathrm|text) *\{ *[A-Za-z]+ *\})"
+                   r"|(?P<root>[√∛]|\\sqrt *\[ *3 *\])"
+                   r"|(?P<command>\\(?:[A-Za-z]+|[,;:! ]))"
+                   rf"|(?P<raised>(?:{MARK}[-+0-9xy])+)"
+                   r"|(?P<sign>\*\*|[-+*/();{}])|(?P<space> +)", re.ASCII)
+# f(x, y) =, z =, g := … and nothing that could be a part of f
+HEADER = re.compile(r" *(?P<name>[A-Za-z])(?:_?\d|_\{\d\})? *(?:\((?P<of>[^()=;]*)\))? *:?=(?!=)",
+                    re.ASCII)
+ARGUMENT = re.compile(r" *(?:[xyXY]|[xX]_?\{?[12]\}?) *", re.ASCII)
 
 
 class Word(NamedTuple):
     """One number, name or sign, and the column of what was typed in which it begins."""
 
-    kind: str
-    text: str
+    kind: str                                  # number, name, raised, root, frac or sign
+    text: str                                  # as it is known here
     column: int
+    typed: str = ""                            # as it was written
+    glued: bool = False                        # to the word before it
+
+    @property
+    def function(self) -> bool:
+        """Whether it needs an argument."""
+        return self.kind == "name" and self.text in NAMED
 
 
 def at(column: int, sentence: str) -> ExpressionError:
@@ -84,31 +111,79 @@ def words(typed: str) -> list[Word]:
         raise ExpressionError(f"A function may have {LONGEST} characters; this one has more.")
     plain, places = _plain(typed)
     found: list[Word] = []
-    i = 0
+    i, touching, begins = 0, False, True
     while i < len(plain):
+        if begins:
+            i, begins = _after_header(plain, i, places), False
         match = TOKEN.match(plain, i)
         if match is None:
-            raise at(places[i], _character(typed[places[i] - 1]))
-        kind = str(match.lastgroup)
-        if kind == "name":
-            _known(match.group(), places[i])
-        if kind != "space":
-            found.append(Word(kind, match.group(), places[i]))
+            if i < len(plain):
+                raise at(places[i], _character(typed[places[i] - 1]))
+            break
+        kind, text, column = str(match.lastgroup), match.group(), places[i]
         i = match.end()
+        if kind == "space" or text in SPACES:
+            touching = touching and kind != "space"
+            continue
+        if kind == "name":
+            parts, rest = _named(text, column, typed, places)
+            i -= rest
+        else:
+            parts = [_word(kind, text, column)]
+        for n, (kind, known, place) in enumerate(parts):
+            after = parts[n + 1][2] if n + 1 < len(parts) else places[i - 1] + 1
+            found.append(Word(kind, known, place, typed[place - 1:after - 1], touching or n > 0))
+        touching, begins = True, found[-1].text == ";"
     return found
 
 
 def _plain(typed: str) -> tuple[str, list[int]]:
     """The text in ASCII where that is the same, and the column each character comes from."""
-    plain, places, raised = [], [], False
+    plain, places = [], []
     for column, c in enumerate(typed, 1):
-        more = FRIENDLY.get(c, c)
-        if c in SUPERSCRIPTS:                  # x²³ is x^23
-            more = ("" if raised else "**") + str(SUPERSCRIPTS.index(c))
-        raised = c in SUPERSCRIPTS
+        more = MARK + RAISED[c] if c in RAISED else FRIENDLY.get(c, c).replace(MARK, "\0")
         plain.append(more)
         places += [column] * len(more)
     return "".join(plain), places
+
+
+def _after_header(plain: str, i: int, places: list[int]) -> int:
+    """Behind f(x, y) =, where a function begins with that."""
+    match = HEADER.match(plain, i)
+    if match is None:
+        return i
+    name, of = match["name"], match["of"]
+    sign = places[match.end() - 1]
+    if name.lower() in VARIABLES:
+        raise at(sign, f"{name} is a variable. " + INSTEAD["="])
+    if of is not None and not all(ARGUMENT.fullmatch(part) for part in of.split(",")):
+        raise at(places[match.start("of") - 1], "The variables are x and y here.")
+    return match.end()
+
+
+def _word(kind: str, text: str, column: int) -> tuple[str, str, int]:
+    """What a match is, as kind, text and column."""
+    if kind == "index":
+        return "name", "x" + re.sub(r"\D", "", text), column
+    if kind == "raised":
+        return kind, text.replace(MARK, ""), column
+    if kind == "root":
+        return "root", "sqrt" if text == "√" else "cbrt", column
+    if kind == "upright":
+        kind, text = "command", "\\" + text[text.index("{") + 1:-1].strip()
+    if kind == "command":
+        if text in COMMANDS:
+            text = COMMANDS[text]
+            return "name" if text == "sigmoid" else "sign", text, column
+        name = ALIASES.get(text[1:], text[1:])
+        if name in ("frac", "dfrac", "tfrac"):
+            return "frac", text, column
+        if name in NAMED or name in CONSTANTS:
+            return "name", name, column
+        if sentence := KINKS.get(SAME.get(name, name)) or INSTEAD.get(name):
+            raise at(column, sentence)
+        raise at(column, f"{quoted(text)} is not known here.")
+    return kind, text, column
 
 
 def _character(c: str) -> str:
@@ -122,17 +197,47 @@ def _character(c: str) -> str:
             + ("; letters and digits are those of ASCII." if c.isalnum() else "."))
 
 
-def _known(name: str, column: int) -> None:
-    if name in VARIABLES or name in CONSTANTS or name in NAMED:
-        return
+def _named(text: str, column: int, typed: str,
+           places: list[int]) -> tuple[list[tuple[str, str, int]], int]:
+    """The known names in letters that stand together, and how many digits after them are none.
+
+    Raises:
+        ExpressionError: there are others; the sentence quotes what was typed.
+    """
+    name = text.lower()
     if sentence := KINKS.get(SAME.get(name, name)) or INSTEAD.get(name):
         raise at(column, sentence)
-    parts = re.findall(r"[xy]|\d+", name) if re.fullmatch(r"[xy0-9]+", name) else []
-    if len(parts) > 1:
-        raise at(column, f"A sign is missing in {quoted(name)}: write {'*'.join(parts)} for a "
-                         "product.")
-    raise at(column, f"{quoted(name)} is not known. There are x, y, {', '.join(CONSTANTS)}, "
-                     f"{', '.join(NAMED)}.")
+    letters = re.match(r"[a-z]*", name)[0]     # type: ignore[index]  it always matches
+    parts, rest = _segments(letters), len(name) - len(letters)
+    begin = places.index(column)
+    # π is one character of what was typed and two of the plain text
+    end = places[min(begin + len(text), len(places)) - 1]
+    shown = quoted(typed[column - 1:end])
+    if parts is None or "_" in name:
+        raise at(column, f"{shown} is not known. There are x, y, {', '.join(CONSTANTS)}, "
+                         f"{', '.join(NAMED)}.")
+    if rest and parts[-1] not in NAMED:        # y2, x3, x2y
+        raise at(column, f"{shown} can be read in several ways: write ^ for a power and * for a "
+                         "product, as in x^2*y.")
+    found, k = [], begin
+    for part in parts:
+        found.append(("name", ALIASES.get(part, part), places[k]))
+        k += len(part)
+    return found, rest
+
+
+@lru_cache(maxsize=1024)
+def _segments(letters: str) -> tuple[str, ...] | None:
+    """Letters as known names one after the other, longer ones first; None where they are not."""
+    ends: list[tuple[str, ...] | None] = [None] * len(letters)
+    ends.append(())
+    for i in reversed(range(len(letters))):
+        for word in sorted(WORDS, key=len, reverse=True):
+            after = ends[i + len(word)] if letters.startswith(word, i) else None
+            if after is not None:
+                ends[i] = (word, *after)
+                break
+    return ends[0]
 
 
 def residuals(found: list[Word]) -> list[list[Word]]:
@@ -153,71 +258,47 @@ def residuals(found: list[Word]) -> list[list[Word]]:
     return parts
 
 
-def ordered(part: list[Word]) -> None:
-    """Check that values and signs take turns, and that parentheses close.
-
-    Raises:
-        ExpressionError: where they do not.
-    """
-    opened: list[Word] = []
-    before = Word("sign", "(", 0)              # as if all stood in parentheses
-    for word in part:
-        ended = before.kind != "sign" or before.text == ")"       # a value stands before
-        if before.text in NAMED:
-            if word.text != "(":
-                raise _bare(before)
-        elif word.kind != "sign" or word.text == "(":
-            if ended:
-                raise at(word.column, _missing(before.text, word.text))
-        elif not ended and word.text not in ("+", "-"):
-            raise at(word.column, f"A value is missing before {_sign(word)}.")
-        if word.text == "(":
-            opened.append(word)
-            if len(opened) > DEEPEST:
-                raise at(word.column, f"More than {DEEPEST} parentheses stand in each other.")
-        elif word.text == ")":
-            if not opened:
-                raise at(word.column, "This ) closes nothing.")
-            opened.pop()
-        before = word
-    if before.text in NAMED:
-        raise _bare(before)
-    if before.kind == "sign" and before.text != ")":
-        raise at(before.column, f"A value is missing after {_sign(before)}.")
-    if opened:
-        raise at(opened[-1].column, "This ( is never closed.")
-
-
-def _bare(function: Word) -> ExpressionError:
-    return at(function.column, f"{function.text} needs its argument in parentheses, such as "
-                               f"{function.text}(x).")
-
-
-def _sign(word: Word) -> str:
-    return {"**": "^"}.get(word.text, word.text)
-
-
-def _missing(left: str, right: str) -> str:
-    """Two values side by side: no product is guessed."""
-    return f"A sign is missing before {quoted(right)}: write {left}*{right} for a product."
-
+# --- addresses --------------------------------------------------------------------------------
 
 def from_address(raw: str) -> str:
     """An address's text as it was meant: browsers hand a typed + over as a space.
 
-    Between two values, where a sign is missing, a space can only have been a plus.
+    Between two values a space is taken for a plus; `for_address` writes products by other spaces.
     """
     raw = re.sub(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)[eE]) (?=\d)", r"\1+", raw[:LONGEST + 1])
-    plain, places = _plain(raw)
-    repaired, before, i = list(raw), "", 0
-    while i < len(plain) and (match := TOKEN.match(plain, i)):
-        text, kind = match.group(), match.lastgroup
-        if kind != "space":
-            starts = kind in ("number", "name") or text == "("
-            gap = places[i] - 2                # the character before it, in `raw`
-            if before and starts and gap >= 0 and raw[gap] == " ":
-                repaired[gap] = "+"
-            ends = (kind in ("number", "name") or text == ")") and text not in NAMED
-            before = text if ends else ""
-        i = match.end()
+    return _with(raw, "+")
+
+
+def for_address(typed: str) -> str:
+    """A function's text as an address may carry it: x y is a product, and no x+y come back."""
+    return _with(typed, "\u00a0")
+
+
+def _with(text: str, sign: str) -> str:
+    """A text with that sign for the last space between two values that stand side by side."""
+    repaired = list(text)
+    for gap in _gaps(text):
+        repaired[gap] = sign
     return "".join(repaired)
+
+
+def _gaps(text: str) -> Iterator[int]:
+    plain, places = _plain(text)
+    ended = False                              # whether a value ends before this
+    i = 0
+    while i < len(plain):
+        header = HEADER.match(plain, i) if not i or plain[i - 1] == ";" else None
+        i = header.end() if header else i
+        if (match := TOKEN.match(plain, i)) is None:
+            return
+        word, kind = match.group(), match.lastgroup
+        named = kind in ("name", "index", "upright") or (
+            kind == "command" and word not in COMMANDS and word not in SPACES)
+        if kind != "space" and word not in SPACES:
+            starts = named or kind in ("number", "root") or word in "({"
+            gap = places[i] - 2                # the character before it
+            if ended and starts and gap >= 0 and text[gap] == " ":
+                yield gap
+            function = named and any(word.lower().endswith(n) for n in (*NAMED, *ALIASES))
+            ended = kind in ("number", "raised") or word in ")}" or (named and not function)
+        i = match.end()

@@ -18,7 +18,7 @@ from qnviz.errors import SpecError
 from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.base import ProblemSpec
-from qnviz.problems.expression_text import from_address
+from qnviz.problems.expression_text import for_address, from_address
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
 from qnviz.ui.query import taken
@@ -136,10 +136,12 @@ def base(entrant: str) -> str:
 def write_query(s: Settings, default: Settings) -> dict[str, str]:
     """Settings as URL parameters, without what stands at the default."""
     query = {}
-    usual = PROBLEMS[default.problem["name"]].model_validate(default.problem).model_dump()
+    model = PROBLEMS[default.problem["name"]]
+    usual = model.model_validate(default.problem).model_dump()
+    typed = {q.name for q in parameters(model) if q.kind == "expression"}
     for name, value in s.problem.items():
         if name in usual and as_text(value) != as_text(usual[name]):
-            query[name] = as_text(value)
+            query[name] = for_address(value) if name in typed else as_text(value)
     if list(s.entrants) != list(default.entrants):
         query["m"] = ",".join(s.entrants)
     for e, chosen in s.entrants.items():
