@@ -51,10 +51,10 @@ def optional_whole(default: int | None, symbol: str, help: str, *, ge: int, le: 
                  json_schema_extra={"symbol": symbol, "log": False, "unit": "", "empty": empty})
 
 
-def optional_number(default: float | None, symbol: str, help: str, *, gt: float, le: float,
-                    empty: str) -> Any:
+def optional_number(default: float | None, symbol: str, help: str, *, gt: float | None = None,
+                    ge: float | None = None, le: float, empty: str) -> Any:
     """Declare a real hyper-parameter that may be left out (None), `empty` in a word."""
-    return Field(default, gt=gt, le=le, description=help,
+    return Field(default, gt=gt, ge=ge, le=le, description=help,
                  json_schema_extra={"symbol": symbol, "log": False, "unit": "", "empty": empty})
 
 

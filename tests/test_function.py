@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qnviz.curvature.hessian_vector import KINDS
 from qnviz.errors import ExpressionError, SpecError
@@ -22,6 +24,7 @@ from qnviz.runs.spec import parse
 from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_spec import parse_sweep
 from qnviz.ui.defaults import FUNCTION
+from qnviz.ui.function import facts
 from qnviz.ui.settings import read_query, write_query
 from tests.helpers import CPU, F64, assert_close, first_batch, normal
 
@@ -196,7 +199,14 @@ def test_runs_that_begin_beside_the_function_end_at_once_and_leave_the_others_al
     ("(x - 1)^2 + (y + 2)^2 - 3", -3.0, 1), ("sin(x)*cos(y)", -1.0, None),
     ("x^2 - y^2", None, 0), ("x^3 - 3*x + y^2", None, 0), ("x + y", None, 0),
     ("(x + y)^2 - 1", -1.0, 0), ("x^4 + y^2 - 1", -1.0, 1), ("log(x)^2 + y^2 - 1", -1.0, 1),
-    ("-exp(-x^2 - y^2)", -1.0, 1), ("(x^2 - 1)^2 + y^2 - 5", -5.0, 2), ("x;y; 2", 4.0, 1)])
+    ("-exp(-x^2 - y^2)", -1.0, 1), ("(x^2 - 1)^2 + y^2 - 5", -5.0, 2), ("x;y; 2", 4.0, 1),
+    # minima where f is flat: at a point, along a line, along a curve
+    ("x^4 + y^4", 0.0, 1), ("x^20 + y^2", 0.0, 1), ("(x^2 + y^2)^1.5", 0.0, 1), ("x^2", 0.0, 0),
+    ("(x*y - 1)^2", 0.0, 0), ("(x^2 + y^2 - 1)^2", 0.0, 0), ("x^2*y^2", 0.0, 0),
+    ("cosh(x)*cosh(y)", 1.0, 1), ("x^4 - 5000*x^2 + y^2", -6.25e6, 2),
+    # one that lies deeper than where f levels off, or as deep
+    ("(x - 2)^2*exp(-x^2) + y^2", 0.0, 1), ("x*exp(-x^2 - y^2)", -0.5**0.5 * np.exp(-0.5), 1),
+    ("sqrt(x^2 + y^2)", 0.0, 1), ("1 + sqrt((x - 1)^2 + (y + 1/3)^2)", 1.0, 1)])
 def test_the_search_finds_what_there_is_and_no_more(f, value, count):
     found = lowest(Function(f=f))
     assert found.value == (value if value is None else pytest.approx(value, abs=1e-9))
@@ -204,6 +214,65 @@ def test_the_search_finds_what_there_is_and_no_more(f, value, count):
         assert len(found.points) > 1
     else:
         assert len(found.points) == count
+
+
+@pytest.mark.parametrize(("f", "level"), [
+    ("sigmoid(10*x) + y^2", 0.0), ("tanh(10*x) + y^2", -1.0), ("softplus(20*x) + y^2", 0.0),
+    ("exp(10*x) + y^2", 0.0), ("1/(1 + exp(-20*x)) + y^2", 0.0), ("exp(x) + y^2", 0.0),
+    ("atan(x) + y^2", -np.pi / 2), ("1/(1 + x^2) + y^2", 0.0), ("log(1 + exp(-x - y))", 0.0),
+    ("exp(-x^2 - y^2)", 0.0), ("tanh(10*(x + y)) + (x - y)^2", -1.0), ("exp(x) + exp(y)", 0.0),
+    ("exp(-exp(x)) + y^2", 0.0), ("(exp(9*x) - 1)/(exp(9*x) + 1) + y^2", -1.0)])
+def test_where_f_levels_off_there_is_no_minimum(f, level):
+    spec = Function(f=f, start=(1, 1))
+    assert spec.minimisers == ()
+    assert lowest(spec).value is None
+    assert spec.level == pytest.approx(level, abs=1e-4)
+    assert any("levels off" in fact for fact in facts(spec))
+    trace = race(f, "newton", start=(1, 1), steps=5)
+    assert trace.plane["minimiser"].size == 0
+    if spec.signed:
+        assert spec.lowest is None
+
+
+@given(st.floats(-30, 30), st.sampled_from([
+    ("x^4 - 2*x^2 + y^2", 2), ("tanh(10*x) + y^2", 0), ("x^4 + y^4", 1), ("(x*y - 1)^2 + x", 0)]))
+@settings(max_examples=12, deadline=None)
+def test_a_factor_changes_no_minimum(power, case):
+    f, count = case
+    c = 10.0 ** round(power)
+    one, other = (lowest(Function(f=text)) for text in (f"({f})*1", f"({f})*10^{round(power / 2)}"
+                                                        f"*10^{round(power) - round(power / 2)}"))
+    assert len(one.points) == len(other.points) == count
+    np.testing.assert_allclose(sorted(one.points), sorted(other.points), atol=1e-9)
+    assert (one.value is None) == (other.value is None)
+    if one.value is not None:
+        assert other.value / c == pytest.approx(one.value, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(("f", "start"), [
+    ("x^4 - 2*x^2 + y^2", (0.1, 0.1)), ("(x - 20)^2 + (y - 30)^2 + x", (0, 0)),
+    ("x^4 - 5000*x^2 + y^2", (0.01, 0)), ("x^2 + y^2", (0, 0)), ("sin(x)*cos(y)", (9, 1)),
+    ("(x - 3)^2 + (y + 1)^2 - 1", (40, -60)), ("x^2 - y^2", (1, 1)), ("exp(x) + y^2", (7, 1))])
+def test_the_window_holds_minima_and_start_and_little_else(f, start):
+    spec = Function(f=f, start=start)
+    (x0, x1), (y0, y1) = spec.window
+    for x, y in (start, *spec.minimisers):
+        assert x0 < x < x1
+        assert y0 < y < y1
+    held = [*spec.minimisers, start]
+    spread = max(max(side) - min(side) for side in zip(*held, strict=True))
+    assert max(x1 - x0, y1 - y0) <= max(6.0, 3 * spread)
+
+
+def test_a_window_that_was_chosen_stays():
+    spec = Function(f="x^4 - 2*x^2 + y^2", start=(0, 0), mid_x=2, mid_y=-1, half_width=1.5)
+    assert spec.window == ((-0.075, 3.5), (-2.5, 0.5))
+    assert spec.minimisers == ((1.0, 0.0),)
+    address = {"f": "x^4 - 2*x^2 + y^2", "half_width": "5.5", "mid_x": "0", "mid_y": "0"}
+    chosen = read_query(address, FUNCTION)
+    assert chosen.faults == ()
+    assert chosen.spec().problem.window == ((-5.5, 5.5), (-5.5, 5.5))
+    assert write_query(chosen, FUNCTION) == address
 
 
 def test_without_a_minimum_there_is_none():

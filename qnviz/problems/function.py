@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from qnviz.errors import ExpressionError
-from qnviz.fields import number, text
+from qnviz.fields import number, optional_number, text
 from qnviz.problems import philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.expression import Expression, parse
@@ -31,6 +31,10 @@ from qnviz.problems.losses import Itself
 from qnviz.words import say
 
 REACH = 100.0                                  # largest coordinate of anything drawn
+SEARCHED = 5.5                                 # half the width of where minima are searched,
+EMPTY = 3.0                                    # of what is drawn where none is found,
+ALONE = 2.0                                    # around a single one,
+AIR = 1.5                                      # and times what several take, around them
 Coordinate = Annotated[float, Field(ge=-REACH, le=REACH)]
 FIRST = CLASSICS["himmelblau"]
 
@@ -58,12 +62,15 @@ class Function(ProblemSpec):
     start: tuple[Coordinate, Coordinate] = FIRST.start
     start_noise: float = number(0.0, r"\sigma_0", "Standard deviation of the start around the "
                                 "chosen point, drawn anew for each run.", ge=0, le=2)
-    mid_x: float = number(FIRST.middle[0], "", "Middle of the window that is drawn, along x.",
-                          ge=-50, le=50)
-    mid_y: float = number(FIRST.middle[1], "", "Middle of the window that is drawn, along y.",
-                          ge=-50, le=50)
-    half_width: float = number(FIRST.half, "", "Half the width of the window that is drawn.",
-                               ge=0.01, le=50, log=True)
+    mid_x: float | None = optional_number(None, "", "Middle of the window that is drawn, along x; "
+                                          "empty to fit it to the minima.", ge=-50, le=50,
+                                          empty="fitted")
+    mid_y: float | None = optional_number(None, "", "Middle of the window that is drawn, along y; "
+                                          "empty to fit it to the minima.", ge=-50, le=50,
+                                          empty="fitted")
+    half_width: float | None = optional_number(None, "", "Half the width of the window that is "
+                                               "drawn; empty to fit it to the minima.", ge=1e-3,
+                                               le=50, empty="fitted")
 
     @field_validator("f")
     @classmethod
@@ -107,18 +114,50 @@ class Function(ProblemSpec):
 
     @property
     def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        (x0, x1), (y0, y1) = (
-            (max(-REACH, min(middle - self.half_width, at - 0.05 * self.half_width)),
-             min(REACH, max(middle + self.half_width, at + 0.05 * self.half_width)))
-            for middle, at in zip((self.mid_x, self.mid_y), self.start, strict=True))
+        middle, half = self._frame()
+        (x0, x1), (y0, y1) = ((max(-REACH, min(m - half, at - 0.05 * half)),
+                               min(REACH, max(m + half, at + 0.05 * half)))
+                              for m, at in zip(middle, self.start, strict=True))
         return (x0, x1), (y0, y1)
 
     @property
+    def searched(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where minima are searched: in the window, where one was chosen."""
+        half = SEARCHED if self.half_width is None else self.half_width
+        x, y = self.mid_x or 0.0, self.mid_y or 0.0
+        return (x - half, x + half), (y - half, y + half)
+
+    def _frame(self) -> tuple[tuple[float, float], float]:
+        """Middle and half width of what is drawn: as chosen, a classic's, or around the minima."""
+        c = self.classic
+        if self.half_width is None and c:
+            half, fitted = c.half, c.middle
+        elif self.half_width is None:
+            sides = list(zip(*self.minimisers, strict=True)) or [(0.0,), (0.0,)]
+            spread = max(max(side) - min(side) for side in sides) / 2
+            far = max(abs(t) for side in sides for t in side)
+            half = AIR * spread if spread else max(ALONE, far / 2) if self.minimisers else EMPTY
+            half = min(50.0, max(1e-3, float(f"{half:.2g}")))
+            fitted = tuple(round((max(side) + min(side)) / half) * half / 2 for side in sides)
+        else:
+            half, fitted = self.half_width, (0.0, 0.0)
+        x, y = (f if m is None else m for f, m in zip(fitted, (self.mid_x, self.mid_y),
+                                                      strict=True))
+        return (x, y), half
+
+    @property
     def minimisers(self) -> tuple[tuple[float, float], ...]:
-        """Those of a classic; of another function the lowest that a search found, if any."""
+        """Those of a classic; of another function the lowest that a search found, if any.
+
+        In a window that was chosen, only those in it.
+        """
         from qnviz.problems.lowest import lowest  # it builds this problem to search it
 
-        return self.classic.minimisers if self.classic else lowest(self).points
+        if self.classic:
+            return self.classic.minimisers
+        (x0, x1), (y0, y1) = self.searched
+        return tuple((x, y) for x, y in lowest(self).points if self.half_width is None
+                     or (x0 <= x <= x1 and y0 <= y <= y1))
 
     @property
     def minimiser(self) -> tuple[float, float]:
@@ -142,6 +181,13 @@ class Function(ProblemSpec):
     @property
     def bound(self) -> float:
         return 0.0 if self.expression.squares else bound(self.expression.program)
+
+    @property
+    def level(self) -> float | None:
+        """The value that f approaches and never takes, as far as it is known to level off."""
+        from qnviz.problems.lowest import lowest
+
+        return None if self.classic else lowest(self).level
 
     @property
     def undefined(self) -> str | None:

@@ -1,12 +1,14 @@
 """The lowest minimum of a typed function that a small search finds: many Newton runs at once.
 
 From a grid of points over the window, d = −Q diag(1/|μ|) Qᵀ g with H = Q diag(μ) Qᵀ, no longer than
-half the window, and the first of eleven halvings that lowers f (Armijo). What it finds is called
-"lowest found", and no more: a function may hide a deeper valley between the points.
+half the window, and the first of eleven halvings that lowers f (Armijo). Where runs end is followed
+in extended range (`settling`), so that what is only flat is no minimum. What the search finds is
+called "lowest found", and no more: a function may hide a deeper valley between the points.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,33 +17,40 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.problems.base import Problem
+from qnviz.problems.settling import Settled, settle
 
 if TYPE_CHECKING:
     from qnviz.problems.function import Function
 
 SIDE, STEPS, HALVINGS = 15, 60, 10             # points along an axis; steps; halvings of a step
 ARMIJO = 1e-4
-FLAT = 1e-8                                    # of |μ| against the largest: a valley, no minimum
 NEAR = 1e-3                                    # of the window: two ends that are one
-MANY = 12                                      # minimisers that are drawn; more are a valley's
+MANY, MOST = 12, 24                            # minimisers that are drawn; ends that are followed
+PATTERNS = 200                                 # tried around a kink
+STILL = 1e-12                                  # of f's size: such a fall is none
+LEAST = 1e-9                                   # of f's size: such values are one
+
+Box = tuple[tuple[float, float], tuple[float, float]]
 
 
 class Lowest(NamedTuple):
-    """The smallest value, and where in the window it is taken; None where f falls without end."""
+    """The smallest value, and where it is taken; None where f falls without end or levels off."""
 
     value: float | None
     points: tuple[tuple[float, float], ...]
+    level: float | None = None                 # what f approaches and does not take
 
 
 @torch.inference_mode()
-def _search(spec: Function) -> Lowest:
+def _search(spec: Function, box: Box) -> Lowest:
     problem = spec.build(torch.float64, torch.device("cpu"))
-    (x0, x1), (y0, y1) = spec.window
+    (x0, x1), (y0, y1) = box
     # irrational shares, so that no point stands on a line of symmetry, where saddles lead
     share = (torch.arange(SIDE, dtype=torch.float64) + 0.4142) / SIDE
     theta = torch.cartesian_prod(x0 + (x1 - x0) * share, y0 + (y1 - y0) * share)
     longest = 0.5 * max(x1 - x0, y1 - y0)
     f, g, mu, d = _model(problem, theta, longest)
+    size = _size(f)
     for _ in range(STEPS):
         moved = _lower(problem, theta, f, g, d)
         if torch.equal(moved, theta):
@@ -51,30 +60,97 @@ def _search(spec: Function) -> Lowest:
     alive = torch.isfinite(f) & torch.isfinite(theta).all(1)
     if not bool(alive.any()):
         return Lowest(None, ())
-    scale = torch.clamp_min(f.abs(), 1e-3)
-    inside = (theta[:, 0] - (x0 + x1) / 2).abs().le((x1 - x0) / 2) & (
-        theta[:, 1] - (y0 + y1) / 2).abs().le((y1 - y0) / 2)
-    steep = mu[:, 0] > FLAT * mu[:, 1]
-    settled = alive & (vecdot(g, d).abs() <= 1e-12 * scale) & (mu[:, 0] >= -1e-9 * mu[:, 1].abs()) \
-        & (steep | inside) & theta.abs().amax(1).le(spec.reach)
-    if not bool(settled.any()):
-        return Lowest(None, ())
-    value = float(f[settled].min())
-    if float(f[alive].min()) < value - 1e-6 * max(abs(value), 1.0):
-        return Lowest(None, ())                # something fell below it and has not ended
-    best = settled & inside & (f <= value + 1e-9 * max(abs(value), 1e-3))
-    return Lowest(value, _apart(theta[best], f[best], NEAR * longest))
+    size = torch.clamp_min(f.abs(), size)
+    # d is no step but 0 where there is no derivative
+    ended = alive & torch.isfinite(g).all(1) & (vecdot(g, d).abs() <= STILL * size)
+    settled = ended & (mu[:, 0] >= -LEAST * mu[:, 1].abs()) & theta.abs().amax(1).le(spec.reach)
+    least = float(f[alive].min())
+    low = torch.where(settled & (f <= least + 1e-6 * size))[0]
+    # the most curved first: what levels off is flat
+    low = low[mu[low, 0].argsort(descending=True, stable=True)]
+    minima, levels = [], []
+    for p in _apart(theta[low], NEAR * longest)[:MOST]:
+        found = _followed(spec, p, longest)
+        if found.kind == "minimum":
+            minima.append(found)
+        elif found.kind == "level":
+            levels.append(found.value)
+        if len(levels) == 2 or (len(minima) > 2 and not any(e.alone for e in minima)):
+            break                              # a plain or a valley: all of its points are alike
+    if not minima:                             # something fell below all that has ended
+        p = _lowest_of(theta, f, alive)
+        if (kink := _kink(problem, p, longest)) is not None:
+            return kink
+        if not levels and (found := _followed(spec, p, longest)).kind == "level":
+            levels = [found.value]
+        return Lowest(None, (), min(levels, default=None))
+    value = min(e.value for e in minima)
+    same = LEAST * max(abs(value), float(size.min()))
+    if levels and min(levels) < value - same:
+        return Lowest(None, (), min(levels))
+    best = [e.point for e in minima if e.alone and e.value <= value + same]
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    apart = _apart(torch.tensor(best, dtype=torch.float64).view(-1, 2), NEAR * longest)
+    apart = [(x, y) for x, y in apart if x0 <= x <= x1 and y0 <= y <= y1] or apart
+    nearest = sorted(apart, key=lambda p: math.dist(p, middle))[:MANY]
+    return Lowest(value, tuple(p for p in apart if p in nearest))
 
 
-@lru_cache(maxsize=128)
-def _known(spec: Function) -> Lowest:
-    return _search(spec)
+def _kink(problem: Problem, point: tuple[float, float], longest: float) -> Lowest | None:
+    """A minimum where f has no gradient, as √(x² + y²) at 0; None where it can still fall.
+
+    Newton's method cannot end there: a pattern of eight directions shrinks around it.
+    """
+    angle = torch.arange(8, dtype=torch.float64) * (math.pi / 4)
+    around = torch.stack([angle.cos(), angle.sin()], 1)
+    theta, r = torch.tensor([point], dtype=torch.float64), longest
+    f = problem.forward(theta, problem.reference()).f
+    for _ in range(PATTERNS):
+        if r <= 1e-18 * longest:
+            break
+        there = theta + r * around
+        tried = torch.where(torch.isfinite(v := problem.forward(
+            there, problem.reference()).f), v, torch.inf)
+        if float(tried.min()) < float(f):
+            theta, f = there[tried.argmin()][None], tried.min()[None]
+        else:
+            r /= 2
+    if r > 1e-15 * longest:                    # still on its way
+        return None
+    theta = torch.where(theta.abs() < 1e-12 * longest, 0.0, theta)
+    steep = problem.forward(theta + 1e-6 * longest * around, problem.reference()).f - f
+    steeper = problem.forward(theta + 1e-3 * longest * around, problem.reference()).f - f
+    # beside a kink f rises in proportion, at a smooth minimum a thousand times less
+    if bool((steep > 1e-4 * steeper).all()) and bool((steep > 0).all()):
+        x, y = theta[0].tolist()
+        return Lowest(float(problem.forward(theta, problem.reference()).f[0]), ((x, y),))
+    return None
+
+
+def _size(f: Tensor) -> float:
+    """How large f is where it is small, above its least value on the grid; scales as f does."""
+    known = f[torch.isfinite(f)]
+    return float(torch.quantile(known - known.min(), 0.02)) if len(known) else 0.0
+
+
+def _followed(spec: Function, point: tuple[float, float], longest: float) -> Settled:
+    expression = spec.expression
+    return settle(expression.program, expression.squares, point, longest)
+
+
+def _lowest_of(theta: Tensor, f: Tensor, alive: Tensor) -> tuple[float, float]:
+    x, y = theta[torch.where(alive, f, torch.inf).argmin()].tolist()
+    return x, y
+
+
+@lru_cache(maxsize=256)
+def _known(spec: Function, box: Box) -> Lowest:
+    return _search(spec, box)
 
 
 def lowest(spec: Function) -> Lowest:
     """The lowest minimum found over a function's window, wherever a run starts; searched once."""
-    where = spec.model_copy(update={"start": (spec.mid_x, spec.mid_y), "start_noise": 0.0})
-    return _known(where)                       # type: ignore[arg-type]  frozen models hash
+    return _known(type(spec)(f=spec.f), spec.searched)
 
 
 def _model(problem: Problem, theta: Tensor,
@@ -106,10 +182,10 @@ def _lower(problem: Problem, theta: Tensor, f: Tensor, g: Tensor, d: Tensor) -> 
     return torch.where(good.any(0)[:, None], chosen, theta)
 
 
-def _apart(points: Tensor, f: Tensor, near: float) -> tuple[tuple[float, float], ...]:
-    """Each of the ends once, lowest first; none where they are too many to be single points."""
-    found: list[Tensor] = []
-    for i in f.argsort():
-        if all(float((points[i] - p).norm()) > near for p in found):
-            found.append(points[i])
-    return tuple((float(p[0]), float(p[1])) for p in found) if len(found) <= MANY else ()
+def _apart(points: Tensor, near: float) -> list[tuple[float, float]]:
+    """Each of the ends once, in their order."""
+    found: list[tuple[float, float]] = []
+    for x, y in points.tolist():
+        if all(math.dist((x, y), p) > near for p in found):
+            found.append((x, y))
+    return found

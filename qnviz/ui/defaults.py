@@ -69,9 +69,7 @@ TYPED_RACERS = ("kbfgs", "curveball", "newton_krylov", "bfgs", "newton", "adam")
 def classic(name: str) -> Settings:
     """A classic test function with methods that suit it."""
     c, suits = CLASSICS[name], TYPED[name]
-    x, y = c.middle
-    problem = {"name": "function", "f": c.f, "start": list(c.start), "mid_x": x, "mid_y": y,
-               "half_width": c.half}
+    problem = {"name": "function", "f": c.f, "start": list(c.start)}
     return Settings(problem, {e: suits.get(e, {}) for e in TYPED_RACERS},
                     tuned=suits | {"kbfgs_l": suits["kbfgs"], "sgd": {"lr": 1e-3}})
 

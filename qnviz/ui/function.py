@@ -68,7 +68,10 @@ def facts(problem: Function) -> list[str]:
     named = " and ".join(f"({say(_plain(x))}, {say(_plain(y))})" for x, y in shown)
     more = f" and {len(points) - 1} more points" if len(points) > MOST_POINTS else ""
     known = problem.classic
-    if not points:
+    if problem.level is not None and not problem.expression.squares:
+        found = (f"it levels off towards {say(_plain(problem.level))}: that lowest value is "
+                 "approached, never taken")
+    elif not points:
         found = "no lowest value found"
     else:
         found = (f"{'minimum' if known else 'lowest found'} {say(_plain(lowest or 0))} at {named}"
