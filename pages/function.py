@@ -5,4 +5,4 @@ stage = opened("function", first="function")
 from qnviz.ui import function  # noqa: E402  torch comes with it: after the first picture
 from qnviz.ui.lab import lab  # noqa: E402
 
-lab(stage, function.LABS, function.PRESETS, explain=function.EXPLAIN, above=function.formula)
+lab(stage, function.LABS, function.PRESETS, explain=function.EXPLAIN, above=function.above)

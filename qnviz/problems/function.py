@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
@@ -35,8 +35,17 @@ SEARCHED = 5.5                                 # half the width of where minima 
 EMPTY = 3.0                                    # of what is drawn where none is found,
 ALONE = 2.0                                    # around a single one,
 AIR = 1.5                                      # and times what several take, around them
+STILL = 1e-9                                   # of the slope that curvature makes here: none
+ASIDE = 0.05                                   # of the half width, away from a saddle
 Coordinate = Annotated[float, Field(ge=-REACH, le=REACH)]
 FIRST = CLASSICS["himmelblau"]
+
+
+class Stationary(NamedTuple):
+    """A start where ∇f = 0 and that is no minimum, and a point beside it where f is lower."""
+
+    kind: Literal["a saddle", "a maximum", "no minimum"]          # the last: μ₂ = 0 cannot tell
+    beside: tuple[float, float]
 
 
 class Function(ProblemSpec):
@@ -137,7 +146,7 @@ class Function(ProblemSpec):
             spread = max(max(side) - min(side) for side in sides) / 2
             far = max(abs(t) for side in sides for t in side)
             half = AIR * spread if spread else max(ALONE, far / 2) if self.minimisers else EMPTY
-            half = min(50.0, max(1e-3, float(f"{half:.2g}")))
+            half = min(REACH, max(1e-3, float(f"{half:.2g}")))
             fitted = tuple(round((max(side) + min(side)) / half) * half / 2 for side in sides)
         else:
             half, fitted = self.half_width, (0.0, 0.0)
@@ -181,6 +190,29 @@ class Function(ProblemSpec):
     @property
     def bound(self) -> float:
         return 0.0 if self.expression.squares else bound(self.expression.program)
+
+    @property
+    def stationary(self) -> Stationary | None:
+        """What the start is, where ∇f = 0 and f falls from there to second order; else None."""
+        lacks = self.lacks(*self.start)
+        if lacks is not None:
+            return None
+        problem = self.build(torch.float64, torch.device("cpu"))
+        theta = torch.tensor([self.start], dtype=torch.float64)
+        tape = problem.forward(theta, problem.reference())
+        g = problem.join(problem.gradient(tape))
+        eye = torch.eye(2, dtype=torch.float64)
+        H = torch.cat([problem.hessian_vector(tape, e[None]) for e in eye])
+        mu, Q = torch.linalg.eigh(H)
+        half, steepest = self._frame()[1], float(mu.abs().max())
+        if not float(g.norm()) <= STILL * steepest * half or float(mu[0]) >= -STILL * steepest:
+            return None
+        d = Q[:, 0] * torch.sign(Q[Q[:, 0].abs().argmax(), 0]) * ASIDE * half
+        x, y = (float(f"{t + float(s):.3g}") if abs(float(s)) > 1e-9 * half else t
+                for t, s in zip(self.start, d, strict=True))
+        high = float(mu[1])
+        return Stationary("no minimum" if abs(high) <= STILL * steepest else
+                          "a saddle" if high > 0 else "a maximum", (x, y))
 
     @property
     def level(self) -> float | None:

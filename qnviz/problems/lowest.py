@@ -150,7 +150,7 @@ def _known(spec: Function, box: Box) -> Lowest:
 
 def lowest(spec: Function) -> Lowest:
     """The lowest minimum found over a function's window, wherever a run starts; searched once."""
-    return _known(type(spec)(f=spec.f), spec.searched)
+    return _known(type(spec)(f=spec.f), spec.searched)     # type: ignore[arg-type]  it hashes
 
 
 def _model(problem: Problem, theta: Tensor,

@@ -77,13 +77,13 @@ def _expression(q: Parameter, key: str) -> str:
 
 def _take(key: str) -> None:
     state = st.session_state
-    typed = state[f"{key}/typed"].strip()
+    typed = state[f"{key}/typed"]              # with its spaces, which columns count
     try:
         parse(typed)
     except ExpressionError as error:
         state[f"{key}/fault"] = str(error)
     else:
-        state[key] = state[f"{key}/shown"] = typed
+        state[key] = state[f"{key}/shown"] = typed.strip()
         state.pop(f"{key}/fault", None)
 
 
@@ -93,7 +93,7 @@ def misunderstood(q: Parameter, key: str) -> str | None:
     if q.kind != "expression" or state.get(f"{key}/shown") != state.get(key):
         return None
     fault = state.get(f"{key}/fault")
-    return fault and f"{q.name}: {fault} The last good one is shown."
+    return fault and f"{q.name}: {fault}"
 
 
 def _known_data(chosen: str) -> list[str]:

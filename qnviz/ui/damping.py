@@ -26,7 +26,7 @@ from qnviz.ui.defaults import (
     THREE_DAMPINGS,
 )
 from qnviz.ui.messages import PAIR, received
-from qnviz.ui.page import page_extra
+from qnviz.ui.page import Page, page_extra
 from qnviz.ui.pair import pair
 from qnviz.ui.player import player
 from qnviz.ui.server import PLOTLY_URL
@@ -134,7 +134,7 @@ def _text(value: float | Sequence[float]) -> str:
 
 # --- one update in the plane --------------------------------------------------------------------
 
-def plane(spec: RunSpec | None) -> None:
+def plane(spec: RunSpec | None, _: Page) -> None:
     """The update to drag: the reader's own, one of the run's, or the one it opens with."""
     own, note = page_extra(PAGE), ""
     shown: dict[str, Any] = dict(START)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import streamlit as st
+from pydantic import ValidationError
 
 from qnviz.problems.expression_ops import NAMED
 from qnviz.problems.function import Function
+from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
 from qnviz.runs.spec import RunSpec
 from qnviz.ui.defaults import FUNCTION, ROSENBROCK_N, classic
+from qnviz.ui.form import plain
 from qnviz.ui.lab import preset
+from qnviz.ui.page import Page
 from qnviz.words import say
 
 LABS = {"function": FUNCTION, "rosenbrock_n": ROSENBROCK_N}
@@ -28,8 +32,9 @@ PRESETS = {
         "f": "x^2 - y^2", "start": [1.5, 0.1]}, steps=100),
 }
 EXPLAIN = f"""\
-Type any smooth function of $x$ and $y$: `+ - * / ^`, parentheses, numbers, `pi`, `e`, and
-{", ".join(f"`{name}`" for name in NAMED)}.
+Type any smooth function of $x$ and $y$ as you would write it, `2x² - (x + 1)(y - 1)`, with `pi`,
+`e`, and {", ".join(f"`{name}`" for name in NAMED)}. The formula above the box shows how it was
+read: products go from left to right, so `1/2x` is $\\frac12 x$.
 
 A sum of squares is taken by its **residuals**, which you can also type: `x^2 + y - 11; x + y^2 -
 7`. Only then is there a Gauss-Newton matrix.
@@ -37,16 +42,24 @@ A sum of squares is taken by its **residuals**, which you can also type: `x^2 + 
 All derivatives are exact: the methods differentiate what you typed as they do any net, complex step
 included. That needs functions that are *holomorphic*, so no `abs`, `max` or comparisons.
 
-Stars mark minima: known ones of a classic, of your own function the lowest that a search found.
+Stars mark minima: known ones of a classic, of your own function the lowest that a search found,
+and none where $f$ only levels off. The window fits them, unless you choose one under *More*.
 """
 MOST_POINTS = 2                                # minimisers that are named
 
 
-def formula(spec: RunSpec | None) -> None:
-    """The function as a formula, what kind it is, and where it is lowest."""
-    if spec is None:
+def above(_: RunSpec | None, page: Page) -> None:
+    """The function as it was understood, what kind it is, where it is lowest; also without a run.
+
+    While the box holds something that is not understood, no formula stands beside it.
+    """
+    if page.misunderstood():
+        st.markdown("The pictures show the last function that was understood.")
         return
-    problem = spec.problem
+    try:
+        problem = PROBLEMS[page.on].model_validate(page.settings().problem)
+    except ValidationError:                    # said already, as what is wrong with the settings
+        return
     if isinstance(problem, RosenbrockN):
         said = [f"$f(x) = \\sum_{{i<{problem.n}}} 100\\,(x_{{i+1}} - x_i^2)^2 + (1 - x_i)^2$",
                 f"{2 * problem.n - 2} residuals", "minimum 0 at (1, …, 1)"]
@@ -56,6 +69,24 @@ def formula(spec: RunSpec | None) -> None:
     else:
         return
     st.markdown(" · ".join(said))
+    if isinstance(problem, Function):
+        for note in problem.expression.notes:
+            st.caption(plain(note))
+        _start(problem, page)
+
+
+def _start(problem: Function, page: Page) -> None:
+    """A start from which most methods do not move, and a better one to choose."""
+    found = problem.stationary
+    if found is None:
+        return
+    x, y = (say(_plain(t)) for t in problem.start)
+    u, v = (say(_plain(t)) for t in found.beside)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"The start ({x}, {y}) is {found.kind}: ∇f = 0 there, so most methods stay.",
+                    width="content")
+        st.button(f"Start beside it, at ({u}, {v})", on_click=page.start_from,
+                  args=(found.beside,), type="tertiary")
 
 
 def facts(problem: Function) -> list[str]:
@@ -68,7 +99,7 @@ def facts(problem: Function) -> list[str]:
     named = " and ".join(f"({say(_plain(x))}, {say(_plain(y))})" for x, y in shown)
     more = f" and {len(points) - 1} more points" if len(points) > MOST_POINTS else ""
     known = problem.classic
-    if problem.level is not None and not problem.expression.squares:
+    if problem.level is not None:
         found = (f"it levels off towards {say(_plain(problem.level))}: that lowest value is "
                  "approached, never taken")
     elif not points:

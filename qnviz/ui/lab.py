@@ -32,7 +32,7 @@ LONG = 2.0                                     # minutes from which a run is ann
 
 def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[str, Settings],
         more: Callable[[Page], None] | None = None, *, explain: str = "",
-        above: Callable[[RunSpec | None], None] | None = None,
+        above: Callable[[RunSpec | None, Page], None] | None = None,
         after: Callable[[Trace, RunSpec, Settings], None] | None = None,
         event: Callable[[Trace, int, int], int] | None = None,
         own: Mapping[str, Callable[[str], str | None]] = NOTHING) -> None:
@@ -62,7 +62,7 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
 
     if above:
         with stage.above:
-            above(spec)
+            above(spec, page)
 
     def draw(trace: Trace) -> Trace:
         try:

@@ -338,8 +338,12 @@ class Page:
         state[f"{self.memory}/{self.on}"] = own
         if st.query_params.to_dict() != query:
             st.query_params.from_dict(query)
+        return replace(s, faults=(*st.session_state[self.key("faults")], *self.misunderstood()))
+
+    def misunderstood(self) -> list[str]:
+        """What was typed and is not understood, in a sentence each."""
         typed = (misunderstood(q, self.key(q.name)) for q in parameters(PROBLEMS[self.on]))
-        return replace(s, faults=(*st.session_state[self.key("faults")], *filter(None, typed)))
+        return [said for said in typed if said]
 
     def took_start(self) -> None:
         """The visitor clicked the surface."""
@@ -349,8 +353,12 @@ class Page:
         if max(map(abs, point)) > reach:
             st.toast(f"A start has coordinates from -{reach:g} to {reach:g}.")
             return
-        st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = point
+        self.start_from(point)
         st.session_state[f"{self.name}/moved"] = True
+
+    def start_from(self, point: tuple[float, float]) -> None:
+        """Begin at another point of the plane."""
+        st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = point
 
     def took_event(self, trace: Trace, taken: Callable[[Trace, int, int], int]) -> None:
         """The visitor clicked an event."""
