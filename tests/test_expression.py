@@ -331,7 +331,7 @@ def test_columns_are_those_of_what_was_typed():
         said = tried(typed)[1]
         column = int(said.split()[1].rstrip(":"))
         assert typed[column - 1:].startswith(("foo", "²³⁴"))
-    assert parse("y + ln x").program.undefined((0, 0))[1:] == ("ln of 0", 5)
+    assert parse("y + ln x").program.undefined((0, 0))[1:3] == ("ln of 0", 5)
 
 
 def implied(rng, depth=0):

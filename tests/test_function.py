@@ -206,9 +206,11 @@ def test_runs_that_begin_beside_the_function_end_at_once_and_leave_the_others_al
     ("cosh(x)*cosh(y)", 1.0, 1), ("x^4 - 5000*x^2 + y^2", -6.25e6, 2),
     # one that lies deeper than where f levels off, or as deep
     ("(x - 2)^2*exp(-x^2) + y^2", 0.0, 1), ("x*exp(-x^2 - y^2)", -0.5**0.5 * np.exp(-0.5), 1),
-    ("sqrt(x^2 + y^2)", 0.0, 1), ("1 + sqrt((x - 1)^2 + (y + 1/3)^2)", 1.0, 1)])
+    # at a kink: no minimum that a gradient tells, and no level either
+    ("sqrt(x^2 + y^2)", None, 0), ("1 + sqrt((x - 1)^2 + (y + 1/3)^2)", None, 0)])
 def test_the_search_finds_what_there_is_and_no_more(f, value, count):
     found = lowest(Function(f=f))
+    assert found.level is None
     assert found.value == (value if value is None else pytest.approx(value, abs=1e-9))
     if count is None:
         assert len(found.points) > 1
@@ -262,6 +264,40 @@ def test_the_window_holds_minima_and_start_and_little_else(f, start):
     held = [*(spec.minimisers or [(0, 0)]), start]
     spread = max(max(side) - min(side) for side in zip(*held, strict=True))
     assert max(x1 - x0, y1 - y0) <= max(6.0, 3 * spread)
+
+
+@pytest.mark.parametrize(("f", "start", "kind"), [
+    ("x^4 - 2*x^2 + y^2", (0, 0), "a saddle"), ("cos(x) + cos(y)", (0, 0), "a maximum"),
+    ("-x^2", (0, 3), "no minimum"), ("1e-12*(x^2 - y^2)", (0, 0), "a saddle"),
+    ("(x - 3)(y - 2)", (3, 2), "a saddle"), ("x^2 + y^2", (0, 0), None),
+    ("x^4 - 2*x^2 + y^2", (1, 0), None), ("x^4 - 2*x^2 + y^2", (0, 0.1), None),
+    ("sqrt(x^2 + y^2)", (0, 0), None), ("x + y", (0, 0), None)])
+def test_a_start_that_is_no_minimum_is_known_and_a_point_beside_it_is_lower(f, start, kind):
+    spec = Function(f=f, start=start)
+    found = spec.stationary
+    assert (found and found.kind) == kind
+    if found:
+        problem = spec.build(F64, CPU)
+        here, beside = problem.forward(torch.tensor([start, found.beside], dtype=F64),
+                                       problem.reference()).f
+        assert beside < here
+        (x0, x1), (y0, y1) = spec.window
+        assert x0 < found.beside[0] < x1
+        assert y0 < found.beside[1] < y1
+        assert spec.model_copy(update={"start": found.beside}).stationary is None
+
+
+def test_what_f_lacks_at_a_point():
+    assert Function(f="sqrt(x^2 + y^2)").lacks(0, 0)[:3] == ("gradient", "sqrt of 0", 1)
+    assert Function(f="x + ln(y)").lacks(0, 0)[:3] == ("value", "ln of 0", 5)
+    assert Function(f="(x^8)^2 + y^2").lacks(1e20, 0)[:2] == ("value", "a square that is too large")
+    assert Function().lacks(0, 0) is None
+
+
+def test_a_power_of_0_is_a_start():
+    assert race("x^1.5 + y^2", "sgd", start=(0, 1), steps=3)["sgd"]["loss"][0, 0] == 1
+    c = race("(x^2)^1.5 + y^2", "newton", start=(0, 1), steps=30, stop_grad=1e-9)["newton"]
+    assert c["status"][0] == "converged"
 
 
 def test_a_window_that_was_chosen_stays():

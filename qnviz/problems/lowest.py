@@ -26,7 +26,6 @@ SIDE, STEPS, HALVINGS = 15, 60, 10             # points along an axis; steps; ha
 ARMIJO = 1e-4
 NEAR = 1e-3                                    # of the window: two ends that are one
 MANY, MOST = 12, 24                            # minimisers that are drawn; ends that are followed
-PATTERNS = 200                                 # tried around a kink
 STILL = 1e-12                                  # of f's size: such a fall is none
 LEAST = 1e-9                                   # of f's size: such values are one
 
@@ -79,8 +78,6 @@ def _search(spec: Function, box: Box) -> Lowest:
             break                              # a plain or a valley: all of its points are alike
     if not minima:                             # something fell below all that has ended
         p = _lowest_of(theta, f, alive)
-        if (kink := _kink(problem, p, longest)) is not None:
-            return kink
         if not levels and (found := _followed(spec, p, longest)).kind == "level":
             levels = [found.value]
         return Lowest(None, (), min(levels, default=None))
@@ -94,37 +91,6 @@ def _search(spec: Function, box: Box) -> Lowest:
     apart = [(x, y) for x, y in apart if x0 <= x <= x1 and y0 <= y <= y1] or apart
     nearest = sorted(apart, key=lambda p: math.dist(p, middle))[:MANY]
     return Lowest(value, tuple(p for p in apart if p in nearest))
-
-
-def _kink(problem: Problem, point: tuple[float, float], longest: float) -> Lowest | None:
-    """A minimum where f has no gradient, as √(x² + y²) at 0; None where it can still fall.
-
-    Newton's method cannot end there: a pattern of eight directions shrinks around it.
-    """
-    angle = torch.arange(8, dtype=torch.float64) * (math.pi / 4)
-    around = torch.stack([angle.cos(), angle.sin()], 1)
-    theta, r = torch.tensor([point], dtype=torch.float64), longest
-    f = problem.forward(theta, problem.reference()).f
-    for _ in range(PATTERNS):
-        if r <= 1e-18 * longest:
-            break
-        there = theta + r * around
-        tried = torch.where(torch.isfinite(v := problem.forward(
-            there, problem.reference()).f), v, torch.inf)
-        if float(tried.min()) < float(f):
-            theta, f = there[tried.argmin()][None], tried.min()[None]
-        else:
-            r /= 2
-    if r > 1e-15 * longest:                    # still on its way
-        return None
-    theta = torch.where(theta.abs() < 1e-12 * longest, 0.0, theta)
-    steep = problem.forward(theta + 1e-6 * longest * around, problem.reference()).f - f
-    steeper = problem.forward(theta + 1e-3 * longest * around, problem.reference()).f - f
-    # beside a kink f rises in proportion, at a smooth minimum a thousand times less
-    if bool((steep > 1e-4 * steeper).all()) and bool((steep > 0).all()):
-        x, y = theta[0].tolist()
-        return Lowest(float(problem.forward(theta, problem.reference()).f[0]), ((x, y),))
-    return None
 
 
 def _size(f: Tensor) -> float:

@@ -86,7 +86,7 @@ def _start(problem: Function, page: Page) -> None:
         st.markdown(f"The start ({x}, {y}) is {found.kind}: ∇f = 0 there, so most methods stay.",
                     width="content")
         st.button(f"Start beside it, at ({u}, {v})", on_click=page.start_from,
-                  args=(found.beside,), type="tertiary")
+                  args=(found.beside,))
 
 
 def facts(problem: Function) -> list[str]:

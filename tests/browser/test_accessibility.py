@@ -14,7 +14,7 @@ LESSON = "lessons?of=why-curvature"
 TITLES = {name: name.replace("_", " ").capitalize() for name in PAGES if name != "race"} | {
     "function": "Your function", "open": "Open a run", "damping": "Double damping"}
 STATES = ["", *TITLES, f"{LESSON}&at=1", f"{LESSON}&at=2&present=1",
-          "function?f=x^2%2B2y&step=0", "?m=nobody&noise=abc&step=0"]
+          "function?f=x^2%2By2&step=0", "?m=nobody&noise=abc&step=0"]
 # the script is done, every picture is drawn, and something is there
 SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]');

@@ -33,10 +33,12 @@ def test_a_typed_function_runs_and_a_hostile_one_gets_a_sentence(app_url: str, p
     page.locator(".st-key-live").wait_for(state="detached")    # the run may still have grown
     here = data_id(page)
     for text, said in (("__import__('os').system('ls')", "Column 1: '__import__' is not known"),
-                       ("x^2 + 2y", "Column 8: A sign is missing before 'y': write 2*y"),
+                       ("x^2 + y2", "Column 7: 'y2' can be read in several ways"),
                        ("abs(x)*" + "y*" * 5000, "may have 300 characters")):
         typed(page, text)
         page.locator(FAULTS).get_by_text(said).wait_for()
+        page.locator(FACTS).get_by_text("the last function that was understood").wait_for()
+        assert page.locator(f"{FACTS} .katex").count() == 0       # its formula goes
         assert data_id(page) == here           # the run stays
         assert page.get_by_role("textbox", name="f(x, y)").input_value() == text
     typed(page, "x^2 - x*y + y^2 + sin(3*x) + y")
@@ -60,6 +62,23 @@ def test_an_address_typed_by_hand_and_a_start_by_a_click(app_url: str, page: Any
     assert abs(x + 2.75) < 0.1
     assert abs(y) < 0.1
     assert query(page)["f"] == "(x^2+y-11)^2+(x+y^2-7)^2"
+
+
+def test_what_is_typed_is_shown_as_it_was_read_and_a_saddle_can_be_left(
+        app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/function?step=0")
+    old = data_id(page)
+    typed(page, "f(x,y) = 1/2x⁴ − x² + y²")
+    until_changed(page, old)
+    page.locator(FACTS).get_by_text("Read from left to right as (1/2)*x^4").wait_for()
+    page.locator(FACTS).get_by_text("lowest found −0.5 at (−1, 0) and (1, 0)").wait_for()
+    page.locator(FACTS).get_by_text("The start (0, 0) is a saddle").wait_for()
+    old = data_id(page)
+    page.get_by_role("button", name="Start beside it, at (0.075, 0)").click()
+    until_changed(page, old)
+    page.wait_for_function("location.search.includes('start=0.075')")
+    page.locator(FACTS).get_by_text("is a saddle").wait_for(state="detached")
+    assert page.errors == []
 
 
 def test_presets_change_function_problem_and_methods(
