@@ -49,17 +49,20 @@ def _search(spec: Function, box: Box) -> Lowest:
     theta = torch.cartesian_prod(x0 + (x1 - x0) * share, y0 + (y1 - y0) * share)
     longest = 0.5 * max(x1 - x0, y1 - y0)
     f, g, mu, d = _model(problem, theta, longest)
-    size = _size(f)
+    typical = _size(f)
     for _ in range(STEPS):
-        moved = _lower(problem, theta, f, g, d)
-        if torch.equal(moved, theta):
+        falls = vecdot(g, d).abs() > STILL * torch.clamp_min(f.abs(), typical)
+        if not len(on := torch.where(falls)[0]):
             break
-        theta = moved
-        f, g, mu, d = _model(problem, theta, longest)
+        moved = _lower(problem, theta[on], f[on], g[on], d[on])
+        if torch.equal(moved, theta[on]):
+            break
+        theta[on] = moved
+        f[on], g[on], mu[on], d[on] = _model(problem, moved, longest)
     alive = torch.isfinite(f) & torch.isfinite(theta).all(1)
     if not bool(alive.any()):
         return Lowest(None, ())
-    size = torch.clamp_min(f.abs(), size)
+    size = torch.clamp_min(f.abs(), typical)
     # d is no step but 0 where there is no derivative
     ended = alive & torch.isfinite(g).all(1) & (vecdot(g, d).abs() <= STILL * size)
     settled = ended & (mu[:, 0] >= -LEAST * mu[:, 1].abs()) & theta.abs().amax(1).le(spec.reach)

@@ -88,7 +88,7 @@ class _Follow:
         self.ctx.dps = digits
         self.longest = self.ctx.mpf(longest)
         self.noise = self.ctx.mpf(2) ** (24 - self.ctx.prec)
-        self.derivatives = _derivatives(self.ctx)
+        self.derivatives = derivatives(self.ctx)
 
     def end(self, point: tuple[float, float]) -> tuple[Settled, bool]:
         """Where it leads, and whether a direction seemed flat for lack of digits."""
@@ -247,7 +247,7 @@ def _minus(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
     return a[0] - b[0], a[1] - b[1]
 
 
-def _derivatives(ctx: MPContext) -> Callable[[Step, Any], tuple[Any, Any, Any]]:
+def derivatives(ctx: MPContext) -> Callable[[Step, Any], tuple[Any, Any, Any]]:
     """φ, φ′ and φ″ of every function, each to a relative error: 1 − tanh² is 1/cosh²."""
     def exp(x: Any) -> Any:
         if abs(x) > STEEPEST:
