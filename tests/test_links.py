@@ -25,7 +25,7 @@ def opened(link):
 
 
 @pytest.mark.parametrize(("link", "sentence"), [
-    ("autoencoder?data=mnist", "MNIST is not in"),
+    ("autoencoder?data=mnist", "MNIST is not there"),
     ("autoencoder?data=nothing", "'nothing' is not one of"),
     ("autoencoder?widths=64-32-63", "the first and the last of them the same"),
     ("autoencoder?batch=5000", "has only 1,437 training samples"),
