@@ -29,26 +29,32 @@ NETS = {
     "sigmoid-bce-full": {"name": "autoencoder", **TINY, "batch": None, "activation": "sigmoid"}}
 
 
+DAMPINGS = KBFGS.model_fields["damping"].annotation.__args__
+PRECISIONS = ["float64", "float32"]
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("noise", [0.0, 1.0, 3.0])
-@pytest.mark.parametrize("damping", KBFGS.model_fields["damping"].annotation.__args__)
+@pytest.mark.parametrize("damping", DAMPINGS)
 @pytest.mark.parametrize("name", FAMILY)
-def test_bounds_hold_at_every_update_of_every_run(name, damping, noise):
+def test_bounds_hold_at_every_update_of_every_run(name, damping, noise, dtype):
     methods = tuple(METHODS[name](lam=lam, lr=lr, damping=damping, label=f"{lam} {lr}")
                     for lam, lr in SETTINGS)
     trace = run(RunSpec(problem=Rosenbrock(noise=noise, start_noise=0.3), methods=methods,
-                        steps=STEPS, runs=RUNS))
+                        steps=STEPS, runs=RUNS, dtype=dtype))
     assert bounded_updates(trace, methods, damping) > 500
 
 
 @pytest.mark.usefixtures("tiny_images")
+@pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("where", NETS)
-@pytest.mark.parametrize("damping", KBFGS.model_fields["damping"].annotation.__args__)
+@pytest.mark.parametrize("damping", DAMPINGS)
 @pytest.mark.parametrize("name", FAMILY)
-def test_bounds_hold_at_every_update_of_every_layer(name, damping, where):
+def test_bounds_hold_at_every_update_of_every_layer(name, damping, where, dtype):
     memory = {"memory": 4} if name == "kbfgs_l" else {}            # 2p below and above the widths
     methods = tuple(METHODS[name](lam=lam, lr=lr, damping=damping, label=f"{lam} {lr}", **memory)
                     for lam, lr in SETTINGS[:3:2])
-    trace = run(RunSpec(problem=NETS[where], methods=methods, steps=40, runs=4))
+    trace = run(RunSpec(problem=NETS[where], methods=methods, steps=40, runs=4, dtype=dtype))
     assert bounded_updates(trace, methods, damping) > 100
 
 

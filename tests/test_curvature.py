@@ -1,5 +1,6 @@
 """What the other tests of qnviz.curvature leave out, each against its definition."""
 
+import mpmath
 import pytest
 import torch
 
@@ -16,7 +17,14 @@ from qnviz.curvature.kronecker import (
 )
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import CompactLBFGS
-from qnviz.curvature.spectrum import eigenvalues, extremes, pseudo_solve
+from qnviz.curvature.spectrum import (
+    definite_eigenvalues,
+    definite_extremes,
+    eigenvalues,
+    extremes,
+    pseudo_solve,
+    singular_values,
+)
 from qnviz.problems import lapack
 from qnviz.problems.base import Layer
 from tests.helpers import (
@@ -200,6 +208,90 @@ def test_spectra_of_the_largest_and_smallest_numbers_are_those_of_the_scaled_mat
     assert_close(values[finite] / size, plain[finite], 1e-12)
     assert (values[~finite] == torch.inf).all()
     assert finite[1].all()
+
+
+def exact(H):
+    """Eigenvalues of a stored symmetric matrix, to 60 digits."""
+    with mpmath.workdps(60):
+        values = mpmath.eigsy(mpmath.matrix(H.double().tolist()), eigvals_only=True)
+        return torch.tensor(sorted(float(v) for v in values), dtype=F64)
+
+
+def graded(seed, n, decades):
+    """D A D with A well conditioned: as positive definite as A, however small D is."""
+    D = torch.logspace(0, -decades / 2, n, dtype=F64).roll(n // 2)        # in no order
+    return D[:, None] * spd(seed, 1, n, 10.0)[0] * D
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("n", [2, 3, 7])
+@pytest.mark.parametrize("decades", [4, 12, 20, 30])
+def test_a_positive_definite_matrix_has_positive_eigenvalues(n, decades, dtype):
+    """LAPACK gives a λ_min below 0 to such matrices; the sign and the digits are kept here."""
+    H = torch.stack([graded(seed, n, decades) for seed in range(8)]).to(dtype)
+    values = definite_eigenvalues(H)
+    assert values.dtype == dtype
+    assert (values > 0).all()
+    for got, matrix in zip(values, H, strict=True):
+        want = exact(matrix)
+        # ends are exact to rounding; in the middle of 30 decades half of the digits are left
+        torch.testing.assert_close(got[[0, -1]].double(), want[[0, -1]], atol=0,
+                                   rtol=1e-12 if dtype is torch.float64 else 1e-6)
+        torch.testing.assert_close(got.double(), want, rtol=1e-5, atol=0)
+    if n > 3 and decades >= 20:
+        assert (torch.linalg.eigvalsh(H)[..., 0] <= 0).any()
+    low, high = definite_extremes(H)
+    assert torch.equal(low, values[:, 0])
+    assert torch.equal(high, values[:, -1])
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_a_matrix_that_has_lost_its_definiteness_is_shown_so(n):
+    """Entries near 1 whose last digits make the exact λ_min negative: no rounding of LAPACK's."""
+    H = torch.ones(3, n, n, dtype=F64)
+    for r, off in enumerate((1e-15, 1e-9, -1e-15)):        # the third is positive semi-definite
+        H[r] += off * (1 - torch.eye(n, dtype=F64))
+    low, high = definite_extremes(H)
+    want = torch.stack([exact(h) for h in H])
+    assert (want[:2, 0] < 0).all()
+    assert (low[:2] < 0).all()
+    assert (high > 0).all()
+    torch.testing.assert_close(low[1], want[1, 0], rtol=1e-6, atol=0)
+    assert (low[2] > -1e-14) & (want[2, 0] > 0)
+
+
+@pytest.mark.parametrize("eps", [1e-15, 1e-16, -1e-16, -1e-15, 1e-300])
+def test_the_smaller_eigenvalue_of_two_has_the_sign_of_the_determinant(eps):
+    """Its digits, too: LAPACK's error is the last digit of the larger one."""
+    for scale in (1e-150, 1e-3, 1.0, 1e3, 1e150):
+        b = 1.0 / 3
+        H = scale * torch.tensor([[b * b, b], [b, 1 + eps]], dtype=F64)
+        low, high = definite_extremes(H)
+        want = exact(H)
+        torch.testing.assert_close(torch.stack([low, high]), want, rtol=1e-14, atol=0)
+
+
+def test_entries_near_the_end_of_the_range_still_have_eigenvalues():
+    H = torch.tensor([[1e308, 0], [0, 1e-300]], dtype=F64)
+    low, high = extremes(H)
+    assert (float(low), float(high)) == (pytest.approx(1e-300), 1e308)
+    zero = torch.zeros(2, 2, dtype=F64)
+    assert [float(v) for v in extremes(zero)] == [0, 0]
+
+
+def test_a_matrix_that_is_not_finite_is_left_out_of_definite_ones():
+    H = spd(6, R, 4)
+    H[1, 2, 3] = torch.nan
+    H[0] = graded(3, 4, 24)
+    values = definite_eigenvalues(H)
+    assert values[1].isnan().all()
+    assert (values[0] > 0).all()
+    assert_close(values[2], torch.linalg.eigvalsh(H[2]), 1e-12)
+    G = normal(1, R, 5, 3)
+    G[2, 0, 0] = torch.inf
+    found = singular_values(G)
+    assert found[2].isnan().all()
+    assert_close(found[:2], torch.linalg.svdvals(G[:2]), 1e-14)
 
 
 def test_a_pseudo_solve_leaves_out_what_the_matrix_does_not_reach():

@@ -139,16 +139,110 @@ def test_both_bounds_hold_for_every_update(seed, n, condition, damping):
         assert (values[:, -1] <= high_next * (1 + 1e-7) + slack).all()
 
 
-def test_the_worst_case_is_nearly_reached():
+def slowly(high, mu1, mu2):
+    """The largest c₁ that step 2 leaves room for, by trying every 1 − θ₂ (MATH §2)."""
+    t = mu2 * (1 - torch.logspace(-9, 0, 200_001, dtype=F64) ** 2)       # dense towards μ₂
+    t = torch.cat([t, t.new_tensor([mu2])])
+    return float(((((1 - t) * (mu2 - t) / mu1).sqrt() + t * high**0.5) ** 2 / mu2).max())
+
+
+@pytest.mark.parametrize("mu1", [0.01, 0.2, 0.9])
+@pytest.mark.parametrize("mu2", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("high", [1e-3, 1.0, 5.0, 100.0, 1e5])
+def test_the_worst_case_is_the_maximum_that_it_stands_for(high, mu1, mu2):
+    c1, c2 = worst_case(*(torch.tensor(v, dtype=F64) for v in (high, mu1, mu2)))
+    assert float(c1) == pytest.approx(slowly(high, mu1, mu2), rel=1e-9)
+    assert float(c2) == 1 / mu2
+    assert c1 <= max(1 / mu1, high) * (1 + 1e-12)          # what convexity alone gives
+    assert c1 <= (mu1**-0.5 + (mu2 * high) ** 0.5) ** 2    # and what 1 − θ₂ ≤ μ₂ alone does
+
+
+def test_the_worst_case_in_numbers():
+    """λ_max = 100, μ = (0.2, 0.5), where convexity gives 100; and H = 5I with λ = 0.3."""
+    c1, c2 = worst_case(*(torch.tensor(v, dtype=F64) for v in (100.0, 0.2, 0.5)))
+    assert float(c1) == pytest.approx((15 - 0.5 * 95**0.5) ** 2 / 2, rel=1e-14)
+    assert float(c2) == 2
+    five, mu = torch.tensor(5.0, dtype=F64), torch.tensor([0.2, 0.3**0.5], dtype=F64)
+    low, high = update_bounds(five, five, *worst_case(five, *mu))
+    assert float(low) == pytest.approx(5 / 6, rel=1e-14)
+    assert float(high) == pytest.approx(29.46, abs=0.01)
+
+
+@pytest.mark.parametrize("mu1", [0.05, 0.2, 0.7])
+def test_both_branches_of_the_worst_case_meet(mu1):
+    mu1, mu2 = torch.tensor(mu1, dtype=F64), torch.linspace(0.01, 0.99, 99, dtype=F64)
+    edge = (1 + mu2) ** 2 / (4 * mu1 * mu2)
+    for shift in (1 - 1e-12, 1 + 1e-12):
+        assert_close(worst_case(edge * shift, mu1, mu2)[0], (1 / mu1).expand(99), 1e-11)
+
+
+def adversaries(seed, count):
+    """H = diag(λ, tiny), and pairs that step 2 damps while they drive c₁ to its least upper bound.
+
+    s̃ = s lies nearly along λ, and y has the H-norm that Powell's ratio allows, along s but for a
+    part that H hardly sees and that sets s̃ᵀy at will.
+    """
+    g = torch.Generator().manual_seed(seed)
+    mu1, mu2, at, tilt, scale = torch.rand(5, count, generator=g, dtype=F64)
+    mu1, mu2 = 0.01 + 0.98 * mu1, 0.01 + 0.98 * mu2
+    high, tilt = 10 ** (6 * scale - 3), 10 ** (-4 * tilt)
+    a = mu2 * (1e-3 + 0.998 * at)                          # s̃ᵀy / s̃ᵀs̃
+    s = torch.stack([torch.ones_like(tilt), tilt], 1)
+    s = s / s.norm(dim=1, keepdim=True)
+    along = (a / (mu1 * high)).sqrt() * (1 - 1e-9)
+    y = torch.stack([along, (a - along * s[:, 0]) / s[:, 1]], 1)
+    H = torch.diag_embed(torch.stack([high, 1e-9 * high * tilt**2], 1))
+    return H, s, y, mu1, mu2
+
+
+def test_no_pair_of_100_000_exceeds_the_worst_case_and_many_come_near():
+    H, s, y, mu1, mu2 = adversaries(0, 100_000)
+    p = double_damping(s, y, times(H), mu1, mu2)
+    worst1, worst2 = worst_case(H[:, 0, 0], mu1, mu2)
+    assert (p.theta2 < 1).double().mean() > 0.9
+    share = p.c1 / worst1
+    assert (share > 1 + 1e-9).sum() == 0
+    assert (p.c2 > worst2 * (1 + 1e-9)).sum() == 0
+    beyond = worst1 > 1 / mu1 * (1 + 1e-9)                 # both branches are least bounds
+    for branch in (beyond, ~beyond):
+        assert branch.sum() > 10_000
+        assert (share[branch] > 0.99).sum() > 300
+
+
+def test_no_random_pair_of_100_000_exceeds_the_worst_case():
+    for n, condition in ((2, 1.0), (3, 1e2), (8, 1e6)):
+        H, s, y = pairs(n, n, condition, runs=100_000 // 3)
+        mu1, mu2 = settings_of(n, len(s))
+        p = double_damping(s, y, times(H), mu1, mu2)
+        worst1, worst2 = worst_case(torch.linalg.eigvalsh(H)[:, -1], mu1, mu2)
+        # sᵀy is what is left of terms 10⁸ times as large in some of them
+        assert (p.c1 <= worst1 * (1 + 1e-7)).all()
+        assert (p.c2 <= worst2 * (1 + 1e-7)).all()
+
+
+def test_a_pair_damped_against_H_is_bounded_in_another_matrix():
+    """K-BFGS(L) forgets its oldest pair after damping: c₁ then is that of H′, not of H."""
+    H, s, y = pairs(11, 3, 1e2, runs=30_000)
+    other = spd(17, 30_000, 3, 50.0) * torch.linalg.eigvalsh(H)[:, -1][:, None, None]
+    mu1, mu2 = settings_of(11, 30_000)
+    p = double_damping(s, y, times(H), mu1, mu2)
+    high, low = torch.linalg.eigvalsh(other)[:, -1], torch.linalg.eigvalsh(H)[:, 0]
+    ratio = high / low
+    c1 = dot(p.y, times(other)(p.y)) / p.sy
+    worst, _ = worst_case(high, mu1 / ratio, mu2)
+    assert (c1 <= worst * (1 + 1e-7)).all()
+    through, _ = worst_case(torch.linalg.eigvalsh(H)[:, -1], mu1, mu2)
+    assert (worst <= ratio * through * (1 + 1e-9)).all()   # never worse than by way of ỹᵀHỹ
+
+
+def test_powells_worst_case_is_nearly_reached():
     # bounds that nothing comes near would be true and useless
     mu1, mu2 = torch.full((20_000,), 0.2, dtype=F64), torch.full((20_000,), 0.5, dtype=F64)
-    for damping, reach in (("double", 0.5), ("powell", 0.99)):
-        H, s, y = pairs(3, 2, 1e2, runs=20_000)
-        p = double_damping(s, y, times(H), mu1, mu2, damping)
-        worst1, worst2 = worst_case(torch.linalg.eigvalsh(H)[:, -1], mu1, mu2, damping)
-        assert (p.c1 / worst1).max() > reach
-        if damping == "double":
-            assert (p.c2 / worst2).max() > 0.99
+    H, s, y = pairs(3, 2, 1e2, runs=20_000)
+    p = double_damping(s, y, times(H), mu1, mu2, "powell")
+    worst1, worst2 = worst_case(torch.linalg.eigvalsh(H)[:, -1], mu1, mu2, "powell")
+    assert (p.c1 / worst1).max() > 0.99
+    assert worst2.isinf().all()
 
 
 def test_without_damping_nothing_is_bounded():

@@ -73,10 +73,10 @@ def test_the_double_damped_update_keeps_within_both_bounds(seed):
     H, s, y = problem(seed, 2)
     u = update_in_plane(H, s, y, *tensor(0.3, 0.4)).double
     slack = 1e-12 * u.high
-    assert u.apriori_low <= u.certified_low + slack
-    assert u.certified_low <= u.low + slack
-    assert u.high <= u.certified_high + slack
-    assert u.certified_high <= u.apriori_high + slack
+    assert u.apriori_low <= u.own_low + slack
+    assert u.own_low <= u.low + slack
+    assert u.high <= u.own_high + slack
+    assert u.own_high <= u.apriori_high + slack
 
 
 def test_undamped_negative_curvature_is_indefinite_and_has_no_bounds():
@@ -84,8 +84,8 @@ def test_undamped_negative_curvature_is_indefinite_and_has_no_bounds():
     u = update_in_plane(H, s, y, *tensor(0.2, 0.5))
     assert s @ y < 0
     assert u.none.low < 0 < u.none.high
-    assert math.isnan(u.none.certified_low)
-    assert math.isnan(u.none.certified_high)
+    assert math.isnan(u.none.own_low)
+    assert math.isnan(u.none.own_high)
     assert (u.none.apriori_low, u.none.apriori_high) == (0, math.inf)
     assert u.powell.low > 0
     assert u.powell.apriori_high == math.inf

@@ -1,5 +1,6 @@
 """BFGS updates and the compact L-BFGS inverse, against the formulas they are short for."""
 
+import mpmath
 import pytest
 import torch
 
@@ -176,3 +177,73 @@ def test_rescaling_takes_gamma_from_the_newest_pair_except_where_kept():
 def test_which_pairs_are_skipped(sy, ss, scale, usable, skipped):
     got = skip(*(torch.tensor([x], dtype=F64) for x in (sy, ss, scale)), torch.tensor([usable]))
     assert got.tolist() == [skipped]
+
+
+# --- spectra of what pairs define -----------------------------------------------------------------
+
+def exact(S, Y, gamma):
+    """Eigenvalues of the inverse that stored pairs define, by its updates with 150 digits."""
+    with mpmath.workdps(150):
+        H = mpmath.eye(S.shape[1]) * mpmath.mpf(float(gamma))
+        for s, y in zip(S.double().tolist(), Y.double().tolist(), strict=True):
+            if any(s):
+                s, y = mpmath.matrix(s), mpmath.matrix(y)
+                rho = 1 / (s.T * y)[0]
+                V = mpmath.eye(len(s)) - rho * s * y.T
+                H = V * H * V.T + rho * s * s.T
+        return torch.tensor(sorted(float(v) for v in mpmath.eigsy(H, eigvals_only=True)),
+                            dtype=F64)
+
+
+def wild(seed, runs, p, n, decades):
+    """Windows of pairs with sᵀy > 0 only just, and of sizes that differ by many decades."""
+    S = normal(seed, runs, p, n) * 10 ** (decades / 4 * normal(seed + 1, runs, p, 1))
+    Y = normal(seed + 2, runs, p, n) * 10 ** (decades / 4 * normal(seed + 3, runs, p, 1))
+    sy, share = (S * Y).sum(-1, keepdim=True), 1e-3 * S.norm(dim=-1) * Y.norm(dim=-1)
+    Y = Y + (share[..., None] - sy) / S.square().sum(-1, keepdim=True) * S
+    S[::2, 0] = Y[::2, 0] = 0                              # every other window is not full
+    return S, Y
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("p", "n", "decades"), [(5, 2, 4), (4, 3, 8), (3, 9, 8), (2, 12, 8)])
+def test_eigenvalues_of_a_window_keep_sign_and_digits(p, n, decades, dtype):
+    """2p above the width and below, conditions beyond 10¹⁶; each against 150 digits."""
+    S, Y = (V.to(dtype) for V in wild(p, 12, p, n, decades))
+    gamma = torch.logspace(-2, 2, 12, dtype=dtype)
+    H = CompactLBFGS(S, Y, gamma)
+    low, high = H.extremes
+    assert H.eigenvalues.dtype == dtype
+    assert (H.eigenvalues > 0).all()
+    want = torch.stack([exact(S[r], Y[r], gamma[r]) for r in range(12)])
+    rtol = 1e-6 if dtype is torch.float64 else 1e-5        # D^½ R⁻¹ has the condition of the pairs
+    torch.testing.assert_close(low.double(), want[:, 0], rtol=rtol, atol=0)
+    torch.testing.assert_close(high.double(), want[:, -1], rtol=rtol, atol=0)
+    plain = torch.linalg.eigvalsh(H.apply(torch.eye(n, dtype=dtype)))[:, 0].double()
+    assert (want[:, -1] / want[:, 0]).max() > 1e16
+    assert ((plain / want[:, 0] - 1).abs() > 100 * rtol).any(), "this case is too easy"
+    v = normal(3, 12, n).to(dtype)
+    q = H.squared(v)
+    assert (q > 0).all()
+    assert (q.double() <= high.double() * v.double().square().sum(1) * (1 + 1e-6)).all()
+
+
+def test_a_quadratic_form_is_the_matrixs():
+    H, _ = window(4, (0, 1, 2, 3, 4, 7), 0.3)
+    v = normal(9, R, N)
+    assert_close(H.squared(v), (v * H(v)).sum(1), 1e-11)
+    assert_close(H.eigenvalues, torch.linalg.eigvalsh(H.dense), 1e-11)
+
+
+def test_a_window_whose_pairs_have_lost_sy_is_shown_as_it_is_applied():
+    """sᵀy < 0 in the stored digits: what they define is indefinite, and is said to be."""
+    H, _ = window(4, (3,) * R, 1.0)
+    Y = H.Y.clone()
+    Y[2, -1] *= -1
+    lost = CompactLBFGS(H.S, Y, H.gamma)
+    assert (lost.extremes[0] < 0).tolist() == [r == 2 for r in range(R)]
+    applied = lost.apply(torch.eye(N, dtype=F64))[2]
+    assert_close(lost.eigenvalues[2], torch.linalg.eigvalsh(applied), 1e-12)
+    assert_close(lost.dense[2], applied, 1e-12)
+    others = [r for r in range(R) if r != 2]
+    assert torch.equal(lost.eigenvalues[others], H.eigenvalues[others])

@@ -78,16 +78,25 @@ def update_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor) -> tuple[Te
 
 def worst_case(high: Tensor, mu1: Tensor, mu2: Tensor, damping: Damping = "double") -> tuple[
         Tensor, Tensor]:
-    """The largest c₁ and c₂ that any pair can have after damping, given λ_max(H) = high.
+    """The least upper bounds of c₁ and c₂ over all pairs after damping, given λ_max(H) = high.
 
-    c₂ ≤ 1/μ₂ because s̃ᵀỹ ≥ μ₂ s̃ᵀs̃. Where step 2 did not act, c₁ ≤ 1/μ₁; where it did, 1−θ₂ ≤ μ₂
-    gives c₁ ≤ min(1/μ₁ + λ_max, (1/√μ₁ + √(μ₂ λ_max))²)  (ours). Without step 2 nothing bounds c₂,
-    without step 1 nothing bounds either.
+    c₂ ≤ 1/μ₂ because s̃ᵀỹ ≥ μ₂ s̃ᵀs̃. Where step 2 did not act, c₁ ≤ 1/μ₁. Where it did, c₁ is at
+    most max over 0 ≤ t ≤ μ₂ of (√((1−t)(μ₂−t)/μ₁) + t √λ_max)² / μ₂, with t = 1−θ₂; that is 1/μ₁
+    as long as 4μ₁μ₂ λ_max ≤ (1+μ₂)², and beyond
+
+        ((1+μ₂) √λ_max − (1−μ₂) √(λ_max − 1/μ₁))² / 4μ₂  <  max(1/μ₁, λ_max)            (ours).
+
+    Pairs come as near to both as one likes (MATH §2). Without step 2 nothing bounds c₂, without
+    step 1 nothing bounds either.
     """
     infinite = torch.full_like(high, torch.inf)
     if damping == "none":
         return infinite, infinite
     if damping == "powell":
         return (1 / mu1).expand_as(high), infinite
-    c1 = torch.minimum(1 / mu1 + high, (mu1.rsqrt() + (mu2 * high).sqrt()) ** 2)
+    powell, near, far = 1 / mu1, 1 - mu2, 1 + mu2
+    # a² − b² over a + b, as a − b cancels for small μ₂
+    root = (4 * mu2 * high + near**2 * powell) / (
+        far * high.sqrt() + near * (high - powell).clamp_min(0).sqrt())
+    c1 = torch.where(4 * mu2 * high > far**2 * powell, root**2 / (4 * mu2), powell)
     return c1, (1 / mu2).expand_as(high)

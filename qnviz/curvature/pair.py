@@ -18,7 +18,7 @@ from qnviz.curvature.double_damping import (
     worst_case,
 )
 from qnviz.curvature.secant import bfgs_update
-from qnviz.curvature.spectrum import extremes
+from qnviz.curvature.spectrum import definite_extremes
 from qnviz.errors import QnvizError
 from qnviz.problems.norms import norm
 
@@ -31,10 +31,10 @@ class Updated(NamedTuple):
     pair: DampedPair
     H: Tensor                 # H⁺           (…, 2, 2); H itself where `changed` is False
     changed: Tensor           # False where s = 0, yᵀHy = 0 or s̃ᵀỹ = 0: there is no update
-    low: Tensor               # λ_min(H⁺); negative where the undamped sᵀy is
+    low: Tensor               # λ_min(H⁺); negative exactly where the undamped sᵀy is
     high: Tensor
-    certified_low: Tensor     # from λ(H) and the pair's own c₁, c₂; NaN unless s̃ᵀỹ > 0
-    certified_high: Tensor
+    own_low: Tensor           # from λ(H) and the pair's own c₁, c₂; NaN unless s̃ᵀỹ > 0
+    own_high: Tensor          # certified where the a-priori one is not 0 or ∞, else a-posteriori
     apriori_low: Tensor       # from λ(H), μ₁ and μ₂ alone; 0 and ∞ where damping promises nothing
     apriori_high: Tensor
 
@@ -52,19 +52,38 @@ def update_in_plane(H: Tensor, s: Tensor, y: Tensor, mu1: Tensor, mu2: Tensor) -
 
     mu1, mu2 (…) lie in (0, 1). What the drag view computes in the browser is tested against this.
     """
-    low, high = extremes(H)
+    low, high = definite_extremes(H)
 
     def updated(damping: Damping) -> Updated:
         p = double_damping(s, y, lambda v: (H @ v[..., None])[..., 0], mu1, mu2, damping)
         yHy = (p.y * p.Hy).sum(-1)
         H_new, kept = bfgs_update(H, p.s, p.Hy, p.sy, yHy, ~p.usable | (p.sy == 0))
+        ends = _spectrum(H_new, torch.where(kept, low * high, _turned(H, low * high, p.s) / p.sy))
         bounded = p.usable & (p.sy > 0)
         low_c, high_c = (torch.where(bounded, b, torch.nan)
                          for b in update_bounds(low, high, p.c1, p.c2))
         low_a, high_a = update_bounds(low, high, *worst_case(high, mu1, mu2, damping))
-        return Updated(p, H_new, ~kept, *extremes(H_new), low_c, high_c, low_a, high_a)
+        return Updated(p, H_new, ~kept, *ends, low_c, high_c, low_a, high_a)
 
     return InPlane(updated("none"), updated("powell"), updated("double"))
+
+
+def _turned(H: Tensor, det: Tensor, s: Tensor) -> Tensor:
+    """sᵀy det H⁺ = tᵀHt with s turned to t = (s₂, −s₁), as a sum of squares."""
+    a, b = H[..., 0, 0], H[..., 0, 1]
+    t1, t2 = s[..., 1], -s[..., 0]
+    return a * (t1 + b / a * t2) ** 2 + det / a * t2**2
+
+
+def _spectrum(H: Tensor, det: Tensor) -> tuple[Tensor, Tensor]:
+    """λ_min and λ_max (…) of H (…, 2, 2) from its entries and its determinant.
+
+    Where H⁺ has condition 10¹⁶ the entries alone no longer tell its smaller eigenvalue.
+    """
+    a, b, d = H[..., 0, 0], H[..., 0, 1], H[..., 1, 1]
+    m = 0.5 * (a + d)
+    large = m + torch.copysign(torch.hypot(0.5 * (a - d), b), m)
+    return torch.minimum(det / large, large), torch.maximum(det / large, large)
 
 
 class Section(NamedTuple):

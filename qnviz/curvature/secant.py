@@ -3,10 +3,18 @@
 H⁺ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,    ρ = 1/sᵀy                     [NW06, eq. 6.17]
 H  = I + [S Y] ⎡R⁻ᵀ(D + YᵀY)R⁻¹   −R⁻ᵀ⎤ [S Y]ᵀ,  R = triu(SᵀY), D = diag(SᵀY)
 ⎣     −R⁻¹            0 ⎦                     [Byrd, Nocedal, Schnabel 1994]
+
+Where every sᵀy > 0 both H and B = H⁻¹ are sums of squares, which rounding cannot make negative:
+
+H = GᵀG,  G = ⎡D^½ A         ⎤,   A = R⁻¹Sᵀ                                  (MATH §7a)
+              ⎣γ^½ (I − Y A) ⎦
+B = WᵀW − (QᵀW)ᵀ(QᵀW),   W = ⎡γ^-½ I  ⎤,   Q R′ = ⎡γ^-½ S  ⎤,   L = SᵀY below its diagonal
+                             ⎣D^-½ Yᵀ ⎦           ⎣D^-½ Lᵀ ⎦
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from qnviz.curvature.spectrum import extremes
+from qnviz.curvature.spectrum import eigenvalues, singular_values, two_sided
 
 
 def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor,
@@ -113,32 +121,86 @@ class CompactLBFGS:
     @cached_property
     def dense(self) -> Tensor:
         """H itself, (R, n, n)."""
-        n = self.S.shape[-1]
-        eye = torch.eye(n, dtype=self.S.dtype, device=self.S.device)
-        H = self.apply(eye.expand(self.S.shape[0], n, n))
-        return 0.5 * (H + H.mT)
+        G = self._wide._root()
+        H = G.mT @ G
+        return self._or_applied(0.5 * (H + H.mT), lambda H: H)
+
+    def squared(self, v: Tensor) -> Tensor:
+        """vᵀHv for v (R, n), as a sum of squares: never negative."""
+        return (self._wide._root() @ v.double()[..., None]).square().sum((-2, -1)).to(v.dtype)
 
     @cached_property
-    def extremes(self) -> tuple[Tensor, Tensor]:
-        """λ_min and λ_max of H, (R,) each.
+    def eigenvalues(self) -> Tensor:
+        """All eigenvalues of H, (R, n), ascending.
 
-        H − γI has rank 2p at most: with U = [S γY] = QR, its eigenvalues are those of the 2p × 2p
-        matrix γI + R M Rᵀ, and γ itself.
+        Large ones are taken from GᵀG, small ones from B. H − γI has rank 2p at most: beyond the
+        span of S and Y the eigenvalues are γ.
         """
-        p, n = self.S.shape[1:]
-        if n <= 2 * p:
-            return extremes(self.dense)
-        inverse, DG = self.middle
-        gamma = self.gamma[:, None, None]
-        corner = inverse.mT @ DG @ inverse
-        M = torch.cat([torch.cat([corner, -inverse.mT], 2),
-                       torch.cat([-inverse, torch.zeros_like(inverse)], 2)], 1)
-        _, R = torch.linalg.qr(torch.cat([self.S, gamma * self.Y], 1).mT, mode="r")
-        eye = torch.eye(2 * p, dtype=R.dtype, device=R.device)
-        low, high = extremes(gamma * eye + R @ M @ R.mT)
-        return torch.minimum(low, self.gamma), torch.maximum(high, self.gamma)
+        p, n = self.S.shape[-2:]
+        m, wide, basis = min(n, 2 * p), self._wide, None
+        if m < n:                          # orthonormal, of the span of S and Y
+            basis, _ = torch.linalg.qr(torch.cat([wide.S, wide.Y], -2).mT)
+        values = two_sided(singular_values(wide._root(basis)).flip(-1),
+                           1 / singular_values(wide._inverse_root(basis))).square()
+        if m < n:
+            rest = wide.gamma[..., None].expand(*values.shape[:-1], n - m)
+            values = torch.cat([values, rest], -1).sort(-1).values
+        return self._or_applied(values, eigenvalues)
+
+    @property
+    def extremes(self) -> tuple[Tensor, Tensor]:
+        """λ_min and λ_max of H, (R,) each."""
+        return self.eigenvalues[..., 0], self.eigenvalues[..., -1]
+
+    @cached_property
+    def _wide(self) -> CompactLBFGS:
+        """The same pairs in float64: what is looked at is not rounded as what is applied."""
+        if self.S.dtype == torch.float64:
+            return self
+        return CompactLBFGS(self.S.double(), self.Y.double(), self.gamma.double())
+
+    def _or_applied(self, found: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """What was `found`; where some sᵀy < 0, that `of` the matrices H as they are applied."""
+        wide = self._wide
+        lost = (wide._sy < 0).any(-1)
+        if bool(lost.any()):
+            eye = torch.eye(wide.S.shape[-1], dtype=wide.S.dtype, device=wide.S.device)
+            H = CompactLBFGS(wide.S[lost], wide.Y[lost], wide.gamma[lost]).apply(eye)
+            found[lost] = of(0.5 * (H + H.mT))
+        return found.to(self.S.dtype)
+
+    @property
+    def _sy(self) -> Tensor:
+        """sᵀy of every pair, (R, p); 0 in an empty place."""
+        return vecdot(self.S, self.Y)
+
+    def _root(self, basis: Tensor | None = None) -> Tensor:
+        """G (R, p + m, m) with H = GᵀG, in an orthonormal basis (R, n, m); m = n without one."""
+        S, Y, eye = self._within(basis)
+        A = self.middle[0] @ S
+        return torch.cat([self._sy.sqrt()[..., None] * A,
+                          self.gamma.sqrt()[..., None, None] * (eye - Y.mT @ A)], -2)
+
+    def _inverse_root(self, basis: Tensor | None = None) -> Tensor:
+        """J (R, m + p, m) with H⁻¹ = JᵀJ: W without its part in the span of Q."""
+        S, Y, eye = self._within(basis)
+        empty = self._sy == 0
+        root = torch.where(empty, 1, self._sy).rsqrt()[..., None]
+        theta = self.gamma.rsqrt()[..., None, None]
+        W = torch.cat([theta * eye, root * Y], -2)
+        # an empty place gets a column that meets no other, nor W: qr would make one that does
+        below = torch.tril(self.S @ self.Y.mT, -1).mT * root + torch.diag_embed(empty.to(S.dtype))
+        Q, _ = torch.linalg.qr(torch.cat([theta * S.mT, below], -2))
+        return W - Q @ (Q.mT @ W)
+
+    def _within(self, basis: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """S and Y (R, p, m) in a basis, and I (R, m, m)."""
+        S, Y = (self.S, self.Y) if basis is None else (self.S @ basis, self.Y @ basis)
+        eye = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device)
+        return S, Y, eye.expand(*S.shape[:-2], -1, -1)
 
     def rescaled(self, s: Tensor, y: Tensor, keep: Tensor) -> CompactLBFGS:
         """The same pairs from H₀ = (sᵀy / yᵀy) I [NW06, eq. 7.20], except in runs of `keep`."""
         gamma = torch.where(keep, self.gamma, vecdot(s, y) / vecdot(y, y))
         return CompactLBFGS(self.S, self.Y, gamma)
+

@@ -1,4 +1,4 @@
-"""Extreme eigenvalues of the inverse curvature a method keeps, against what damping guarantees.
+"""Extreme eigenvalues of the inverse curvature a method keeps, against what bounds them.
 
 Diagnoses: whether the matrix stays usable. A minimum near 0 means directions are lost, a maximum
 that climbs means one bad pair blew it up. The marks above say when damping acted: Powell's in the
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve, marks, note
+from qnviz.figures.draw import curve, marks, note, sketched
 from qnviz.figures.loss import AXES
 from qnviz.figures.theme import (
     UNSTARTED,
@@ -33,6 +33,7 @@ EMPTY = ("None of these methods keeps a matrix, so there are no eigenvalues to b
 LIMIT = 1e4                           # how far a bound may stretch the axis beyond the spectra
 SIDES, SIDE = 3, "eig-"               # how many pictures beside one another, and their ids
 FAR = 3.0                             # decades that the others may stretch the first one's axis
+WORDS = {"certified": "certified", "aposteriori": "a-posteriori", "apriori": "a-priori"}
 ROW = 0.055                           # height of one row of ticks, as a share of the picture
 
 
@@ -71,7 +72,7 @@ def side_by_side(trace: Trace, theme: Theme, axis: str = "iterations",
 
 def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
              only: int | None = None) -> Picture:
-    """λ_min and λ_max of H_g, the certified and the a-priori bounds, and the damping events."""
+    """λ_min and λ_max of H_g, its bounds from each pair and a-priori, and the damping events."""
     shown = [(i, e) for i, e in enumerate(trace.entrants)
              if _keeps_matrix(trace, e) and only in (None, i)]
     if not shown:
@@ -87,15 +88,15 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
     data: list[dict[str, Any]] = []
     heads, seen, found = [], [], []
     bounds: list[float] = []
-    bounded = ""                       # one entrant's bounds: two would be a thicket
+    bounded = band = ""                # one entrant's bounds: two would be a thicket
     for i, e in shown:
         every = _series(trace, e, axis, run, layer)
         rows = np.flatnonzero(np.isfinite(every["eig_max"]))
         known = {n: a[rows] for n, a in every.items()}             # where spectra were taken
         seen.append((np.min(known["eig_min"]), np.max(known["eig_max"])))
-        if not bounded and "certified_low" in known:
+        if not bounded and "apriori_low" in known:
             bounded = e.title
-            drawn, bounds = _bounds(theme, i, e, known)
+            drawn, bounds, band = _bounds(theme, i, e, known)
             data += drawn
         for name in ("eig_min", "eig_max"):
             data.append(curve(
@@ -123,7 +124,7 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
     first += f"{so_far(trace)}; H within {say(seen[0][0])} … {say(seen[0][1])}"
     if bounded:
         layout["annotations"] = [note(
-            f"band: certified for {bounded}; dotted: a-priori", 0.99, 0.01, xref="paper",
+            f"band for {bounded}: {band}", 0.99, 0.01, xref="paper",
             yref="paper", xanchor="right", yanchor="bottom", bgcolor=theme.paper,
             font=dict(size=12, color=theme.muted))]
     alt = ("Extreme eigenvalues of the inverse curvature matrices. "
@@ -144,8 +145,8 @@ def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[s
     """What the entrant exposes for one run and layer, cut where the run ended."""
     c = trace[e.label]
     steps = int(c["stopped"][run])
-    names = ("eig_min", "eig_max", "certified_low", "certified_high", "apriori_low",
-             "apriori_high", "theta1", "theta2", "skipped")
+    names = ("eig_min", "eig_max", "certified_low", "certified_high", "aposteriori_low",
+             "aposteriori_high", "apriori_low", "apriori_high", "theta1", "theta2", "skipped")
     data = {}
     for n in names:
         if n in c:
@@ -154,25 +155,56 @@ def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[s
     return data | {"x": clock(c, axis, run)[1:steps + 1]}
 
 
-def _bounds(theme: Theme, i: int, e: Entrant,
-            data: dict[str, np.ndarray]) -> tuple[list[dict[str, Any]], list[float]]:
-    """Certified bounds with a filled band, a-priori bounds dotted; and all their values."""
-    lines: list[dict[str, Any]] = []
-    drawn: list[float] = []
-    for name, dash, words in (("apriori", "dot", "a-priori"), ("certified", "dash", "certified")):
-        for side in ("low", "high"):
-            values = data.get(f"{name}_{side}")
-            if values is None:
-                continue
-            visible = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-            drawn.extend(visible[np.isfinite(visible)])
-            fill = (dict(fill="tonexty", fillcolor=theme.band)
-                    if (name, side) == ("certified", "high") else {})
-            lines.append(curve(
-                data["x"], visible, meta={"entrant": i}, name="bound", opacity=0.75, **fill,
-                line=dict(color=theme.tint(e.color), width=1.2, dash=dash),
-                hovertemplate=f"{e.title}, {words} bound: %{{y:.3~g}}<extra></extra>"))
-    return lines, drawn
+def _bounds(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray]) -> tuple[
+        list[dict[str, Any]], list[float], str]:
+    """Bounds from each pair with a filled band, a-priori bounds dotted; their values; their names.
+
+    The first are certified where damping bounds the pair's numbers beforehand, and a-posteriori
+    where it does not. A pair without a bound leaves a gap.
+    """
+    x, nowhere = data["x"], np.full(len(data["x"]), np.nan)
+    names = ["aposteriori" if f"aposteriori_{side}" in data else "certified"
+             for side in ("low", "high")]
+    own, ahead = ([_positive(data.get(f"{name}_{side}", nowhere))
+                   for name, side in zip(kinds, ("low", "high"), strict=True)]
+                  for kinds in (names, ["apriori"] * 2))
+    lines = [_band(theme, i, x, *own)]
+    for kinds, values, dash in ((["apriori"] * 2, ahead, "dot"), (names, own, "dash")):
+        lines += [curve(x, y, meta={"entrant": i}, name="bound", opacity=0.75,
+                        line=dict(color=theme.tint(e.color), width=1.2, dash=dash),
+                        hovertemplate=f"{e.title}, {WORDS[name]} bound: %{{y:.3~g}}"
+                                      "<extra></extra>")
+                  for name, y in zip(kinds, values, strict=True)]
+    low, high = (WORDS[name] for name in names)
+    said = low if low == high else f"{low} below, {high} above"
+    if np.isfinite(ahead).any():
+        said += "; dotted: a-priori"
+    known = np.concatenate([*own, *ahead])
+    return lines, [float(v) for v in known[np.isfinite(known)]], said
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    """What a logarithmic axis can show, with gaps elsewhere."""
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+
+
+def _band(theme: Theme, i: int, x: np.ndarray, low: np.ndarray,
+          high: np.ndarray) -> dict[str, Any]:
+    """The area between two lines, a polygon for each stretch where both are known."""
+    rows = np.union1d(sketched(low), sketched(high))
+    x, low, high = x[rows], low[rows], high[rows]
+    known = np.isfinite(low) & np.isfinite(high)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
+    across: list[np.ndarray] = []
+    up: list[np.ndarray] = []
+    for a, b in edges.reshape(-1, 2):
+        across += [x[a:b], x[a:b][::-1], np.array([np.nan])]
+        up += [low[a:b], high[a:b][::-1], np.array([np.nan])]
+    # a single update has no area: its outline shows it
+    return dict(type="scatter", mode="lines", fill="toself", fillcolor=theme.band,
+                x=np.concatenate([np.zeros(0), *across]), y=np.concatenate([np.zeros(0), *up]),
+                meta={"entrant": i}, name="band", line=dict(color=theme.band, width=1.2),
+                hoverinfo="skip", hovertemplate="")
 
 
 def _ticks(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray],

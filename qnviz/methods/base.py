@@ -190,8 +190,8 @@ class Method(Frozen):
         """What to add to a step's events, from the measurements before and after it."""
         return after
 
-    def factors(self, state: Any) -> dict[str, list[Tensor]]:
-        """Symmetric matrices (R, n, n) per layer, whose whole spectra are worth a picture."""
+    def spectra(self, state: Any) -> dict[str, list[Tensor]]:
+        """All eigenvalues (R, n) of each layer's matrices, where they are worth a picture."""
         return {}
 
     def describe(self, e: Mapping[str, Any]) -> str:

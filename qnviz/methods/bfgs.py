@@ -21,7 +21,7 @@ from torch import Tensor
 from qnviz.curvature.line_search import strong_wolfe
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
-from qnviz.curvature.spectrum import extremes
+from qnviz.curvature.spectrum import definite_extremes
 from qnviz.fields import choice
 from qnviz.methods.base import Events, Failure, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
@@ -149,7 +149,7 @@ class BFGS(Method):
         return state.H
 
     def measure(self, shown: Any, p: SimpleNamespace) -> Events:
-        return dict(zip(("eig_min", "eig_max"), extremes(shown), strict=True))
+        return dict(zip(("eig_min", "eig_max"), definite_extremes(shown), strict=True))
 
     def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:

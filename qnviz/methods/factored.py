@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from qnviz.curvature.spectrum import extremes
+from qnviz.curvature.spectrum import definite_eigenvalues, definite_extremes
 from qnviz.methods.base import Events, Method, Summary
 from qnviz.problems.base import ProblemSpec
 
@@ -32,8 +32,9 @@ class Factored(Method):
         return state.H_g
 
     def measure(self, shown: Any, p: SimpleNamespace) -> Events:
-        low, high = zip(*(extremes(H) for H in shown), strict=True)
+        low, high = zip(*(definite_extremes(H) for H in shown), strict=True)
         return {"eig_min": torch.stack(low, -1), "eig_max": torch.stack(high, -1)}
 
-    def factors(self, state: Any) -> dict[str, list[Tensor]]:
-        return {"g": list(state.H_g), "a": list(state.H_a)}
+    def spectra(self, state: Any) -> dict[str, list[Tensor]]:
+        return {name: [definite_eigenvalues(H) for H in factor]
+                for name, factor in (("g", state.H_g), ("a", state.H_a))}

@@ -214,18 +214,28 @@ class KBFGS(Factored):
         low, high = before["eig_min"], before["eig_max"]
         worst = worst_case(high, column(p.mu1), column(p.lam.sqrt()), self.damping)
         return after | spectrum_bounds(low, high, events["c1"], events["c2"], worst,
-                                       events["skipped"])
+                                       events["skipped"], self.damping)
 
     def describe(self, e: Mapping[str, Any]) -> str:
         return damping_in_words(e, self.mu1, self.lam**0.5, self.damping)
 
 
 def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
-                    worst: tuple[Tensor, Tensor], keep: Tensor) -> dict[str, Tensor]:
-    """The certified and the a-priori bound on H⁺; a skipped update keeps the spectrum of H."""
+                    worst: tuple[Tensor, Tensor], keep: Tensor,
+                    damping: Damping) -> dict[str, Tensor]:
+    """Bounds on H⁺ from the pair's own c₁, c₂ and from their worst case; without an update, λ(H).
+
+    The first are called `certified` where damping bounds c₁ or c₂ beforehand, else `aposteriori`,
+    and are NaN where the pair has none: s̃ᵀỹ is not positive.
+    """
+    own, ahead = update_bounds(low, high, c1, c2), update_bounds(low, high, *worst)
+    bounded = (c2 > 0) & (c2 < torch.inf)
     bounds = {}
-    for name, (low_next, high_next) in (("certified", update_bounds(low, high, c1, c2)),
-                                        ("apriori", update_bounds(low, high, *worst))):
-        bounds[f"{name}_low"] = torch.where(keep, low, low_next)
-        bounds[f"{name}_high"] = torch.where(keep, high, high_next)
+    for side, known, from_pair, from_worst, sure in (
+            ("low", low, own[0], ahead[0], damping != "none"),
+            ("high", high, own[1], ahead[1], damping == "double")):
+        name = "certified" if sure else "aposteriori"
+        bounds[f"{name}_{side}"] = torch.where(
+            bounded, torch.where(keep, known, from_pair), torch.nan)
+        bounds[f"apriori_{side}"] = torch.where(keep, known, from_worst)
     return bounds

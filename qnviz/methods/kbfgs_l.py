@@ -22,6 +22,7 @@ from torch.linalg import vecdot
 from qnviz.curvature.double_damping import DampedPair, worst_case
 from qnviz.curvature.kronecker import Layers
 from qnviz.curvature.secant import CompactLBFGS
+from qnviz.curvature.spectrum import definite_eigenvalues
 from qnviz.fields import whole
 from qnviz.methods.base import Events, Failure, Look, column
 from qnviz.methods.kbfgs import KBFGS, KroneckerState, spectrum_bounds
@@ -91,7 +92,7 @@ class KBFGSL(KBFGS):
             base_low, base_high = base.extremes
             layers.append({
                 "eig_min": low, "eig_max": high, "base_low": base_low, "base_high": base_high,
-                "base_c1": (vecdot(y, base(y)) / sy).clamp_min(0),    # base ≻ 0 but for rounding
+                "base_c1": base.squared(y) / sy,
                 "full": (H.S[:, 0] != 0).any(-1)})                # the next pair drives one out
         return {name: torch.stack([layer[name] for layer in layers], -1) for name in layers[0]}
 
@@ -100,13 +101,13 @@ class KBFGSL(KBFGS):
         keep, mu1, mu2 = events["skipped"], column(p.mu1), column(p.lam.sqrt())
         low = torch.where(keep, after["eig_min"], after["base_low"])
         high = torch.where(keep, after["eig_max"], after["base_high"])
-        worst1, worst2 = worst_case(high, mu1, mu2, self.damping)
-        # ỹᵀ base ỹ ≤ (λ_max(base)/λ_min(H)) ỹᵀHỹ, where a pair had to leave H
-        worst_H, _ = worst_case(before["eig_max"], mu1, mu2, self.damping)
-        worst1 = torch.where(before["full"] & torch.isfinite(worst_H),
-                             worst_H * high / before["eig_min"], worst1)
-        bounds = spectrum_bounds(low, high, after["base_c1"], events["c2"], (worst1, worst2), keep)
+        # where a pair had to leave H, yᵀ base y ≤ q yᵀHy ≤ (q/μ₁) s̃ᵀy with q = λ_max(base)/λ_min(H)
+        ratio = torch.where(before["full"], high / before["eig_min"], 1)
+        worst = worst_case(high, mu1 / ratio, mu2, self.damping)
+        bounds = spectrum_bounds(low, high, after["base_c1"], events["c2"], worst, keep,
+                                 self.damping)
         return bounds | {name: after[name] for name in ("eig_min", "eig_max")}
 
-    def factors(self, state: KroneckerState) -> dict[str, list[Tensor]]:
-        return {"g": [H.dense for H in state.H_g], "a": list(state.H_a)}
+    def spectra(self, state: KroneckerState) -> dict[str, list[Tensor]]:
+        return {"g": [H.eigenvalues for H in state.H_g],
+                "a": [definite_eigenvalues(H) for H in state.H_a]}

@@ -243,8 +243,8 @@ class Lane:
         seen = {f"view_{n}": a[0] for n, a in _hosted(views).items()}
         if state is not None:
             alone = take(state, torch.zeros(1, dtype=torch.int64, device=theta.device))
-            for name, matrices in self.method.factors(alone).items():
-                rows = [eigenvalues(H)[0].cpu().numpy() for H in matrices]
+            for name, layers in self.method.spectra(alone).items():
+                rows = [values[0].cpu().numpy() for values in layers]
                 widest = max(map(len, rows))
                 seen[f"view_spectrum_{name}"] = np.stack([np.pad(
                     r, (0, widest - len(r)), constant_values=np.nan) for r in rows])

@@ -68,7 +68,7 @@ def compare(got: dict[str, Any], expected: Any, size: float) -> None:
     assert got["changed"] == expected.changed
     for name in ("low", "high"):
         close(name, got[name], getattr(expected, name), size)
-    for name in ("certified_low", "certified_high", "apriori_low", "apriori_high"):
+    for name in ("own_low", "own_high", "apriori_low", "apriori_high"):
         close(name, got[name], getattr(expected, name))
 
 

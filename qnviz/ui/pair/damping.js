@@ -15,11 +15,22 @@ function mix(a, b, t) {
   return [one(a[0], b[0]), one(a[1], b[1])];
 }
 
-/** Eigenvalues of a symmetric H, and the angle of the eigenvector of the larger one. */
-export function spectrum([a, b, c]) {
+/**
+ * Eigenvalues of a symmetric H, and the angle of the eigenvector of the larger one.
+ *
+ * The smaller in size is det H / the other: a difference of the two halves may lose its sign.
+ */
+export function spectrum([a, b, c], det) {
   const middle = (a + c) / 2;
-  const radius = Math.hypot((a - c) / 2, b);
-  return { low: middle - radius, high: middle + radius, angle: Math.atan2(2 * b, a - c) / 2 };
+  const large = middle + (middle < 0 ? -1 : 1) * Math.hypot((a - c) / 2, b);
+  const small = large === 0 ? 0 : det === undefined ? (a / large) * c - (b / large) * b : det / large;
+  return { low: Math.min(small, large), high: Math.max(small, large), angle: Math.atan2(2 * b, a - c) / 2 };
+}
+
+/** det H⁺ = tᵀHt / sᵀy with s turned to t = (s₂, −s₁), as a sum of squares: it has the sign of sᵀy. */
+function determinant([a, b], { low, high }, { s, sy }) {
+  const [t1, t2] = [s[1], -s[0]];
+  return (a * (t1 + (b / a) * t2) ** 2 + ((low * high) / a) * t2 * t2) / sy;
 }
 
 /** H with semi-axes of the given lengths, the first at `angle` and the second at right angles. */
@@ -69,11 +80,16 @@ function bounds({ low, high }, c1, c2) {
   return [low / (1 + c1), (Math.sqrt(high) + Math.sqrt(c1 * c2)) ** 2 + c2];
 }
 
-/** The largest c₁ and c₂ that any pair can have after damping. */
+/** The least upper bounds of c₁ and c₂ over all pairs after damping (MATH §2). */
 function worstCase(high, mu1, mu2, damping) {
   if (damping === "none") return [Infinity, Infinity];
   if (damping === "powell") return [1 / mu1, Infinity];
-  return [Math.min(1 / mu1 + high, (1 / Math.sqrt(mu1) + Math.sqrt(mu2 * high)) ** 2), 1 / mu2];
+  const [powell, near, far] = [1 / mu1, 1 - mu2, 1 + mu2];
+  if (4 * mu2 * high <= far * far * powell) return [powell, 1 / mu2];
+  // a² − b² over a + b, as a − b cancels for small μ₂
+  const root = (4 * mu2 * high + near * near * powell)
+    / (far * Math.sqrt(high) + near * Math.sqrt(Math.max(high - powell, 0)));
+  return [(root * root) / (4 * mu2), 1 / mu2];
 }
 
 /** H⁺ without damping, with Powell's and with double damping, each with its pair and bounds. */
@@ -82,13 +98,13 @@ export function updateInPlane(H, s, y, mu1, mu2) {
   const one = (damping) => {
     const pair = damp(H, s, y, mu1, mu2, damping);
     const H_new = pair.usable && pair.sy !== 0 ? bfgs(H, pair) : null;
-    const { low, high } = spectrum(H_new ?? H);
+    const { low, high } = H_new ? spectrum(H_new, determinant(H, before, pair)) : before;
     const bounded = pair.usable && pair.sy > 0;
-    const certified = bounded ? bounds(before, pair.c1, pair.c2) : [NaN, NaN];
+    const own = bounded ? bounds(before, pair.c1, pair.c2) : [NaN, NaN];
     const apriori = bounds(before, ...worstCase(before.high, mu1, mu2, damping));
     return {
       pair, H: H_new ?? H, changed: H_new !== null, low, high,
-      certified_low: certified[0], certified_high: certified[1],
+      own_low: own[0], own_high: own[1],
       apriori_low: apriori[0], apriori_high: apriori[1],
     };
   };

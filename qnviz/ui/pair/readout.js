@@ -23,7 +23,7 @@ class Readout {
     ]);
     this.products = element("p", "qnviz-pair-products", this.box);
     this.spectra = this.table("Eigenvalues of H⁺ and their bounds", [
-      ["H⁺", "λ min", "certified ≥", "a priori ≥", "λ max", "certified ≤", "a priori ≤"],
+      ["H⁺", "λ min", "this pair ≥", "a priori ≥", "λ max", "this pair ≤", "a priori ≤"],
       ...ROWS.map(([, title]) => [title, "", "", "", "", "", ""]),
     ]);
     ROWS.forEach(([name], i) => {
@@ -79,8 +79,8 @@ class Readout {
     ROWS.forEach(([name], i) => {
       const u = result?.[name];
       const bound = (value) => (Number.isNaN(value) ? "none" : say(value));
-      this.fill(this.spectra[i + 1], u?.changed ? [say(u.low), bound(u.certified_low), bound(u.apriori_low),
-        say(u.high), bound(u.certified_high), bound(u.apriori_high)] : ["–", "–", "–", "–", "–", "–"]);
+      this.fill(this.spectra[i + 1], u?.changed ? [say(u.low), bound(u.own_low), bound(u.apriori_low),
+        say(u.high), bound(u.own_high), bound(u.apriori_high)] : ["–", "–", "–", "–", "–", "–"]);
     });
   }
 

@@ -7,6 +7,7 @@
 const LAYERS = ["wash", "grid", "edge", "plane", "circle", "curve", "axes", "way", "shaft", "point", "text"];
 const NAMES = { none: "undamped", powell: "Powell", double: "double" };
 const APART = 3; // pixels between two labels
+const ends = ({ low, high }) => ({ low, high });
 const EDGE = 13; // pixels that a handle keeps from the border
 
 class Picture {
@@ -185,8 +186,8 @@ class Picture {
       if (!this.label(`${kind} ${side}`, words, "is-bound", places)) this.outside(words);
     };
     if (double.changed) {
-      circle("certified", "low", double.certified_low);
-      circle("certified", "high", double.certified_high);
+      circle("certified", "low", double.own_low);
+      circle("certified", "high", double.own_high);
     }
     circle("apriori", "low", double.apriori_low);
     circle("apriori", "high", double.apriori_high);
@@ -248,7 +249,7 @@ class Picture {
       if (!group) continue;
       const { names } = group;
       const text = names.length === 3 ? "H⁺, all three alike" : `H⁺ ${names.map((n) => NAMES[n]).join(" = ")}`;
-      this.ellipse(name, spectrum(result[name].H), `is-${name}`, name === names[0] ? text : "");
+      this.ellipse(name, { ...spectrum(result[name].H), ...ends(result[name]) }, `is-${name}`, name === names[0] ? text : "");
     }
   }
 
