@@ -60,6 +60,7 @@ def test_bounds_hold_at_every_update_of_every_layer(name, damping, where, dtype)
 
 def bounded_updates(trace, methods, damping):
     """Checks every update of a trace, and counts them."""
+    eps = np.finfo(trace.spec["dtype"]).eps
     updates = 0
     for method in methods:
         c = trace[method.entrant]
@@ -67,36 +68,64 @@ def bounded_updates(trace, methods, damping):
         T, R, L = low.shape
         # the row of the step that left the finite numbers, and what repeats it, records nothing
         gone = (c["status"] == "diverged") & (np.arange(T)[:, None] >= c["stopped"] - 1)
-        seen = ~gone[:, :, None]
-        if damping == "none":
-            # farther out, undamped pairs span 40 orders of magnitude: R⁻¹ has no digit left
-            seen = seen & (np.abs(c["theta"][1:]).max(-1) < 1e20)[:, :, None]
-        seen = np.broadcast_to(seen, low.shape)
-        for column in ("eig_min", "eig_max", "certified_low", "certified_high", "apriori_low",
-                       "apriori_high"):
-            assert not np.isnan(c[column][seen]).any(), column
+        seen = np.broadcast_to(~gone[:, :, None], low.shape) & finite(c)
+        own = {"low": "aposteriori" if damping == "none" else "certified",
+               "high": "certified" if damping == "double" else "aposteriori"}
+        names = {f"{kind}_{side}" for side in own for kind in (own[side], "apriori")}
+        assert names == {n for n in c if n.startswith(("certified", "apriori", "aposteriori"))}
+        # rounding may have taken a dense matrix its definiteness: then there is nothing to say
+        definite = np.concatenate([np.ones((1, R, L), bool), low[:-1] > 0])
+        if method.name == "kbfgs_l":
+            definite |= True
+        bounded = definite & (c["c2"] > 0) & (c["c2"] < np.inf)    # a positive s̃ᵀỹ
+        for side, kind in own.items():
+            assert (np.isnan(c[f"{kind}_{side}"]) == ~bounded)[seen].all()
+            assert (np.isnan(c[f"apriori_{side}"]) == ~definite)[seen].all()
+        assert definite[seen].mean() > (0.5 if damping == "none" else 0.99)
+        if damping != "none":
+            assert bounded[seen & definite & ~c["skipped"]].all()
         updates += int((seen & ~c["skipped"]).sum())
-        # eigvalsh is accurate relative to the largest entries: those of H, of H⁺, and of the I that
-        # the compact form subtracts from
-        before = np.concatenate([np.ones((1, R, L)), high[:-1]])
-        slack = 1e-13 * np.maximum(np.maximum(high, before), 1)
-        for kind in ("certified", "apriori"):
-            below, above = c[f"{kind}_low"], c[f"{kind}_high"]
-            assert (low >= below * (1 - 1e-9) - slack)[seen].all(), kind
-            assert (high <= above * (1 + 1e-9) + slack)[seen].all(), kind
-        inside = (c["certified_low"] >= c["apriori_low"] * (1 - 1e-9) - slack)
-        assert inside[seen].all()
+        rtol, slack = tolerances(method, low, high, eps)
+        for kinds in (own, {"low": "apriori", "high": "apriori"}):
+            below, above = c[f"{kinds['low']}_low"], c[f"{kinds['high']}_high"]
+            held = seen & ~np.isnan(below) & ~np.isnan(above)
+            assert (low >= below * (1 - rtol) - slack)[held].all(), kinds
+            assert (high <= above * (1 + rtol) + slack)[held].all(), kinds
+        held = seen & bounded
+        for side, sign in (("low", 1), ("high", -1)):              # a priori is the wider one
+            inner, outer = c[f"{own[side]}_{side}"], c[f"apriori_{side}"]
+            assert (sign * inner >= sign * outer * (1 - sign * rtol) - slack)[held].all(), side
         used = seen & ~c["skipped"]
         # s̃ᵀỹ is a difference of terms that may be much larger than itself
         if damping != "none":
-            assert (c["ratio1_after"][used] >= method.mu1 * (1 - 1e-9)).all()
+            assert (c["ratio1_after"][used] >= method.mu1 * (1 - 4e6 * eps)).all()
         if damping == "double":
-            assert (c["ratio2_after"][used] >= method.lam**0.5 * (1 - 1e-9)).all()
+            assert (c["ratio2_after"][used] >= method.lam**0.5 * (1 - 4e6 * eps)).all()
+        if damping == "double" and eps < 1e-10 or method.name == "kbfgs_l":
             assert (low[seen] > 0).all()
         for theta in ("theta1", "theta2"):
             assert (c[theta][seen] > 0).all()
             assert (c[theta][seen] <= 1).all()
     return updates
+
+
+def finite(c):
+    """Where the matrix, and that before it, consist of numbers."""
+    good = np.isfinite(c["eig_max"]) & np.isfinite(c["eig_min"])
+    return good & np.concatenate([np.ones_like(good[:1]), good[:-1]])
+
+
+def tolerances(method, low, high, eps):
+    """What rounding may take: of the bound, and beside it.
+
+    The spectra of (L) are those of the matrix that its pairs define, to a few digits less than the
+    numbers have. A dense H is rounded at each update relative to its largest entries, and those of
+    the H before.
+    """
+    if method.name == "kbfgs_l":
+        return 4e6 * max(eps, 1e-15), 0
+    before = np.concatenate([np.ones((1, *high.shape[1:])), high[:-1]])
+    return 4e6 * eps, 450 * eps * np.maximum(np.maximum(high, before), 1)
 
 
 @pytest.fixture

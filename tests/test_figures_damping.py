@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qnviz.figures.eigenvalues import side_by_side
+from qnviz.figures.eigenvalues import eigenvalues, side_by_side
 from qnviz.figures.linked import linked
 from qnviz.figures.raster import FAINTEST, nearest_event, raster, raster_rows
 from qnviz.figures.ratios import ratios, squeezed, thresholds
@@ -29,6 +29,61 @@ def net():
 @pytest.fixture(params=["noisy", "net"])
 def trace(request):
     return request.getfixturevalue(request.param)
+
+
+def bounds_of(picture):
+    """The lines that are bounds, by what they are called, low before high; and the band."""
+    found = {}
+    for t in picture.figure["data"]:
+        if t.get("name") == "bound":
+            found.setdefault(t["hovertemplate"].split(", ")[1].split(" bound")[0], []).append(t)
+    band, = (t for t in picture.figure["data"] if t.get("name") == "band")
+    return found, band
+
+
+def test_bands_are_called_certified_only_where_damping_bounds_them(noisy):
+    """Undamped, a pair's bound is known after the pair alone; Powell's damping bounds c₁ alone."""
+    for picture, names, said in zip(side_by_side(noisy, LIGHT), (
+            ("certified", "a-priori"), ("certified", "a-posteriori", "a-priori"),
+            ("a-posteriori", "a-priori")), (
+            "certified; dotted: a-priori", "certified below, a-posteriori above; dotted: a-priori",
+            "a-posteriori"), strict=True):
+        found, _ = bounds_of(picture)
+        assert set(found) == set(names)
+        note = picture.figure["layout"]["annotations"][0]["text"]
+        assert note.split(": ", 1)[1] == said
+        drawn = [np.isfinite(t["y"]).any() for t in found["a-priori"]]
+        assert drawn == {"a-posteriori": [False, False], "certified": [True, True]}.get(
+            said.split(";")[0], [True, False])
+
+
+def test_a_pair_without_a_bound_leaves_a_gap(noisy):
+    c, stop = noisy["none"], int(noisy["none"]["stopped"][0])
+    bounded = (c["c2"] > 0)[:stop, 0, 0]
+    assert 0 < (~bounded).sum() < stop                     # some pairs had sᵀy < 0
+    found, band = bounds_of(side_by_side(noisy, LIGHT)[2])
+    for line, side in zip(found["a-posteriori"], ("low", "high"), strict=True):
+        np.testing.assert_array_equal(np.isfinite(line["y"]), bounded)
+        np.testing.assert_array_equal(line["y"][bounded],
+                                      c[f"aposteriori_{side}"][:stop, 0, 0][bounded])
+    stretches = np.isnan(band["x"]).sum()
+    assert stretches == (np.diff(bounded.astype(int)) == 1).sum() + bounded[0]
+    assert set(band["x"][np.isfinite(band["x"])]) == set(np.flatnonzero(bounded) + 1.0)
+    whole = bounds_of(side_by_side(noisy, LIGHT)[0])[1]
+    assert np.isnan(whole["x"]).sum() == 1
+
+
+def test_a_matrix_that_rounding_made_indefinite_is_said_to_be():
+    trace = run(spec({"name": "kbfgs", "lr": 0.02, "lam": 0.9, "damping": "none"}, steps=200,
+                     problem={"name": "rosenbrock", "start_noise": 0.3}, dtype="float32", runs=8))
+    low = trace["kbfgs"]["eig_min"][:, :, 0]
+    r = int((low <= 0).sum(0).argmax())
+    lost = int((low[:trace["kbfgs"]["stopped"][r], r] <= 0).sum())
+    assert lost > 0
+    picture = eigenvalues(trace, LIGHT, run=r)
+    assert f"indefinite by rounding after {lost}" in picture.title
+    span = picture.figure["layout"]["yaxis"]["range"]
+    assert span[1] - span[0] < 40
 
 
 def test_a_row_per_entrant_kind_and_layer_that_may_be_damped(trace):

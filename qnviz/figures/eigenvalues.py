@@ -93,7 +93,9 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
         every = _series(trace, e, axis, run, layer)
         rows = np.flatnonzero(np.isfinite(every["eig_max"]))
         known = {n: a[rows] for n, a in every.items()}             # where spectra were taken
-        seen.append((np.min(known["eig_min"]), np.max(known["eig_max"])))
+        above = known["eig_min"][known["eig_min"] > 0]
+        seen.append((np.min(known["eig_min"]), np.max(known["eig_max"]),
+                     np.min(above, initial=np.inf), int((known["eig_min"] <= 0).sum())))
         if not bounded and "apriori_low" in known:
             bounded = e.title
             drawn, bounds, band = _bounds(theme, i, e, known)
@@ -114,7 +116,9 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
                               1 - (row + 0.5) / len(damped), 1 / len(damped))
         data += drawn
         found.append(words)
-    low, high = min(s[0] for s in seen), max(s[1] for s in seen)
+    # a matrix that rounding has made indefinite is said to be; a log axis cannot show it
+    low = min((s[2] for s in seen if np.isfinite(s[2])), default=np.nan)
+    high = max(s[1] for s in seen)
     reach = [b for b in bounds if low / LIMIT < b < high * LIMIT]
     span = log_range(min([low, *reach]), max([high, *reach]), trace.unfinished)
     layout["yaxis"] |= dict(domain=[0, 1 - head], **log_axis(span))
@@ -122,6 +126,8 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
     layout["xaxis"]["range"] = time_range(trace, [e for _, e in shown], axis, run)
     first = found[0] if found else shown[0][1].title
     first += f"{so_far(trace)}; H within {say(seen[0][0])} … {say(seen[0][1])}"
+    if seen[0][3]:
+        first += f", indefinite by rounding after {seen[0][3]}"
     if bounded:
         layout["annotations"] = [note(
             f"band for {bounded}: {band}", 0.99, 0.01, xref="paper",
@@ -129,6 +135,7 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
             font=dict(size=12, color=theme.muted))]
     alt = ("Extreme eigenvalues of the inverse curvature matrices. "
            + " ".join(f"{e.title} stays within {say(s[0])} and {say(s[1])}."
+                      + (f" Rounding has made it indefinite after {s[3]} updates." if s[3] else "")
                       for (_, e), s in zip(shown, seen, strict=True))
            + "".join(f" {words}." for words in found))
     return Picture("eig", first, alt, {"data": data, "layout": layout}, heads,

@@ -223,13 +223,15 @@ class KBFGS(Factored):
 def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
                     worst: tuple[Tensor, Tensor], keep: Tensor,
                     damping: Damping) -> dict[str, Tensor]:
-    """Bounds on H⁺ from the pair's own c₁, c₂ and from their worst case; without an update, λ(H).
+    """Bounds on H⁺ from the pair's own c₁, c₂ (a skipped one leaves λ(H)), and from their worst case.
 
-    The first are called `certified` where damping bounds c₁ or c₂ beforehand, else `aposteriori`,
-    and are NaN where the pair has none: s̃ᵀỹ is not positive.
+    The first are called `certified` where damping bounds c₁ or c₂ beforehand, else `aposteriori`.
+    They are NaN where the pair has none, as s̃ᵀỹ is not positive; all are where H has lost its
+    definiteness by rounding.
     """
     own, ahead = update_bounds(low, high, c1, c2), update_bounds(low, high, *worst)
-    bounded = (c2 > 0) & (c2 < torch.inf)
+    definite = low > 0
+    bounded = definite & (c2 > 0) & (c2 < torch.inf)
     bounds = {}
     for side, known, from_pair, from_worst, sure in (
             ("low", low, own[0], ahead[0], damping != "none"),
@@ -237,5 +239,5 @@ def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
         name = "certified" if sure else "aposteriori"
         bounds[f"{name}_{side}"] = torch.where(
             bounded, torch.where(keep, known, from_pair), torch.nan)
-        bounds[f"apriori_{side}"] = torch.where(keep, known, from_worst)
+        bounds[f"apriori_{side}"] = torch.where(definite, from_worst, torch.nan)
     return bounds
