@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qnviz.errors import QnvizError, SpecError
 from qnviz.runs.scoreboard_board import UNITS, Board, Cell, load, written
-from qnviz.runs.scoreboard_reference import RULE, SOURCE, compared, differences
+from qnviz.runs.scoreboard_reference import MISSING, RULE, SOURCE, compared, differences
 from qnviz.runs.scoreboard_table import COLUMNS, FEWEST, MAIN, ROWS
 
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "scoreboard.json"
@@ -89,14 +89,14 @@ def table(board: Board, rows: tuple[str, ...], columns: tuple[str, ...]) -> str:
     lines.append("Mean ± standard deviation of the runs that reached the target; (nF): n failed; "
                  "*: the best.")
     if others := differences(board, load(SHIPPED)):
-        lines += [f"Beside {SOURCE}: {RULE}", *(f"  {d.words}" for d in others)]
+        lines += [f"Beside {SOURCE}: {RULE} {MISSING}", *(f"  {d.words}" for d in others)]
     return "\n".join(lines)
 
 
 def _comparison(board: Board) -> dict:
     verdicts = {at: compared(cell) for at, cell in board.cells.items()}
     return {"comparison": {
-        "with": SOURCE, "rule": RULE,
+        "with": SOURCE, "rule": RULE, "without": MISSING,
         "cells": [{"row": r, "column": c, "steps agree": v[0], "failures agree": v[1]}
                   for (r, c), v in verdicts.items() if v is not None],
         "differences": [d.words for d in differences(board, load(SHIPPED))]}}

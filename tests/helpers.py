@@ -97,8 +97,8 @@ def net(activation: str, loss: str, **settings) -> Net:
 
 
 def rosenbrock(noise: float = 0.0, dtype: torch.dtype = F64, start_noise: float = 1.0,
-               start: tuple[float, float] = (-0.25, -0.25)) -> Problem:
-    return Rosenbrock(noise=noise, start=start, start_noise=start_noise).build(dtype, CPU)
+               start: tuple[float, float] = (-0.25, -0.25), **more: str) -> Problem:
+    return Rosenbrock(noise=noise, start=start, start_noise=start_noise, **more).build(dtype, CPU)
 
 
 def first_batch(problem: Problem, runs: int, seed: int = 0, step: int = 0) -> Batch:

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from qnviz.curvature.hessian_vector import COMPLEX_STEP
+from qnviz.curvature.oracle import dense
+from qnviz.problems import philox
 from qnviz.problems.activations import ACTIVATIONS
 from qnviz.problems.base import Tape
 from qnviz.problems.losses import LOSSES
@@ -34,6 +36,7 @@ CASES = [pytest.param(lambda a=a, l=l, m=m: net(a, l, minibatch=m),
                       id=f"{a}-{l}-{'minibatch' if m else 'full'}")
          for a, l in NETS for m in (0, 5)]
 CASES += [pytest.param(lambda s=s: rosenbrock(s), id=f"rosenbrock-{s}") for s in (0.0, 1.0, 3.0)]
+CASES += [pytest.param(lambda: rosenbrock(3.0, noise_in="function"), id="rosenbrock-in-f")]
 
 
 @pytest.fixture(params=CASES)
@@ -280,6 +283,43 @@ def test_rosenbrocks_fresh_noise_is_uniform_and_new_in_each_iteration_of_a_step(
     still = rosenbrock()
     batch = first_batch(still, 2)
     assert still.fresh(batch, 1) is batch
+
+
+@pytest.mark.parametrize(("noise_in", "power"), [("residual", 2), ("function", 1)])
+def test_noise_stands_in_the_residual_or_in_front_of_the_term(noise_in, power):
+    """f, ∇f, the Hessian and the Gauss-Newton matrix by autograd, from the same drawn ε."""
+    problem, runs = rosenbrock(3.0, noise_in=noise_in), torch.arange(6)
+    eps = 3.0 * philox.uniform(0, philox.NOISE, runs, torch.tensor([5]), 1)[0, :, 0]
+    batch, theta = first_batch(problem, 6, step=5), normal(3, 6, 2)
+    tape = problem.forward(theta, batch)
+
+    def residuals(w, e):
+        return torch.stack([10 * e ** (power / 2) * (w[1] - w[0] ** 2), 1 - w[0]])
+
+    def f(w, e):
+        return 100 * e**power * (w[1] - w[0] ** 2) ** 2 + (1 - w[0]) ** 2
+
+    gradient = problem.join(problem.gradient(tape))
+    hessian, gauss_newton = dense(problem, tape, "hessian"), dense(problem, tape, "gauss_newton")
+    for r, (w, e) in enumerate(zip(theta, eps, strict=True)):
+        assert_close(tape.f[r], f(w, e), 1e-14)
+        assert_close(tape.u[r, 0], residuals(w, e), 1e-14)
+        assert_close(gradient[r], torch.func.grad(f)(w, e), 1e-13)
+        assert_close(hessian[r], torch.func.hessian(f)(w, e), 1e-13)
+        J = torch.func.jacrev(residuals)(w, e)
+        assert_close(gauss_newton[r], 2 * J.mT @ J, 1e-13)
+    again = 3.0 * philox.uniform(0, philox.NOISE, runs, torch.tensor([5]), 1, 2)[0, :, 0]
+    assert_close(problem.forward(theta, problem.fresh(batch, 2)).f, f(theta.mT, again), 1e-14)
+    clean = problem.forward(theta, problem.reference())
+    assert_close(clean.f, f(theta.mT, torch.ones(6, dtype=F64)), 1e-14)
+
+
+def test_the_formula_says_where_the_noise_stands():
+    told = {n: Rosenbrock(noise=3.0, noise_in=n).formula for n in ("residual", "function")}
+    assert r"\big(10\,\varepsilon\," in told["residual"]
+    assert r"100\,\varepsilon\,(x_2 - x_1^2)^2" in told["function"]
+    assert all(r"U[0, 3]" in text for text in told.values())
+    assert Rosenbrock(noise_in="function").formula == Rosenbrock.equation
 
 
 def test_the_same_batches_come_in_any_chunks():

@@ -20,7 +20,13 @@ from qnviz.runs.loop import run
 from qnviz.runs.scoreboard import board, chosen_in, compute, measure, tune
 from qnviz.runs.scoreboard_board import UNITS, Board, Cell, Figures, load, written
 from qnviz.runs.scoreboard_job import BoardJobs, Request
-from qnviz.runs.scoreboard_reference import REFERENCE, agrees, compared, differences
+from qnviz.runs.scoreboard_reference import (
+    MISSING,
+    REFERENCE,
+    agrees,
+    compared,
+    differences,
+)
 from qnviz.runs.scoreboard_table import COLUMNS, GRID, MAIN, ROWS, TUNING_SEED, settings
 from qnviz.runs.scoreboard_words import champions, stragglers, turns
 from qnviz.runs.spec import RunSpec
@@ -84,6 +90,28 @@ def test_columns_are_valid_problems(column):
     PROBLEMS[column.problem["name"]].model_validate(dict(column.problem))
     assert column.repeats(100) == (20 if column.sets else 100)
     assert column.repeats(10) >= 2
+
+
+def test_both_readings_of_the_noise_have_columns_and_only_one_a_reference():
+    readings = {key: (c.problem["noise"], c.problem["noise_in"]) for key, c in COLUMNS.items()
+                if c.problem["name"] == "rosenbrock" and c.problem["noise"]}
+    assert sorted(readings.values()) == [(s, n) for s in (1.0, 3.0)
+                                         for n in ("function", "residual")]
+    for key, (_, noise_in) in readings.items():
+        assert ((ROWS["lm"].key, key) in REFERENCE) == (noise_in == "residual")
+        assert ("in f" in COLUMNS[key].title) == (noise_in == "function")
+    assert "in front" in MISSING
+
+
+def test_an_older_table_without_the_new_columns_still_opens(tmp_path, shipped):
+    old = {c: "" for c in COLUMNS if not c.endswith("_f")}
+    kept = Board(shipped.seed, shipped.repeats,
+                 {(r, c): cell for (r, c), cell in shipped.cells.items() if c in old})
+    kept.save(tmp_path / "old.json")
+    again = load(tmp_path / "old.json")
+    assert {c for _, c in again.cells} == set(old)
+    assert again.best("noise_1_f", "iterations", MAIN) is None
+    assert chosen_in(again)("sgd", "noise_1_f") is None                 # it is tuned anew
 
 
 def test_the_grid_has_every_combination_once():
@@ -211,7 +239,8 @@ def test_cells_agree_within_both_spreads_and_two_errors(ours, theirs, verdict):
 
 
 def test_every_reference_cell_belongs_to_the_table():
-    assert set(REFERENCE) == {(r, c) for r in MAIN for c in COLUMNS}
+    assert set(REFERENCE) == {(r, c) for r in MAIN for c, column in COLUMNS.items()
+                              if column.problem.get("noise_in", "residual") == "residual"}
 
 
 def test_a_board_survives_its_file(tmp_path):

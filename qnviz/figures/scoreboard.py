@@ -18,7 +18,7 @@ from qnviz.figures.draw import marks, note
 from qnviz.figures.theme import FONT, Picture, Theme, log_axis
 from qnviz.words import say
 
-ROW, HEAD, FOOT, NAMES, GAP = 45, 34, 46, 168, 0.012   # pixels; the last, a share of the width
+ROW, HEAD, FOOT, NAMES, GAP = 45, 46, 46, 168, 0.012   # pixels; the last, a share of the width
 EDGE = 0.07                          # of a strip, right of its longest run: where failures stand
 GOLDEN = 0.6180339887                # its multiples fill a strip evenly, and always the same way
 TITLES = {"iterations": "iterations", "work": "work, in forward passes", "seconds": "seconds"}
@@ -75,8 +75,9 @@ def scoreboard(theme: Theme, t: Table) -> Picture:
             domain=[j * width + GAP / 2, (j + 1) * width - GAP / 2], anchor="y", fixedrange=True,
             range=span)
         ref = axis.replace("axis", "")
+        head = html.escape(column).replace(", ", "<br>", 1)                 # on two lines
         layout["annotations"].append(note(
-            f"<b>{html.escape(column)}</b>", 0.5, 1, xref=f"{ref} domain", yref="paper",
+            f"<b>{head}</b>", 0.5, 1, xref=f"{ref} domain", yref="paper",
             yanchor="bottom", font=dict(size=13, color=theme.ink)))
         data.append(marks(np.zeros(0), np.zeros(0), xaxis=ref, yaxis="y"))  # draws empty axes
         layout["annotations"] += [

@@ -235,7 +235,7 @@ class ProblemSpec(Frozen):
     title: ClassVar[str]
     summary: ClassVar[str]
     reference: ClassVar[str]
-    equation: ClassVar[str]                  # LaTeX
+    equation: ClassVar[str]                  # LaTeX, of all problems of the kind
     plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
     smooth: ClassVar[bool] = True            # whether there are derivatives wherever f has a value
     axes: ClassVar[tuple[str, str]] = ("x_1", "x_2")      # what the plane's axes are called, LaTeX
@@ -248,6 +248,11 @@ class ProblemSpec(Frozen):
     most_views: ClassVar[int] = 0            # of these, how many are viewed
 
     name: str = ""                           # a Literal in each problem: what a spec calls it
+
+    @property
+    def formula(self) -> str:
+        """This problem's own function as LaTeX."""
+        return self.equation
 
     @property
     def deterministic(self) -> bool:

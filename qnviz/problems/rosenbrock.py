@@ -3,8 +3,10 @@
     h = W·1 = (x₁, x₂)      u(h; ε) = (10 ε (x₂ − x₁²), 1 − x₁)      f = u₁² + u₂²
 
 At ε = 1 this is the classic function with minimum 0 at (1, 1). Noise s draws ε ~ U[0, s] anew at
-each step [Henriques et al. 2018, §4]. Seen as a net, the methods made for layers run on it
-unchanged: one layer with A = E[ā āᵀ] = 1.
+each step [Henriques et al. 2018, §4]. It may be read in two ways: ε in the residual, as above, so
+that f has 100 ε² (x₂ − x₁²)²; or in front of the term of f, 100 ε (x₂ − x₁²)², whose residual has
+√ε in place of ε. Seen as a net, the methods made for layers run on it unchanged: one layer with
+A = E[ā āᵀ] = 1.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from qnviz.fields import number
+from qnviz.fields import choice, number
 from qnviz.problems import philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 
@@ -34,16 +36,27 @@ class Rosenbrock(ProblemSpec):
                                 "least value of a function, 1960; the noise is CurveBall's, "
                                 "arXiv 1805.08095, §4.")
     loss_name: ClassVar[str] = "loss at ε = 1"
-    equation: ClassVar[str] = (r"f(x_1, x_2) = \big(10\,\varepsilon\,(x_2 - x_1^2)\big)^2 "
-                               r"+ (1 - x_1)^2,\qquad \varepsilon \sim U[0, s]")
+    equation: ClassVar[str] = r"f(x_1, x_2) = 100\,(x_2 - x_1^2)^2 + (1 - x_1)^2"
     plane: ClassVar[bool] = True
 
     name: Literal["rosenbrock"] = "rosenbrock"
     noise: float = number(0.0, "s", "Each step draws ε from U[0, s]; 0 means ε = 1, no noise.",
                           ge=0, le=10)
+    noise_in: Literal["residual", "function"] = choice(
+        "residual", "Where ε stands: in the residual, so that f has 100 ε² (x₂ − x₁²)², or in "
+        "front of the term of the function, 100 ε (x₂ − x₁²)².")
     start: tuple[Coordinate, Coordinate] = (-1.2, 1.0)
     start_noise: float = number(0.0, r"\sigma_0", "Standard deviation of the start around the "
                                 "chosen point, drawn anew for each run.", ge=0, le=2)
+
+    @property
+    def formula(self) -> str:
+        """The function as this problem draws it: the noise shows where it stands."""
+        if self.deterministic:
+            return self.equation
+        term = (r"\big(10\,\varepsilon\,(x_2 - x_1^2)\big)^2" if self.noise_in == "residual"
+                else r"100\,\varepsilon\,(x_2 - x_1^2)^2")
+        return rf"f(x_1, x_2) = {term} + (1 - x_1)^2,\qquad \varepsilon \sim U[0, {self.noise:g}]"
 
     @property
     def deterministic(self) -> bool:
@@ -91,7 +104,7 @@ class NoisyRosenbrock(Problem):
         else:
             steps = torch.arange(first, first + count, device=self.device)
             draws = philox.uniform(seed, philox.NOISE, runs, steps, 1)          # (T, R, 1)
-            epsilon = (self.spec.noise * draws).to(self.dtype).unbind(0)
+            epsilon = self._factor(draws).unbind(0)
         for i, eps in enumerate(epsilon):
             yield Batch(self.one, self.zero, eps, self.spec.deterministic, seed, first + i, runs)
 
@@ -101,7 +114,12 @@ class NoisyRosenbrock(Problem):
             return batch
         step = torch.tensor([batch.step], device=self.device)
         draw = philox.uniform(batch.seed, philox.NOISE, batch.runs, step, 1, iteration)[0]
-        return replace(batch, xi=(self.spec.noise * draw).to(self.dtype))
+        return replace(batch, xi=self._factor(draw))
+
+    def _factor(self, draws: Tensor) -> Tensor:
+        """What stands in the residual for draws from U[0, 1): ε, or √ε for ε in front of its square."""
+        epsilon = self.spec.noise * draws
+        return (epsilon.sqrt() if self.spec.noise_in == "function" else epsilon).to(self.dtype)
 
     def reference(self) -> Batch:
         """ε = 1."""

@@ -10,6 +10,7 @@ from qnviz.errors import DeviceError
 from qnviz.problems.base import Problem
 from qnviz.runs.spec import RunSpec
 
+NO_FLOAT64 = "Apple GPUs have no float64, in which noise is drawn and spectra are judged"
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 # Above this many numbers in a step's largest matrices, several threads pay; below, they cost
@@ -17,24 +18,21 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 THREADING_SIZE = 200_000
 
 
-def resolve(device: str, dtype: str) -> tuple[torch.device, str]:
+def resolve(device: str) -> tuple[torch.device, str]:
     """The device for a request, and a sentence that says which it is and why.
 
     Raises:
-        DeviceError: the device asked for is not there, or cannot hold the dtype.
+        DeviceError: the device asked for is not there, or has no float64.
     """
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise DeviceError("device is 'cuda', but torch finds no CUDA device here; use 'auto'.")
-    if device == "mps" and not mps:
-        raise DeviceError("device is 'mps', but torch finds no Apple GPU here; use 'auto'.")
-    if device == "mps" and dtype == "float64":
-        raise DeviceError("device is 'mps', which has no float64; use float32, or 'cpu'.")
+    if device == "mps":
+        raise DeviceError(f"device is 'mps', but {NO_FLOAT64}, also in float32 runs; use 'auto' or "
+                          "'cpu'.")
     if device == "cuda" or (device == "auto" and cuda):
         return torch.device("cuda"), f"on {torch.cuda.get_device_name()}"
-    if device == "mps" or (device == "auto" and mps and dtype == "float32"):
-        return torch.device("mps"), "on the Apple GPU"
-    why = ", as the Apple GPU has no float64" if device == "auto" and mps else ""
+    why = f", as {NO_FLOAT64}" if device == "auto" and torch.backends.mps.is_available() else ""
     return torch.device("cpu"), f"on the CPU{why}"
 
 
@@ -45,7 +43,7 @@ def built(spec: RunSpec) -> tuple[Problem, str]:
         DeviceError: as `resolve` does.
         DataError: the problem's data are missing or damaged.
     """
-    device, words = resolve(spec.device, spec.dtype)
+    device, words = resolve(spec.device)
     return spec.problem.build(DTYPES[spec.dtype], device), words
 
 
@@ -65,7 +63,7 @@ def enough_memory(spec: RunSpec) -> Iterator[None]:
                 "DefaultCPUAllocator" not in str(error)):
             raise
     raise DeviceError(
-        f"The memory of {resolve(spec.device, spec.dtype)[0]} does not hold this run: "
+        f"The memory of {resolve(spec.device)[0]} does not hold this run: "
         f"{spec.runs:,} run{'s' * (spec.runs > 1)} of {len(spec.methods)} "
         f"method{'s' * (len(spec.methods) > 1)} with {spec.problem.size:,} parameters. Fewer "
         "runs, smaller batches or narrower layers take less.")

@@ -16,8 +16,10 @@ from qnviz.runs.scoreboard_table import COLUMNS, ROWS
 SOURCE = "a float64 implementation written apart from this project"
 PUBLISHED = ("CurveBall's own table (arXiv 1805.08095) has about 13, 12 and 13 steps on Rosenbrock "
              "and 35 ± 11 on the linear net.")
-REPEATS = (100, 100, 100, 20, 20)
-# mean, spread, failed; in the order of COLUMNS
+MISSING = ("The reference has ε in the residual of Rosenbrock's function. For ε in front of the "
+           "term of f there is none, so those columns are not compared.")
+REPEATS = {"rosenbrock": 100, "noise_1": 100, "noise_3": 100, "net_6": 20, "net_10": 20}
+# mean, spread, failed; in the order of REPEATS
 _TABLE: dict[str, tuple[tuple[int, int, int], ...]] = {
     "sgd": ((212, 20, 0), (945, 219, 0), (8540, 328, 0), (453, 495, 0), (26, 8, 0)),
     "adam": ((337, 63, 0), (855, 192, 0), (5655, 280, 0), (484, 258, 0), (46, 1, 0)),
@@ -31,7 +33,7 @@ _TABLE: dict[str, tuple[tuple[int, int, int], ...]] = {
     "kbfgs": ((162, 58, 0), (155, 33, 0), (472, 188, 2), (549, 116, 0), (19, 2, 7))}
 REFERENCE = {(row, column): Figures(float(mean), float(spread), failed, runs)
              for row, cells in _TABLE.items()
-             for column, runs, (mean, spread, failed) in zip(COLUMNS, REPEATS, cells, strict=True)}
+             for (column, runs), (mean, spread, failed) in zip(REPEATS.items(), cells, strict=True)}
 HALF = 0.5                           # the reference is rounded to whole steps
 ENOUGH = 10                          # runs of a cell; fewer tell no spread
 ERRORS = 2                           # standard errors by which shares of failures may differ
@@ -107,7 +109,7 @@ def _why(board: Board, shipped: Board, row: str, column: str) -> str:
 
 TWO = ("The reference has one matrix over all parameters, K-BFGS two small ones per layer: on "
        "nets these are two methods.")
-ALL = tuple(COLUMNS)
+ALL = tuple(REPEATS)
 # row, columns, the row that shows it, why
 REASONS: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("adam", ALL, "adam_lr", "Here β₁ and β₂ are tuned as well; with α alone it takes {twin}."),

@@ -54,8 +54,9 @@ class Column:
         return PER_SET * max(1, asked // FEWER // PER_SET) if self.sets else asked
 
 
-def _rosenbrock(noise: float) -> dict[str, Any]:
-    return {"name": "rosenbrock", "noise": noise, "start": (-0.25, -0.25), "start_noise": 0.1}
+def _rosenbrock(noise: float, noise_in: str = "residual") -> dict[str, Any]:
+    return {"name": "rosenbrock", "noise": noise, "noise_in": noise_in, "start": (-0.25, -0.25),
+            "start_noise": 0.1}
 
 
 ROWS = {row.key: row for row in (
@@ -79,6 +80,10 @@ COLUMNS = {column.key: column for column in (
     Column("rosenbrock", "Rosenbrock, ε = 1", "ε = 1", _rosenbrock(0.0), 10_000),
     Column("noise_1", "Rosenbrock, ε ~ U[0, 1]", "U[0, 1]", _rosenbrock(1.0), 10_000),
     Column("noise_3", "Rosenbrock, ε ~ U[0, 3]", "U[0, 3]", _rosenbrock(3.0), 10_000),
+    Column("noise_1_f", "Rosenbrock, ε ~ U[0, 1] in f", "U[0, 1] in f",
+           _rosenbrock(1.0, "function"), 10_000),
+    Column("noise_3_f", "Rosenbrock, ε ~ U[0, 3] in f", "U[0, 3] in f",
+           _rosenbrock(3.0, "function"), 10_000),
     Column("net_6", "Linear net, w = 6, randn", "net w = 6",
            {"name": "linear_net", "width": 6}, 3000, True),
     Column("net_10", "Linear net, w = 10, scaled", "net w = 10",

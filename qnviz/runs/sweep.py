@@ -73,7 +73,7 @@ def tile_runs(spec: SweepSpec) -> int:
     problem = spec.problem
     units = sum(layer.fan_out for layer in problem.layers)
     held = spec.swept.held(problem) + 6 * problem.step_samples * units     # state, and two tapes
-    device = resolve(spec.device, spec.dtype)[0]
+    device = resolve(spec.device)[0]
     if device.type == "cuda":
         memory = GPU_SHARE * torch.cuda.get_device_properties(device).total_memory
         return int(np.clip(memory / spec.itemsize // held, 1, GPU_RUNS))
@@ -96,7 +96,7 @@ def _levels(n: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)                        # tiles of a sweep share the data on the device
 def _problem(spec: ProblemSpec, dtype: str, device: str) -> Problem:
-    return spec.build(DTYPES[dtype], resolve(device, dtype)[0])
+    return spec.build(DTYPES[dtype], resolve(device)[0])
 
 
 def compute(spec: SweepSpec, tile: Tile, check: Callable[[], None] = lambda: None) -> Rows:

@@ -182,5 +182,5 @@ def placed(spec: SweepSpec) -> tuple[bool, SweepSpec]:
     Raises:
         DeviceError: the device asked for is not there.
     """
-    device = resolve(spec.device, spec.dtype)[0].type
+    device = resolve(spec.device)[0].type
     return device != "cpu", spec.model_copy(update={"device": device})

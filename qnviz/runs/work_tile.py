@@ -90,7 +90,7 @@ def _fitting(spec: SweepSpec, tile: Tile, check: Callable[[], None]) -> Rows:
         return compute(spec, tile, check)
     except torch.OutOfMemoryError:
         if len(tile.cells) == 1:
-            raise WorkerError(f"The memory of {resolve(spec.device, spec.dtype)[0]} does not hold "
+            raise WorkerError(f"The memory of {resolve(spec.device)[0]} does not hold "
                               "a single run of this sweep.") from None
     # only here, where the exception has let go of what it held, is there memory again
     if torch.cuda.is_available():

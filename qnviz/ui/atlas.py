@@ -160,6 +160,7 @@ def _controls(form: Form[AtlasQuestion], q: AtlasQuestion, found: tuple[Plan, ..
             _select(form, "problem", PROBLEMS, 160, _new_problem)
             if q.problem == "rosenbrock":
                 form.box("noise", 0.5, width=100)
+                form.controls("noise_in")
             elif q.problem == "linear_net":
                 form.controls("width", "condition")
             else:

@@ -56,6 +56,9 @@ class AtlasQuestion(Frozen):
         "rosenbrock", "What is minimised.")
     noise: float = number(1.0, "s", "Each step draws ε from U[0, s]; 0 means ε = 1, no noise.",
                           ge=0, le=10)
+    noise_in: Literal["residual", "function"] = choice(
+        "residual", "Where ε stands: f has 100 ε² (x₂ − x₁²)², as the residual has the noise, or "
+        "100 ε (x₂ − x₁²)².")
     width: int = whole(6, "w", "Units in the hidden layer.", ge=1, le=20)
     condition: float = number(1e-5, r"\kappa", "The smallest scale in A; the largest is 1.",
                               ge=1e-8, le=1e-1, log=True)
@@ -100,7 +103,7 @@ class AtlasQuestion(Frozen):
     @property
     def problem_spec(self) -> dict[str, Any]:
         """The problem as a run spec has it."""
-        own = {"rosenbrock": {"noise": self.noise}, "linear_net": {
+        own = {"rosenbrock": {"noise": self.noise, "noise_in": self.noise_in}, "linear_net": {
             "width": self.width, "condition": self.condition}, "autoencoder": {
             "batch": self.batch, "widths": SMALL}}
         return LABS[self.problem].problem | own[self.problem]

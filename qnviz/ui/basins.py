@@ -66,6 +66,9 @@ class BasinQuestion(Frozen):
 
     noise: float = number(0.0, "s", "Each step draws ε from U[0, s]; 0 means ε = 1, no noise.",
                           ge=0, le=10)
+    noise_in: Literal["residual", "function"] = choice(
+        "residual", "Where ε stands: f has 100 ε² (x₂ − x₁²)², as the residual has the noise, or "
+        "100 ε (x₂ − x₁²)².")
     a: AnyVariant = choice("bfgs", "The method of the left map.")
     b: AnyVariant = choice("sgd", "The method of the right map.")
     x_from: float = _end(-2.0, "Where the first coordinate begins.")
@@ -81,7 +84,7 @@ class BasinQuestion(Frozen):
     @property
     def problem_spec(self) -> dict[str, Any]:
         """The problem as a run spec has it."""
-        return {"name": "rosenbrock", "noise": self.noise}
+        return {"name": "rosenbrock", "noise": self.noise, "noise_in": self.noise_in}
 
 
 class Plan(NamedTuple):
@@ -188,6 +191,7 @@ def _controls(form: Form[BasinQuestion], q: BasinQuestion) -> None:
     with st.container(key="controls", gap="small"):
         with form.row():
             form.box("noise", 0.5, width=100)
+            form.controls("noise_in")
             for name, label in (("a", "left map"), ("b", "right map")):
                 held.choice(label, list(titles), key=form.key(name), width=250,
                             help=form.fields[name].help, format_func=lambda o: titles[o])

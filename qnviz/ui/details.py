@@ -86,8 +86,7 @@ def table(trace: Trace, label: str, run: int = 0) -> pd.DataFrame:
 
 
 def _code(trace: Trace, spec: RunSpec) -> None:
-    problem = PROBLEMS[spec.problem.name]
-    st.latex(problem.equation)
+    st.latex(spec.problem.formula)
     name = st.selectbox("Method", list(dict.fromkeys(e.name for e in trace.entrants)),
                         format_func=lambda n: METHODS[n].title, key="details/code")
     method = METHODS[name]

@@ -12,7 +12,7 @@ from qnviz.errors import QnvizError, TraceError
 from qnviz.figures import scoreboard as figures
 from qnviz.figures.theme import THEMES
 from qnviz.runs.scoreboard_board import Board, load
-from qnviz.runs.scoreboard_reference import PUBLISHED, RULE, SOURCE, differences
+from qnviz.runs.scoreboard_reference import MISSING, PUBLISHED, RULE, SOURCE, differences
 from qnviz.runs.scoreboard_table import COLUMNS, GRID, ROWS
 from qnviz.runs.scoreboard_words import champions, stragglers, turns
 from qnviz.ui import held
@@ -36,8 +36,10 @@ batch of runs; these differ from time to time). Mean ± standard deviation over 
 there; **2F** means two did not. Each dot is one run, a cross one that failed. The frame marks the
 best of a column: fewest failures, then the least mean.
 
-**Rosenbrock** starts at (−0.25, −0.25) + N(0, 0.1²), 10,000 steps at most. The **linear net** has
-two starts on each data set, 3,000 steps at most.
+**Rosenbrock** starts at (−0.25, −0.25) + N(0, 0.1²), 10,000 steps at most. Its noise
+$\\varepsilon \\sim U[0, s]$ stands in the residual, $100\\,\\varepsilon^2 (x_2 - x_1^2)^2$, or,
+where a column says *in f*, in front of the term, $100\\,\\varepsilon\\,(x_2 - x_1^2)^2$. The
+**linear net** has two starts on each data set, 3,000 steps at most.
 
 **Tuned** are SGD's and Nesterov's α, μ, Adam's α, β₁, β₂ (in one row α alone), RMSprop's α, β and
 K-BFGS's α, β, λ, on other seeds, for each problem, all from one grid: α from
@@ -123,7 +125,7 @@ def _said(q: Shown, board: Board) -> None:
         st.markdown(f"{RULE} {verdict}\n" + "".join(f"\n- {d.words}" for d in others))
         if alone := stragglers(board, rows, columns):
             st.markdown("**Single runs that make a spread**" + "".join(f"\n- {s}" for s in alone))
-        st.caption(PUBLISHED)
+        st.caption(f"{MISSING} {PUBLISHED}")
     with numbers:
         st.markdown("**The same as text**, with the reference and the chosen settings")
         link_table(q, board)
