@@ -69,31 +69,30 @@ def bounded_updates(trace, methods, damping):
         # the row of the step that left the finite numbers, and what repeats it, records nothing
         gone = (c["status"] == "diverged") & (np.arange(T)[:, None] >= c["stopped"] - 1)
         seen = np.broadcast_to(~gone[:, :, None], low.shape) & finite(c)
-        own = {"low": "aposteriori" if damping == "none" else "certified",
-               "high": "certified" if damping == "double" else "aposteriori"}
-        names = {f"{kind}_{side}" for side in own for kind in (own[side], "apriori")}
-        assert names == {n for n in c if n.startswith(("certified", "apriori", "aposteriori"))}
         # rounding may have taken a dense matrix its definiteness: then there is nothing to say
         definite = np.concatenate([np.ones((1, R, L), bool), low[:-1] > 0])
         if method.name == "kbfgs_l":
             definite |= True
         bounded = definite & (c["c2"] > 0) & (c["c2"] < np.inf)    # a positive s̃ᵀỹ
-        for side, kind in own.items():
-            assert (np.isnan(c[f"{kind}_{side}"]) == ~bounded)[seen].all()
+        for side in ("low", "high"):
+            assert (np.isnan(c[f"pair_{side}"]) == ~bounded)[seen].all()
             assert (np.isnan(c[f"apriori_{side}"]) == ~definite)[seen].all()
         assert definite[seen].mean() > (0.5 if damping == "none" else 0.99)
+        # what is known beforehand: nothing undamped, and Powell's damping limits c₁ alone
+        assert (c["apriori_low"] > 0)[seen & definite].all() == (damping != "none")
+        assert (c["apriori_high"] < np.inf)[seen & definite].all() == (damping == "double")
         if damping != "none":
             assert bounded[seen & definite & ~c["skipped"]].all()
         updates += int((seen & ~c["skipped"]).sum())
         rtol, slack = tolerances(method, low, high, eps)
-        for kinds in (own, {"low": "apriori", "high": "apriori"}):
-            below, above = c[f"{kinds['low']}_low"], c[f"{kinds['high']}_high"]
+        for kind in ("pair", "apriori"):
+            below, above = c[f"{kind}_low"], c[f"{kind}_high"]
             held = seen & ~np.isnan(below) & ~np.isnan(above)
-            assert (low >= below * (1 - rtol) - slack)[held].all(), kinds
-            assert (high <= above * (1 + rtol) + slack)[held].all(), kinds
+            assert (low >= below * (1 - rtol) - slack)[held].all(), kind
+            assert (high <= above * (1 + rtol) + slack)[held].all(), kind
         held = seen & bounded
         for side, sign in (("low", 1), ("high", -1)):              # a priori is the wider one
-            inner, outer = c[f"{own[side]}_{side}"], c[f"apriori_{side}"]
+            inner, outer = c[f"pair_{side}"], c[f"apriori_{side}"]
             assert (sign * inner >= sign * outer * (1 - sign * rtol) - slack)[held].all(), side
         used = seen & ~c["skipped"]
         # s̃ᵀỹ is a difference of terms that may be much larger than itself

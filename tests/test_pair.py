@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -73,10 +74,10 @@ def test_the_double_damped_update_keeps_within_both_bounds(seed):
     H, s, y = problem(seed, 2)
     u = update_in_plane(H, s, y, *tensor(0.3, 0.4)).double
     slack = 1e-12 * u.high
-    assert u.apriori_low <= u.own_low + slack
-    assert u.own_low <= u.low + slack
-    assert u.high <= u.own_high + slack
-    assert u.own_high <= u.apriori_high + slack
+    assert u.apriori_low <= u.pair_low + slack
+    assert u.pair_low <= u.low + slack
+    assert u.high <= u.pair_high + slack
+    assert u.pair_high <= u.apriori_high + slack
 
 
 def test_undamped_negative_curvature_is_indefinite_and_has_no_bounds():
@@ -84,12 +85,31 @@ def test_undamped_negative_curvature_is_indefinite_and_has_no_bounds():
     u = update_in_plane(H, s, y, *tensor(0.2, 0.5))
     assert s @ y < 0
     assert u.none.low < 0 < u.none.high
-    assert math.isnan(u.none.own_low)
-    assert math.isnan(u.none.own_high)
+    assert math.isnan(u.none.pair_low)
+    assert math.isnan(u.none.pair_high)
     assert (u.none.apriori_low, u.none.apriori_high) == (0, math.inf)
     assert u.powell.low > 0
     assert u.powell.apriori_high == math.inf
     assert u.double.low > 0
+
+
+@pytest.mark.parametrize("share", [1e-6, 1e-12, -1e-12, -1e-6])
+def test_the_smaller_eigenvalue_has_the_sign_of_sy(share):
+    """H⁺ of condition 10³⁰: its entries no longer hold λ_min, its determinant does."""
+    for seed in range(6):
+        H, s, y = problem(seed, 2)
+        y = y - (s @ y) / (s @ s) * s
+        y = y + share * y.norm() / s.norm() * s
+        u = update_in_plane(H, s, y, *tensor(0.2, 0.5)).none
+        with mpmath.workdps(60):
+            h, t, g = (mpmath.matrix(v.tolist()) for v in (H, s, y))
+            rho = 1 / (t.T * g)[0]
+            V = mpmath.eye(2) - rho * t * g.T
+            want = sorted(float(v) for v in mpmath.eigsy(
+                V * h * V.T + rho * t * t.T, eigvals_only=True))
+        assert u.low < 0 if share < 0 else u.low > 0
+        # sᵀy itself is what is left of terms 10¹² times as large
+        np.testing.assert_allclose([u.low, u.high], want, rtol=1e-15 / abs(share) + 1e-13)
 
 
 @pytest.mark.parametrize(("s", "y"), [((0, 0), (1, 2)), ((1, 2), (0, 0)), ((0, 0), (0, 0)),

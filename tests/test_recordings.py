@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # --- what is recorded ---------------------------------------------------------------------------
 
 EXPOSED = {
-    "kbfgs": ("eig_min", "eig_max", "certified_low", "certified_high", "apriori_low",
+    "kbfgs": ("eig_min", "eig_max", "pair_low", "pair_high", "apriori_low",
               "apriori_high", "theta1", "theta2", "ratio1_before", "ratio1_after",
               "ratio2_before", "ratio2_after", "skipped"),
     "curveball": ("rho", "beta", "lam", "ratio"),

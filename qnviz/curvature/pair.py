@@ -33,8 +33,8 @@ class Updated(NamedTuple):
     changed: Tensor           # False where s = 0, yᵀHy = 0 or s̃ᵀỹ = 0: there is no update
     low: Tensor               # λ_min(H⁺); negative exactly where the undamped sᵀy is
     high: Tensor
-    own_low: Tensor           # from λ(H) and the pair's own c₁, c₂; NaN unless s̃ᵀỹ > 0
-    own_high: Tensor          # certified where the a-priori one is not 0 or ∞, else a-posteriori
+    pair_low: Tensor          # from λ(H) and the pair's own c₁, c₂; NaN unless s̃ᵀỹ > 0
+    pair_high: Tensor         # certified where the a-priori one is not 0 or ∞, else a-posteriori
     apriori_low: Tensor       # from λ(H), μ₁ and μ₂ alone; 0 and ∞ where damping promises nothing
     apriori_high: Tensor
 

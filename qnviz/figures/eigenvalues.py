@@ -33,7 +33,6 @@ EMPTY = ("None of these methods keeps a matrix, so there are no eigenvalues to b
 LIMIT = 1e4                           # how far a bound may stretch the axis beyond the spectra
 SIDES, SIDE = 3, "eig-"               # how many pictures beside one another, and their ids
 FAR = 3.0                             # decades that the others may stretch the first one's axis
-WORDS = {"certified": "certified", "aposteriori": "a-posteriori", "apriori": "a-priori"}
 ROW = 0.055                           # height of one row of ticks, as a share of the picture
 
 
@@ -96,7 +95,7 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
         above = known["eig_min"][known["eig_min"] > 0]
         seen.append((np.min(known["eig_min"]), np.max(known["eig_max"]),
                      np.min(above, initial=np.inf), int((known["eig_min"] <= 0).sum())))
-        if not bounded and "apriori_low" in known:
+        if not bounded and "pair_low" in known:
             bounded = e.title
             drawn, bounds, band = _bounds(theme, i, e, known)
             data += drawn
@@ -152,8 +151,8 @@ def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[s
     """What the entrant exposes for one run and layer, cut where the run ended."""
     c = trace[e.label]
     steps = int(c["stopped"][run])
-    names = ("eig_min", "eig_max", "certified_low", "certified_high", "aposteriori_low",
-             "aposteriori_high", "apriori_low", "apriori_high", "theta1", "theta2", "skipped")
+    names = ("eig_min", "eig_max", "pair_low", "pair_high", "apriori_low", "apriori_high",
+             "theta1", "theta2", "skipped")
     data = {}
     for n in names:
         if n in c:
@@ -166,28 +165,35 @@ def _bounds(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray]) -> tu
         list[dict[str, Any]], list[float], str]:
     """Bounds from each pair with a filled band, a-priori bounds dotted; their values; their names.
 
-    The first are certified where damping bounds the pair's numbers beforehand, and a-posteriori
-    where it does not. A pair without a bound leaves a gap.
+    The first are certified where there is an a-priori bound, and a-posteriori where damping limits
+    nothing beforehand. A pair without a bound leaves a gap.
     """
-    x, nowhere = data["x"], np.full(len(data["x"]), np.nan)
-    names = ["aposteriori" if f"aposteriori_{side}" in data else "certified"
-             for side in ("low", "high")]
-    own, ahead = ([_positive(data.get(f"{name}_{side}", nowhere))
-                   for name, side in zip(kinds, ("low", "high"), strict=True)]
-                  for kinds in (names, ["apriori"] * 2))
-    lines = [_band(theme, i, x, *own)]
-    for kinds, values, dash in ((["apriori"] * 2, ahead, "dot"), (names, own, "dash")):
-        lines += [curve(x, y, meta={"entrant": i}, name="bound", opacity=0.75,
-                        line=dict(color=theme.tint(e.color), width=1.2, dash=dash),
-                        hovertemplate=f"{e.title}, {WORDS[name]} bound: %{{y:.3~g}}"
-                                      "<extra></extra>")
-                  for name, y in zip(kinds, values, strict=True)]
-    low, high = (WORDS[name] for name in names)
-    said = low if low == high else f"{low} below, {high} above"
+    x = data["x"]
+    own, ahead = ([_positive(data.get(f"{kind}_{side}", np.full(len(x), np.nan)))
+                   for side in ("low", "high")] for kind in ("pair", "apriori"))
+    lines, said = [_band(theme, i, x, *own)], []
+
+    def line(y: np.ndarray, words: str, dash: str) -> None:
+        if np.isfinite(y).any():
+            lines.append(curve(
+                x, y, meta={"entrant": i}, name="bound", opacity=0.75,
+                line=dict(color=theme.tint(e.color), width=1.2, dash=dash),
+                hovertemplate=f"{e.title}, {words} bound: %{{y:.3~g}}<extra></extra>"))
+
+    for pair, known in zip(own, ahead, strict=True):
+        line(known, "a-priori", "dot")
+        sure = np.isfinite(known)
+        kinds = {"certified": np.where(sure, pair, np.nan),
+                 "a-posteriori": np.where(sure, np.nan, pair)}
+        for words, y in kinds.items():
+            line(y, words, "dash")
+        said.append(" or ".join(words for words, y in kinds.items() if np.isfinite(y).any()))
+    low, high = said
+    text = low if low == high else f"{low} below, {high} above"
     if np.isfinite(ahead).any():
-        said += "; dotted: a-priori"
-    known = np.concatenate([*own, *ahead])
-    return lines, [float(v) for v in known[np.isfinite(known)]], said
+        text += "; dotted: a-priori"
+    values = np.concatenate([*own, *ahead])
+    return lines, [float(v) for v in values[np.isfinite(values)]], text
 
 
 def _positive(values: np.ndarray) -> np.ndarray:

@@ -214,30 +214,26 @@ class KBFGS(Factored):
         low, high = before["eig_min"], before["eig_max"]
         worst = worst_case(high, column(p.mu1), column(p.lam.sqrt()), self.damping)
         return after | spectrum_bounds(low, high, events["c1"], events["c2"], worst,
-                                       events["skipped"], self.damping)
+                                       events["skipped"])
 
     def describe(self, e: Mapping[str, Any]) -> str:
         return damping_in_words(e, self.mu1, self.lam**0.5, self.damping)
 
 
 def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
-                    worst: tuple[Tensor, Tensor], keep: Tensor,
-                    damping: Damping) -> dict[str, Tensor]:
+                    worst: tuple[Tensor, Tensor], keep: Tensor) -> dict[str, Tensor]:
     """Bounds on H⁺ from the pair's own c₁, c₂ (a skipped one leaves λ(H)), and from their worst case.
 
-    The first are called `certified` where damping bounds c₁ or c₂ beforehand, else `aposteriori`.
-    They are NaN where the pair has none, as s̃ᵀỹ is not positive; all are where H has lost its
+    The first are NaN where the pair has none, as s̃ᵀỹ is not positive; all are where H has lost its
     definiteness by rounding.
     """
-    own, ahead = update_bounds(low, high, c1, c2), update_bounds(low, high, *worst)
     definite = low > 0
     bounded = definite & (c2 > 0) & (c2 < torch.inf)
     bounds = {}
-    for side, known, from_pair, from_worst, sure in (
-            ("low", low, own[0], ahead[0], damping != "none"),
-            ("high", high, own[1], ahead[1], damping == "double")):
-        name = "certified" if sure else "aposteriori"
-        bounds[f"{name}_{side}"] = torch.where(
+    for side, known, from_pair, from_worst in zip(
+            ("low", "high"), (low, high), update_bounds(low, high, c1, c2),
+            update_bounds(low, high, *worst), strict=True):
+        bounds[f"pair_{side}"] = torch.where(
             bounded, torch.where(keep, known, from_pair), torch.nan)
         bounds[f"apriori_{side}"] = torch.where(definite, from_worst, torch.nan)
     return bounds

@@ -104,8 +104,7 @@ class KBFGSL(KBFGS):
         # where a pair had to leave H, yᵀ base y ≤ q yᵀHy ≤ (q/μ₁) s̃ᵀy with q = λ_max(base)/λ_min(H)
         ratio = torch.where(before["full"], high / before["eig_min"], 1)
         worst = worst_case(high, mu1 / ratio, mu2, self.damping)
-        bounds = spectrum_bounds(low, high, after["base_c1"], events["c2"], worst, keep,
-                                 self.damping)
+        bounds = spectrum_bounds(low, high, after["base_c1"], events["c2"], worst, keep)
         return bounds | {name: after[name] for name in ("eig_min", "eig_max")}
 
     def spectra(self, state: KroneckerState) -> dict[str, list[Tensor]]:

@@ -74,7 +74,7 @@ class View:
         assert ratios[1][1:] == [say(pair.ratio2_before), say(pair.ratio2_after),
                                  f"μ₂ = {say(state['mu2'])}", f"θ₂ = {say(pair.theta2)}"]
         for row, u in zip(self.table("Eigenvalues of H⁺ and their bounds"), got, strict=True):
-            shown = (u.low, u.own_low, u.apriori_low, u.high, u.own_high,
+            shown = (u.low, u.pair_low, u.apriori_low, u.high, u.pair_high,
                      u.apriori_high)
             assert row[1:] == ["none" if v.isnan() else say(v) for v in shown]
         assert self.sentence in self.alt
@@ -217,7 +217,7 @@ def test_what_is_drawn_is_what_is_computed(page: Any, url: str) -> None:
         slack = 0.1 / k * 2 * np.linalg.norm(v @ B, axis=1) + 2e-3
         assert (abs(np.einsum("ij,jk,ik->i", v, B, v) - 1) < slack).all(), name
     radii = np.linalg.norm(drawn["qnviz-pair-circle is-certified"], axis=1)
-    assert radii.max() == pytest.approx(float(got.double.own_high) ** 0.5, abs=0.2 / k)
+    assert radii.max() == pytest.approx(float(got.double.pair_high) ** 0.5, abs=0.2 / k)
     pair, Hy = got.double.pair, H @ case["y"]
     s_t = pair.s.numpy()
     np.testing.assert_allclose(drawn["qnviz-pair-edge is-one"] @ case["y"],

@@ -32,8 +32,8 @@ def cases(count: int) -> list[dict[str, Any]]:
             s, y = 1e-7 * s, 1e-6 * y
         elif kind == 3:
             s, y = 1e5 * s, 1e6 * y
-        elif kind == 4:
-            y = np.array([-s[1], s[0]]) + 1e-3 * y
+        elif kind == 4:                                   # the second loses λ_min in H⁺'s entries
+            y = np.array([-s[1], s[0]]) + (1e-3 if i % 20 == 4 else 1e-11) * y
         elif kind == 5:                                   # sᵀy = μ₁ yᵀHy
             s = s + (mu1 * y @ H @ y - s @ y) / (y @ y) * y
         elif kind == 6:                                   # sᵀy = μ₂ sᵀs
@@ -53,8 +53,7 @@ def cases(count: int) -> list[dict[str, Any]]:
 def compare(got: dict[str, Any], expected: Any, size: float) -> None:
     """Both sides of one damping, every field to 1e-9.
 
-    Vectors and matrices are compared relative to their size. So is the smaller eigenvalue, of
-    which LAPACK's own error is relative to the larger one.
+    Vectors and matrices are compared relative to their size, eigenvalues to themselves.
     """
     def close(name: str, a: Any, b: Any, scale: float = 0) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * scale, err_msg=name)
@@ -66,9 +65,7 @@ def compare(got: dict[str, Any], expected: Any, size: float) -> None:
     H = expected.H.numpy()
     close("H", got["H"], [H[0, 0], H[0, 1], H[1, 1]], size)
     assert got["changed"] == expected.changed
-    for name in ("low", "high"):
-        close(name, got[name], getattr(expected, name), size)
-    for name in ("own_low", "own_high", "apriori_low", "apriori_high"):
+    for name in ("low", "high", "pair_low", "pair_high", "apriori_low", "apriori_high"):
         close(name, got[name], getattr(expected, name))
 
 

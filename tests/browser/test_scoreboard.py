@@ -24,7 +24,7 @@ def texts(page: Any) -> list[str]:
 def test_the_shipped_table_is_on_the_first_screen_and_told(app_url: str, page: Any) -> None:
     """Also to those who do not see it."""
     opened(page, app_url)
-    assert len(texts(page)) == 50
+    assert len(texts(page)) == 70
     for width, height in ((1920, 1080), (1280, 800)):
         resized(page, width, height)
         box = page.locator("[data-testid=stPlotlyChart]").bounding_box()
@@ -35,7 +35,7 @@ def test_the_shipped_table_is_on_the_first_screen_and_told(app_url: str, page: A
     assert page.get_by_text("Fewest iterations:").count()
     labels = page.evaluate("[...document.querySelectorAll('[aria-label]')]"
                            ".map(e => e.getAttribute('aria-label'))")
-    assert any("Table of 10 methods on 5 problems" in label and "Newton-Krylov:" in label
+    assert any("Table of 10 methods on 7 problems" in label and "Newton-Krylov:" in label
                for label in labels)
 
 
@@ -55,8 +55,9 @@ def test_units_and_choices_write_the_address(app_url: str, page: Any) -> None:
     page.get_by_role("button", name=re.compile("Problems")).click()
     page.get_by_role("button", name="Linear net, w = 6, randn").click()
     page.wait_for_function("location.search.includes('columns=')")
-    page.wait_for_function(f"document.querySelectorAll('{CELL}').length === 40")
-    assert query(page) == {"unit": "seconds", "columns": "rosenbrock,noise_1,noise_3,net_10"}
+    page.wait_for_function(f"document.querySelectorAll('{CELL}').length === 60")
+    assert query(page) == {"unit": "seconds",
+                           "columns": "rosenbrock,noise_1,noise_3,noise_1_f,noise_3_f,net_10"}
     whole(page)
 
 

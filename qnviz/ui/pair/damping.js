@@ -104,7 +104,7 @@ export function updateInPlane(H, s, y, mu1, mu2) {
     const apriori = bounds(before, ...worstCase(before.high, mu1, mu2, damping));
     return {
       pair, H: H_new ?? H, changed: H_new !== null, low, high,
-      own_low: own[0], own_high: own[1],
+      pair_low: own[0], pair_high: own[1],
       apriori_low: apriori[0], apriori_high: apriori[1],
     };
   };

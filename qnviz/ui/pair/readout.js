@@ -23,7 +23,7 @@ class Readout {
     ]);
     this.products = element("p", "qnviz-pair-products", this.box);
     this.spectra = this.table("Eigenvalues of H⁺ and their bounds", [
-      ["H⁺", "λ min", "this pair ≥", "a priori ≥", "λ max", "this pair ≤", "a priori ≤"],
+      ["H⁺", "λ min", "pair ≥", "a priori ≥", "λ max", "pair ≤", "a priori ≤"],
       ...ROWS.map(([, title]) => [title, "", "", "", "", "", ""]),
     ]);
     ROWS.forEach(([name], i) => {
@@ -79,8 +79,8 @@ class Readout {
     ROWS.forEach(([name], i) => {
       const u = result?.[name];
       const bound = (value) => (Number.isNaN(value) ? "none" : say(value));
-      this.fill(this.spectra[i + 1], u?.changed ? [say(u.low), bound(u.own_low), bound(u.apriori_low),
-        say(u.high), bound(u.own_high), bound(u.apriori_high)] : ["–", "–", "–", "–", "–", "–"]);
+      this.fill(this.spectra[i + 1], u?.changed ? [say(u.low), bound(u.pair_low), bound(u.apriori_low),
+        say(u.high), bound(u.pair_high), bound(u.apriori_high)] : ["–", "–", "–", "–", "–", "–"]);
     });
   }
 

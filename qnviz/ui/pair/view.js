@@ -186,8 +186,8 @@ class Picture {
       if (!this.label(`${kind} ${side}`, words, "is-bound", places)) this.outside(words);
     };
     if (double.changed) {
-      circle("certified", "low", double.own_low);
-      circle("certified", "high", double.own_high);
+      circle("certified", "low", double.pair_low);
+      circle("certified", "high", double.pair_high);
     }
     circle("apriori", "low", double.apriori_low);
     circle("apriori", "high", double.apriori_high);

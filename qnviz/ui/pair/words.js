@@ -94,7 +94,7 @@ function actedOf({ mu1, mu2 }, pair) {
 
 function spectraOf({ none, double }) {
   const text = `Double-damped H⁺ has eigenvalues ${say(double.low)} and ${say(double.high)}, certified `
-    + `to lie within ${say(double.own_low)} … ${say(double.own_high)}`;
+    + `to lie within ${say(double.pair_low)} … ${say(double.pair_high)}`;
   if (!none.changed) return `${text}; undamped there is no update, as it divides by sᵀy = 0.`;
   if (none.low < 0) return `${text}; undamped it would be indefinite (${say(none.low)} and ${say(none.high)}).`;
   if (double.pair.theta1 === 1 && double.pair.theta2 === 1) return `${text}.`;
