@@ -33,7 +33,7 @@ def cases(count: int) -> list[dict[str, Any]]:
         elif kind == 3:
             s, y = 1e5 * s, 1e6 * y
         elif kind == 4:                                   # the second loses λ_min in H⁺'s entries
-            y = np.array([-s[1], s[0]]) + (1e-3 if i % 20 == 4 else 1e-11) * y
+            y = np.array([-s[1], s[0]]) + (1e-3 if i % 20 == 4 else 1e-6) * y
         elif kind == 5:                                   # sᵀy = μ₁ yᵀHy
             s = s + (mu1 * y @ H @ y - s @ y) / (y @ y) * y
         elif kind == 6:                                   # sᵀy = μ₂ sᵀs
