@@ -37,6 +37,7 @@ def computed(spec):
 PROBLEMS = {
     "rosenbrock": ROSENBROCK,
     "noise": ROSENBROCK | {"noise": 1.5, "start_noise": 0.1},
+    "noise in f": ROSENBROCK | {"noise": 1.5, "noise_in": "function", "start_noise": 0.1},
     "linear_net": {"name": "linear_net", "width": 6, "samples": 40, "batch": 20}}
 
 
