@@ -22,8 +22,9 @@ from qnviz.curvature.spectrum import (
     definite_extremes,
     eigenvalues,
     extremes,
+    gram_eigenvalues,
     pseudo_solve,
-    singular_values,
+    two_sided,
 )
 from qnviz.problems import lapack
 from qnviz.problems.base import Layer
@@ -289,9 +290,22 @@ def test_a_matrix_that_is_not_finite_is_left_out_of_definite_ones():
     assert_close(values[2], torch.linalg.eigvalsh(H[2]), 1e-12)
     G = normal(1, R, 5, 3)
     G[2, 0, 0] = torch.inf
-    found = singular_values(G)
+    found = gram_eigenvalues(G)
     assert found[2].isnan().all()
-    assert_close(found[:2], torch.linalg.svdvals(G[:2]), 1e-14)
+    assert_close(found[:2], torch.linalg.svdvals(G[:2]).square().flip(-1), 1e-13)
+    assert_close(gram_eigenvalues(1e150 * G[:2]), 1e300 * found[:2], 1e-13)
+    assert (gram_eigenvalues(0 * G[:2]) == 0).all()
+
+
+def test_each_eigenvalue_is_taken_from_where_it_is_large():
+    """Between conditions of 10³² neither the matrix nor its inverse has anything of the middle."""
+    large = torch.tensor([-1e-17, 3e-17, 1e-3, 1.0], dtype=F64)
+    small = torch.tensor([1e-20, 1e-9, -1e-5, -1e-4], dtype=F64)
+    assert two_sided(large, small).tolist() == [1e-20, 1e-9, 1e-3, 1.0]
+    both = two_sided(torch.tensor([-1.0, -1e-17, 1.0]), torch.tensor([1e-40, -1e-24, 1.0]))
+    assert both[0] > 0
+    assert both[1].isnan()
+    assert both[2] == 1
 
 
 def test_a_pseudo_solve_leaves_out_what_the_matrix_does_not_reach():

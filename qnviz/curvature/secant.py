@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from qnviz.curvature.spectrum import eigenvalues, singular_values, two_sided
+from qnviz.curvature.spectrum import eigenvalues, gram_eigenvalues, two_sided
 
 
 def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor,
@@ -140,8 +140,8 @@ class CompactLBFGS:
         m, wide, basis = min(n, 2 * p), self._wide, None
         if m < n:                          # orthonormal, of the span of S and Y
             basis, _ = torch.linalg.qr(torch.cat([wide.S, wide.Y], -2).mT)
-        values = two_sided(singular_values(wide._root(basis)).flip(-1),
-                           1 / singular_values(wide._inverse_root(basis))).square()
+        values = two_sided(gram_eigenvalues(wide._root(basis)),
+                           1 / gram_eigenvalues(wide._inverse_root(basis)).flip(-1))
         if m < n:
             rest = wide.gamma[..., None].expand(*values.shape[:-1], n - m)
             values = torch.cat([values, rest], -1).sort(-1).values

@@ -94,17 +94,22 @@ def two_sided(large: Tensor, small: Tensor) -> Tensor:
     """The eigenvalues (…, n) of a matrix, known from itself and, inverted, from its inverse.
 
     Either is exact to a rounding of its own largest, λ_max of the one and 1/λ_min of the other.
-    What is 0 or negative there was lost in that rounding.
+    What is 0 or negative there was lost in that rounding; what both have lost is NaN.
     """
     lost = [torch.where(x > 0, r, torch.inf) for x, r in (
         (large, large[..., -1:] / large), (small, small / small[..., :1]))]
-    return torch.where(lost[1] < lost[0], small, large)
+    found = torch.where(lost[1] < lost[0], small, large)
+    return torch.where(torch.minimum(*lost) < torch.inf, found, torch.nan)
 
 
-def singular_values(G: Tensor) -> Tensor:
-    """Singular values (…, n) of G (…, k, n), k ≥ n, descending; NaN where G is not finite."""
-    good = torch.isfinite(G).all(-1).all(-1)[..., None]
-    return torch.where(good, torch.linalg.svdvals(torch.where(good[..., None], G, 0)), torch.nan)
+def gram_eigenvalues(G: Tensor) -> Tensor:
+    """Eigenvalues (…, n) of GᵀG for G (…, k, n), ascending; G is scaled, lest its square overflow.
+
+    They are exact to a rounding of the largest. NaN where G is not finite.
+    """
+    size = G.abs().amax((-2, -1), keepdim=True)
+    F = G / torch.where(size > 0, size, 1)
+    return eigenvalues(F.mT @ F) * size[..., 0].square()
 
 
 def definite_extremes(H: Tensor) -> tuple[Tensor, Tensor]:
