@@ -117,7 +117,7 @@ class NoisyRosenbrock(Problem):
         return replace(batch, xi=self._factor(draw))
 
     def _factor(self, draws: Tensor) -> Tensor:
-        """What stands in the residual for draws from U[0, 1): ε, or √ε for ε in front of its square."""
+        """The factor of the residual for draws from U[0, 1): ε, or √ε where f has ε."""
         epsilon = self.spec.noise * draws
         return (epsilon.sqrt() if self.spec.noise_in == "function" else epsilon).to(self.dtype)
 
