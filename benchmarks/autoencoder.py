@@ -70,7 +70,7 @@ def train(problem: Problem, method: Method, settings: list[dict[str, float]],
     for name in settings[0]:
         values = torch.tensor([s[name] for s in settings], dtype=theta.dtype)
         setattr(p, name, values.repeat_interleave(len(seeds)))
-    state = method.init(Oracle(problem, problem.reference(), len(runs)), theta, p)
+    state = method.init(Oracle(problem, problem.training(0, runs), len(runs)), theta, p)
     per_epoch = problem.draw.per_epoch                                     # type: ignore
     losses = [problem.forward(state.theta, problem.reference()).f]
     for step, batch in enumerate(problem.batches(0, EPOCHS * per_epoch, 0, runs), 1):
@@ -90,7 +90,7 @@ def seconds_per_epoch(problem: Problem, chosen: dict[str, Method], rounds: int =
     def epochs(method: Method) -> Callable[[], None]:
         theta = problem.start(0, one)
         p = method.tensors(1, theta)
-        state = [method.init(Oracle(problem, problem.reference(), 1), theta, p)]
+        state = [method.init(Oracle(problem, problem.training(0, one), 1), theta, p)]
 
         @torch.inference_mode()
         def epoch() -> None:

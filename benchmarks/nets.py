@@ -91,7 +91,7 @@ class Stepper:
         with torch.inference_mode():
             theta = problem.start(0, which)
             self.p = method.tensors(self.runs, theta)
-            oracle = Oracle(problem, problem.reference(), self.runs)
+            oracle = Oracle(problem, problem.training(0, which), self.runs)
             self.state = method.init(oracle, theta, self.p)
 
     @torch.inference_mode()

@@ -211,7 +211,7 @@ def drive(method, problem: Problem, runs: Tensor | int, steps: int, seed: int = 
     theta = problem.start(seed, runs) if start is None else start
     p = method.tensors(len(runs), theta)
     vars(p).update(tensors)
-    state = method.init(Oracle(problem, problem.reference(), len(runs)), theta, p)
+    state = method.init(Oracle(problem, problem.training(seed, runs), len(runs)), theta, p)
     path = Path([state], [], [])
     for batch in problem.batches(0, steps, seed, runs):
         oracle = Oracle(problem, batch, len(runs))

@@ -61,6 +61,14 @@ def test_every_method_has_words_of_its_own():
     assert all(a is not b for i, a in enumerate(failures) for b in failures[:i])
 
 
+def test_inverting_at_every_step_mends_what_kfac_fails_by():
+    spec = failing(METHODS["kfac"]).spec()
+    trace = run(spec.model_copy(update={"runs": 20}))
+    stale, fresh, calm = ((trace[e.label]["status"] == "diverged").sum() for e in trace.entrants)
+    assert stale >= 10
+    assert fresh == calm == 0
+
+
 def test_a_run_that_goes_well_shows_no_failure():
     settings = failing(METHODS["curveball"])
     trace = run(settings.spec())

@@ -99,6 +99,16 @@ def test_gradient_flow_keeps_the_differences_and_small_steps_nearly(depth):
 
 # --- data ---------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("batch", [None, 5])
+def test_methods_begin_on_all_samples_with_draws_of_their_own(batch):
+    problem, runs = build(batch=batch), torch.tensor([4, 7])
+    begun = problem.training(3, runs)
+    assert torch.equal(begun.x[0], problem.draw.x)
+    assert torch.equal(begun.target[0], problem.draw.target)
+    assert (begun.full, begun.seed, begun.step) == (True, 3, -1)
+    assert torch.equal(begun.runs, runs)
+
+
 @pytest.mark.parametrize("fields", [{}, {"samples": 10}, {"samples": 1000, "condition": 1e-8},
                                     {"depth": 4, "width": 3}])
 def test_seven_points_stand_for_all_samples(fields):

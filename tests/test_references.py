@@ -128,31 +128,36 @@ def slow_kbfgs(method, problem, start, steps, seed, r, runs):
     return torch.stack(path)
 
 
+def sampled_moments(problem, theta, batch, r, seed, run, k):
+    """E[ĝ ĝᵀ] per layer, for targets that the model draws by the random numbers of step k."""
+    u = plain_layers(problem, theta, batch, r)[2].detach()
+    uniform, gauss = (draw(seed, philox.TARGETS, run, torch.tensor([k]), u.numel())[0, 0].view(
+        u.shape) for draw in (philox.uniform, philox.normal))
+    if problem.loss_name == "bce":
+        target = (uniform < torch.sigmoid(u)).double()
+    else:                                  # loss c‖u − t‖² is −log of a Gaussian of variance 1/2c
+        c = {"squares": 1.0, "mse": 0.5}[problem.loss_name]
+        target = u - gauss / (2 * c)**0.5
+    return [moment(g) for g in plain_backward(problem, theta, batch, r, target)[2]]
+
+
 def slow_kfac(method, problem, start, steps, seed, r, runs):
-    """KFAC of one run [MATH §7], with targets drawn from the same random numbers."""
-    root, L = method.lam**0.5, range(len(problem.layers))
-    theta, path = start, [start]
-    A = [moment(x) for x in plain_backward(problem, theta, problem.reference(), 0)[0]]
+    """KFAC of one run by the rule of [G20]'s authors [MATH §7]."""
+    root, L, run = method.lam**0.5, range(len(problem.layers)), runs[r:r + 1]
+    theta, path, inverses, b = start, [start], None, method.momentum
+    whole = problem.reference()
+    A = [moment(x) for x in plain_backward(problem, theta, whole, 0)[0]]
+    G = sampled_moments(problem, theta, whole, 0, seed, run, -1)
     M = [torch.zeros_like(W) for W in blocks(problem, theta)]
-    G, inverses, b = [None] * len(M), None, method.momentum
     for k, batch in enumerate(problem.batches(0, steps, seed, runs)):
         a, _, g = plain_backward(problem, theta, batch, r)
-        u = plain_layers(problem, theta, batch, r)[2].detach()
-        uniform, gauss = (draw(seed, philox.TARGETS, runs[r:r + 1], torch.tensor([k]),
-                               u.numel())[0, 0].view(u.shape)
-                          for draw in (philox.uniform, philox.normal))
-        if problem.loss_name == "bce":
-            target = (uniform < torch.sigmoid(u)).double()
-        else:                              # loss c‖u − t‖² is −log of a Gaussian of variance 1/2c
-            c = {"squares": 1.0, "mse": 0.5}[problem.loss_name]
-            target = u - gauss / (2 * c)**0.5
-        _, _, sampled = plain_backward(problem, theta, batch, r, target)
+        sampled = sampled_moments(problem, theta, batch, r, seed, run, k)
         for l in L:
             decay = problem.tau * blocks(problem, theta)[l]
             M[l] = b * M[l] + (1 - b) * (g[l].T @ a[l] / len(a[l]) + decay)
             A[l] = b * A[l] + (1 - b) * moment(a[l])
-            G[l] = moment(sampled[l]) if k == 0 else b * G[l] + (1 - b) * moment(sampled[l])
-        if k % method.period == 0:
+            G[l] = b * G[l] + (1 - b) * sampled[l]
+        if k % method.period == 0 or k <= method.period:
             inverses = [tuple(torch.linalg.inv(X + root * torch.eye(len(X), dtype=F64))
                               for X in (G[l], A[l])) for l in L]
         theta = theta - method.lr * flat([inverses[l][0] @ M[l] @ inverses[l][1] for l in L])
@@ -288,6 +293,27 @@ def test_h_a_follows_a_where_inputs_change():
     first, last = path.states[0].H_a[1], path.states[-1].H_a[1]
     assert (first - last).norm() > 1e-2 * first.norm()
     assert torch.equal(path.states[1].A[1], path.states[0].A[1])       # not at the first step
+
+
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+@pytest.mark.parametrize("lam", [0.01, 1.0])
+def test_kfac_on_rosenbrock_inverts_when_the_authors_do(lam, noise):
+    method, problem = KFAC(lam=lam), rosenbrock(noise, start=(-1.2, 1.0), start_noise=0.3)
+    runs, steps = torch.tensor([5, 2]), 45
+    path = drive(method, problem, runs, steps, seed=9)
+    for r in range(2):
+        assert_close(path.theta[:, r],
+                     slow_kfac(method, problem, path.theta[0, r], steps, 9, r, runs), 1e-10)
+    inverted = path.event("inverted")[:, 0].nonzero()[:, 0].tolist()
+    assert inverted == [*range(21), 40]
+
+
+def test_kfac_with_a_small_damping_arrives_on_rosenbrock():
+    problem = rosenbrock(start=(-1.2, 1.0), start_noise=0.0)
+    path = drive(KFAC(lam=0.01), problem, 30, 300)
+    f = problem.forward(path.theta[-1], problem.reference()).f
+    assert f.max() < 1e-3
+    assert f.median() < 1e-4
 
 
 def test_kfacs_g_is_the_identity_in_expectation_on_a_linear_layer_with_half_squares():

@@ -109,6 +109,7 @@ class Method(Frozen):
     idea: ClassVar[str]                        # three sentences for a student
     equations: ClassVar[str]                   # LaTeX
     reference: ClassVar[str]
+    ours: ClassVar[str] = ""                   # what is chosen otherwise than in the paper, and why
     fails: ClassVar[str]                       # when it fails, in a sentence or two
     failure: ClassVar[Failure]                 # a run that shows it
     look: ClassVar[Look]
@@ -150,7 +151,7 @@ class Method(Frozen):
 
     @abstractmethod
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Any:
-        """The state before the first step; `oracle` holds the full (noise-free) batch."""
+        """The state before the first step; `oracle` holds the training set, noise-free."""
 
     @abstractmethod
     def step(self, oracle: Oracle, state: Any, p: SimpleNamespace) -> tuple[Any, Events]:

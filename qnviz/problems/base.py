@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -60,6 +61,10 @@ class Problem(ABC):
     @abstractmethod
     def reference(self) -> Batch:
         """The noise-free or full batch on which progress is reported; shared by all runs."""
+
+    def training(self, seed: int, runs: Tensor) -> Batch:
+        """The samples on which methods begin, at step −1: what they draw there is drawn once."""
+        return replace(self.reference(), seed=seed, step=-1, runs=runs)
 
     def output(self, h: Tensor, xi: Tensor) -> Tensor:
         """U = r(h; ξ); a plain net has u = h."""

@@ -131,6 +131,11 @@ class DegenerateLinearNet(Problem):
         """
         return self.whole
 
+    def training(self, seed: int, runs: Tensor) -> Batch:
+        """All samples: seven points are too few to draw targets for."""
+        d = self.draw
+        return Batch(d.x[None], d.target[None], d.xi, True, seed, -1, runs)
+
     def product(self, theta: Tensor) -> Tensor:
         """W_L ⋯ W₁, (n, 10, 6)."""
         first, *rest = self.split(theta)

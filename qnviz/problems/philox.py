@@ -38,7 +38,7 @@ def uniform(seed: int, stream: int, runs: Tensor, steps: Tensor, count: int,
         seed: the run's seed, 0 ≤ seed < 2⁶⁴.
         stream: what the numbers are for (START, NOISE, TARGETS).
         runs: (R,) int64 run numbers.
-        steps: (T,) int64 step numbers.
+        steps: (T,) int64 step numbers; −1 is for draws before the first step.
         count: how many numbers each (step, run) gets.
         iteration: within a step, for what draws more than once, below 2¹⁶; 0 is the step's own.
 
@@ -49,7 +49,7 @@ def uniform(seed: int, stream: int, runs: Tensor, steps: Tensor, count: int,
     block, run, step = torch.broadcast_tensors(
         blocks + (stream << 24), runs[None, :, None], steps[:, None, None])
     high = (run >> 32) | (iteration << 16)                   # runs stay below 2⁴⁸
-    words = philox((block, step, run & MASK, high), (seed & MASK, (seed >> 32) & MASK))
+    words = philox((block, step & MASK, run & MASK, high), (seed & MASK, (seed >> 32) & MASK))
     w0, w1, w2, w3 = words
     pairs = torch.stack([(w0 << 21) | (w1 >> 11), (w2 << 21) | (w3 >> 11)], -1)  # 53 bits each
     return pairs.flatten(-2)[..., :count].double() * 2.0**-53

@@ -46,7 +46,7 @@ class Lane:
             (0, spec.fork.method), (spec.fork.step, method)]
         self.settings = [m.tensors(R, theta) for _, m in self.stages]
         began = time.perf_counter()
-        oracle = Oracle(problem, problem.reference(), R, check, spec.steps)
+        oracle = Oracle(problem, problem.training(spec.seed, self.runs), R, check, spec.steps)
         self.state = self.stages[0][1].init(oracle, theta, self.settings[0])
         self.spent = oracle.work                                    # (alive,)
         self.record.clock.append(np.array([time.perf_counter() - began]))

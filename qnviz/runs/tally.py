@@ -105,7 +105,8 @@ class _Tally:
     def run(self) -> Rows:
         spec, theta = self.spec, self.end
         began = time.perf_counter()
-        oracle = Oracle(self.problem, self.problem.reference(), len(theta), self.check, spec.steps)
+        batch = self.problem.training(self.seed, self.draws)
+        oracle = Oracle(self.problem, batch, len(theta), self.check, spec.steps)
         self.state = self.method.init(oracle, theta, self.p)
         self.spent = oracle.work
         self.seconds += (time.perf_counter() - began) / len(theta)

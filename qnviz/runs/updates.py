@@ -61,7 +61,8 @@ def update_at(spec: RunSpec, label: str, step: int, layer: int) -> Update:
         return spec.fork.method if spec.fork and k < spec.fork.step else method
 
     p = acting(0).tensors(1, theta)
-    before = after = acting(0).init(Oracle(problem, problem.reference(), 1), theta, p)
+    before = after = acting(0).init(
+        Oracle(problem, problem.training(spec.seed, runs), 1), theta, p)
     for k, batch in enumerate(problem.batches(0, step + 1, spec.seed, runs)):
         before, p = after, acting(k).tensors(1, theta)
         after, _ = acting(k).step(Oracle(problem, batch, 1), before, p)

@@ -149,6 +149,8 @@ def _method(name: str) -> None:
         st.markdown(plain(method.idea))
         lines = re.split(r",\s*\\q?quad\s*", method.equations)
         st.latex(r"\begin{gathered}" + r" \\[0.7em] ".join(lines) + r"\end{gathered}")
+        if method.ours:
+            st.markdown(f"**Our own choice.** {plain(method.ours)}")
         st.markdown(f"**When it fails.** {plain(method.fails)}")
         link_to_failure(method)
         for where, why in refusals(method).items():

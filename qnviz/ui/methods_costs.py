@@ -93,7 +93,7 @@ def drive(method: Method, spec: ProblemSpec, steps: int) -> tuple[np.ndarray, An
     problem, runs = spec.build(torch.float64, CPU), torch.zeros(1, dtype=torch.int64)
     theta = problem.start(0, runs)
     p = method.tensors(1, theta)
-    state = method.init(Oracle(problem, problem.reference(), 1, horizon=steps), theta, p)
+    state = method.init(Oracle(problem, problem.training(0, runs), 1, horizon=steps), theta, p)
     work, began = [], time.perf_counter()
     for batch in problem.batches(0, steps, 0, runs):
         oracle = Oracle(problem, batch, 1)
