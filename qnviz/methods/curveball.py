@@ -9,7 +9,7 @@ loss in u, Ĥ = JᵀH_uJ + λI (MATH §4):
     ⎣−ρ⎦   =    ⎣zᵀ Ĥ Δz    zᵀ Ĥ z ⎦   ⎣(Jz)ᵀ ∇_u f ⎦                           (2)
     z ← ρ z − β Δz,   W ← W + z                                                 (3)
 
-Every 5 steps λ follows the ratio of the true to the predicted change of f    (4).
+After steps 1, 6, 11, … λ follows the ratio of the true to the predicted change of f    (4).
 """
 
 from __future__ import annotations
@@ -71,6 +71,9 @@ class CurveBall(Method):
         r"z \leftarrow \rho z - \beta\Delta z,\quad \theta \leftarrow \theta + z")
     reference: ClassVar[str] = ("J. F. Henriques, S. Ehrhardt, S. Albanie, A. Vedaldi, Small steps "
                                 "and giant leaps, 2018, arXiv 1805.08095.")
+    ours: ClassVar[str] = ("The 2×2 matrix is scaled to a unit diagonal before it is inverted, so "
+                           "that rounding drops no direction. Where it is indefinite, as with the "
+                           "full Hessian it can be, directions of negative curvature are left out.")
     fails: ClassVar[str] = ("λ moves by half a percent every five steps, so a λ₀ that is far off "
                             "stays far off: one that is far too large leaves little but momentum "
                             "with short steps.")
@@ -120,7 +123,7 @@ class CurveBall(Method):
         z = -column(minus_rho) * z - column(beta) * dz                         # (3)
         theta = state.theta + z
         ratio = torch.full_like(lam, torch.nan)
-        if self.tuning == "automatic" and (state.k + 1) % PERIOD == 0:         # (4)
+        if self.tuning == "automatic" and state.k % PERIOD == 0:               # (4)
             ratio = (oracle.forward(theta).f - tape.f) / model
             lam = torch.where(ratio < 0.5, lam / RATE**PERIOD,
                               torch.where(ratio > 1.5, lam * RATE**PERIOD, lam))
