@@ -12,9 +12,12 @@ from qnviz.methods.levenberg_marquardt import LevenbergMarquardt
 from qnviz.methods.newton import Newton
 from qnviz.methods.newton_krylov import NewtonKrylov
 from qnviz.methods.registry import METHODS
+from qnviz.problems.autoencoder import Autoencoder
+from qnviz.problems.function import Function
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from tests.helpers import (
+    CPU,
     F64,
     Net,
     assert_close,
@@ -227,18 +230,19 @@ def test_levenberg_marquardt_solves_the_damped_normal_equations_and_gauges_its_g
     problem, method = rosenbrock(), LevenbergMarquardt(scaling=scaling, lam=0.01)
     path, batch = drive(method, problem, 6, 25), problem.reference()
     lam, gain = path.event("lam"), path.event("gain")
-    taken = 0
+    taken, largest = 0, torch.zeros(6, 2, dtype=F64)
     for t in range(25):
         for r in range(6):
             theta = path.theta[t, r]
             g, G = plain_gradient(problem, theta, batch, r), plain_gauss_newton(
                 problem, theta, batch, r)
+            largest[r] = torch.maximum(largest[r], G.diagonal())
             if g.norm() < 1e-6:
                 continue
             if t == 0:
                 start = G.diagonal().max() if scaling == "identity" else 1.0
                 assert lam[0, r].item() == pytest.approx(0.01 * float(start), rel=1e-12)
-            D = torch.eye(2, dtype=F64) if scaling == "identity" else torch.diag(G.diagonal())
+            D = torch.eye(2, dtype=F64) if scaling == "identity" else torch.diag(largest[r])
             d = torch.linalg.solve(G + lam[t, r] * D, -g)
             f, f_d = (plain_loss(problem, x, batch, r) for x in (theta, theta + d))
             rho = (f - f_d) / -(g @ d + 0.5 * d @ G @ d)
@@ -246,3 +250,87 @@ def test_levenberg_marquardt_solves_the_damped_normal_equations_and_gauges_its_g
             assert_close(path.theta[t + 1, r], theta + d if rho > 0 else theta, 1e-9)
             taken += int(rho > 0)
     assert taken > 20
+
+
+# sums of squares, some with a column of J that is 0 or vanishes, and some with a minimum above 0
+RESIDUALS = {
+    "x-1;x-1": 0.0, "x-1;0*y": 0.0, "x^2+y-11;x+y^2-7": 0.0, "10*(y-x^2);1-x": 0.0,
+    "x*y-1;x^2+y^2-4": 0.0, "exp(x)-1;x*y;y-2": None, "sin(x);cos(y)+2": 1.0,
+    "1e6*x;y^2+1;x*y": 1.0, "exp(x+y);exp(-x-y);1": 3.0, "1e-8*x+1;y-2;x*y": None}
+
+
+@pytest.mark.parametrize("scaling", ["identity", "diagonal"])
+@pytest.mark.parametrize("f", RESIDUALS)
+def test_levenberg_marquardt_rests_at_a_minimum_with_a_finite_damping(f, scaling):
+    problem = Function(f=f, start=(1.3, -0.7), start_noise=1.0).build(F64, CPU)
+    method = LevenbergMarquardt(scaling=scaling)
+    path = drive(method, problem, 10, 400)
+    lam, done = path.event("lam"), path.event("at_precision")
+    assert done[-1].all()
+    assert torch.isfinite(lam).all()
+    assert lam.max() < 1e15
+    still = done[:-1] & done[1:]
+    assert torch.equal(path.theta[2:][still], path.theta[1:-1][still])
+    assert torch.equal(lam[1:][still], lam[:-1][still])
+    for r in range(10):
+        tape = problem.forward(path.theta[-1, r:r + 1], problem.reference())
+        if RESIDUALS[f] is not None:
+            assert abs(tape.f.item() - RESIDUALS[f]) < 1e-12
+        # nor does anybody else lower it
+        better = minimize(lambda x: problem.forward(
+            torch.tensor(x)[None], problem.reference()).f.item(), path.theta[-1, r].numpy(),
+            method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 0, "maxfev": 200})
+        assert better.fun >= tape.f.item() * (1 - 1e-9) - 1e-28
+    words = [method.describe({name: a[r].item() for name, a in e.items()})
+             for e in path.events for r in range(10)]
+    assert not any(bad in w for w in words for bad in ("undefined", "∞"))
+    assert words[-1].endswith("no step lowers f any more at this precision: W and λ stay.")
+
+
+@pytest.mark.parametrize("scaling", ["identity", "diagonal"])
+def test_levenberg_marquardt_says_truly_where_damping_goes(scaling):
+    path = drive(LevenbergMarquardt(scaling=scaling), rosenbrock(), 20, 40)
+    lam, then, gain, good = (path.event(n) for n in ("lam", "lam_next", "gain", "accepted"))
+    assert torch.equal(lam[1:], then[:-1])             # here λ is never below what can be seen
+    assert ((then < lam) == (good & (gain > 0.5)))[good].all()
+    assert (then > lam)[good & (gain < 0.5)].any()     # a step is taken, and λ rises
+    assert (then > lam)[~good & ~path.event("at_precision")].all()
+    method = LevenbergMarquardt(scaling=scaling)
+    for t, e in enumerate(path.events):
+        words = method.describe({name: a[0].item() for name, a in e.items()})
+        assert ("λ falls" in words) == bool(then[t, 0] < lam[t, 0])
+        assert ("λ rises" in words) == bool(then[t, 0] > lam[t, 0])
+
+
+@pytest.mark.parametrize("scaling", ["identity", "diagonal"])
+def test_levenberg_marquardt_moves_where_some_pixels_are_always_0(scaling):
+    spec = Autoencoder(widths=(64, 4, 2, 4, 64), activation="tanh", loss="mse", batch=None)
+    problem = spec.build(F64, CPU)
+    assert (problem.reference().x == 0).all(1).any()
+    path = drive(LevenbergMarquardt(scaling=scaling), problem, 1, 2)
+    f = [problem.forward(theta, problem.reference()).f.item() for theta in path.theta]
+    assert f[2] <= f[1] < f[0] / 2
+
+
+@pytest.mark.parametrize("scaling", ["identity", "diagonal"])
+@pytest.mark.parametrize("power", [-35, -7, 9, 35])
+def test_levenberg_marquardt_walks_the_same_path_whatever_f_is_multiplied_by(scaling, power):
+    # residuals times a power of 2 round alike: f is multiplied by its square
+    c = repr(2.0**power)
+    small, large = (Function(f=f, start=(1.3, -0.7), start_noise=1.0).build(F64, CPU) for f in (
+        "x^2+y-11;x+y^2-7;x-y-1", f"{c}*(x^2+y-11);{c}*(x+y^2-7);{c}*(x-y-1)"))
+    a, b = (drive(LevenbergMarquardt(scaling=scaling), p, 10, 30).theta for p in (small, large))
+    assert (a[-1] - a[0]).norm() > 1
+    assert_close(a, b, 1e-12)
+
+
+@pytest.mark.parametrize("power", [-20, 20])
+def test_marquardts_scaling_makes_the_units_of_a_parameter_nothing(power):
+    c = 2.0**power
+    one, other = (Function(f=f).build(F64, CPU) for f in (
+        "x^2+y-11;x+y^2-7", f"x^2+y*{c!r}-11;x+(y*{c!r})^2-7"))
+    begin = torch.tensor([[1.0, 1.5]], dtype=F64)
+    a = drive(LevenbergMarquardt(scaling="diagonal"), one, 1, 12, start=begin).theta
+    unit = torch.tensor([1.0, c], dtype=F64)
+    b = drive(LevenbergMarquardt(scaling="diagonal"), other, 1, 12, start=begin / unit).theta
+    assert_close(a, b * unit, 1e-9)

@@ -1,10 +1,17 @@
 """Levenberg-Marquardt for sums of squares f = c ‖r‖² [Levenberg 1944, Marquardt 1963].
 
-    (JᵀJ + λ D) d = −Jᵀr,   D = I or diag JᵀJ                                     (1)
+    (JᵀJ + λ D) d = −Jᵀr,   D = I, or the largest diag JᵀJ so far                 (1)
     gain = (f(W) − f(W + d)) / (m(0) − m(d))                                      (2)
     gain > 0: take d.  λ ← λ·max(⅓, 1 − (2·gain − 1)³);  else λ ← λν, ν ← 2ν      (3)
 
-(3) is Nielsen's rule [Madsen, Nielsen, Tingleff 2004, eq. 2.21], started from λ = λ₀.
+(3) is Nielsen's rule [Madsen, Nielsen, Tingleff 2004, eq. 2.21], started from λ = λ₀. Where f does
+not fall, and m(0) − m(d) ≤ ε f or ‖d‖ ≤ ε ‖W‖ with ε the unit of rounding, the gain is a ratio of
+rounding errors: W, λ and ν stay [Moré, Garbow, Hillstrom 1980, whose MINPACK ends there].
+
+Scaled by diag JᵀJ, steps do not depend on the units of the parameters [Marquardt 1963]. The largest
+so far keeps a column that vanishes on the way from holding λ up for all others [Moré 1978]. A column
+that is 0 from the start has no scale: entries of D are at least ε max D, and λ at least ε of what it
+is added to, as less would change no digit of JᵀJ and leave the system singular.
 """
 
 from __future__ import annotations
@@ -14,23 +21,26 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
+from qnviz.curvature.line_search import below_rounding
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Failure, Look, Method, State, Summary, column, curved
 from qnviz.problems.base import ProblemSpec
-from qnviz.words import say
+from qnviz.words import AT_PRECISION, say
 
 DENSE_LIMIT = 2000                             # parameters; a dense P×P solve per run and step
 
 
 @dataclass
 class LMState(State):
-    """theta, k, the damping and its growth factor."""
+    """theta, k, the scaling, the damping and its growth factor."""
 
+    D: Tensor                                  # (R, P), the diagonal
     lam: Tensor                                # (R,)
     nu: Tensor                                 # (R,)
 
@@ -53,20 +63,20 @@ class LevenbergMarquardt(Method):
                             "predicted, so λ falls to nothing: a step that fits one batch exactly "
                             "is far too long for the others, and the loss on all samples jumps.")
     failure: ClassVar[Failure] = Failure(
-        "jumps", {"name": "linear_net", "batch": 5}, {},
+        "jumps", {"name": "linear_net", "batch": 3}, {},
         ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
     look: ClassVar[Look] = Look("#767676", "longdash", "cross")
     dense: ClassVar[bool] = True
 
     summaries: ClassVar[tuple[Summary, ...]] = (
-        Summary("refused", "share of steps taken back", "mean", ("accepted",),
-                lambda e: (~e["accepted"]).double()),)
+        Summary("refused", "share of steps taken back", "mean", ("accepted", "at_precision"),
+                lambda e: (~e["accepted"] & ~e["at_precision"]).double()),)
 
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "
                         "diagonal entry of JᵀJ.", gt=0, le=1e6, log=True)
-    scaling: Literal["identity", "diagonal"] = choice("identity", "Levenberg's D = I, or "
-                                                      "Marquardt's D = diag JᵀJ.", "D")
+    scaling: Literal["identity", "diagonal"] = choice(
+        "identity", "Levenberg's D = I, or Marquardt's diag JᵀJ, its largest so far.", "D")
 
     def passes(self, problem: ProblemSpec) -> float:
         return 4 + 3 * problem.size
@@ -84,33 +94,54 @@ class LevenbergMarquardt(Method):
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> LMState:
         JJ = oracle.dense(oracle.forward(theta), "gauss_newton")
-        top = JJ.diagonal(dim1=1, dim2=2).amax(1)
-        scale = top if self.scaling == "identity" else torch.ones_like(top)
-        return LMState(theta, 0, p.lam * scale, torch.full_like(p.lam, 2.0))
+        diagonal = JJ.diagonal(dim1=1, dim2=2)
+        if self.scaling == "identity":
+            D, lam = torch.ones_like(diagonal), p.lam * diagonal.amax(1)
+        else:
+            D, lam = diagonal, p.lam
+        return LMState(theta, 0, D, lam, torch.full_like(p.lam, 2.0))
 
     def step(self, oracle: Oracle, state: LMState, p: SimpleNamespace) -> tuple[LMState, Events]:
         tape = oracle.forward(state.theta)
         g = oracle.gradient(tape)
         JJ = oracle.dense(tape, "gauss_newton")
-        D = (torch.ones_like(g) if self.scaling == "identity"
-             else JJ.diagonal(dim1=1, dim2=2))
-        lam = column(state.lam)
-        d = solve(JJ + torch.diag_embed(lam * D), -g)                                   # (1)
+        D, lam = self.weights(JJ.diagonal(dim1=1, dim2=2), state)
+        shift = column(lam) * D
+        d = solve(JJ + torch.diag_embed(shift), -g)                                     # (1)
         f_next = oracle.forward(state.theta + d).f
-        predicted = 0.5 * (vecdot(d, lam * D * d) - vecdot(g, d))
+        predicted = 0.5 * (vecdot(d, shift * d) - vecdot(g, d))
         gain = (tape.f - f_next) / predicted                                            # (2)
-        good = gain > 0
+        good = (f_next < tape.f) & (predicted > 0)
+        short = d.norm(dim=1) <= torch.finfo(d.dtype).eps * state.theta.norm(dim=1)
+        done = ~good & (below_rounding(predicted.abs(), tape.f) | short)
+        worse = ~good & ~done & torch.isfinite(predicted)
         theta = torch.where(column(good), state.theta + d, state.theta)
         shrink = torch.clamp_min(1 - (2 * gain - 1) ** 3, 1 / 3)
-        events = {"lam": state.lam, "gain": gain, "accepted": good}
-        lam_next = torch.where(good, state.lam * shrink, state.lam * state.nu)          # (3)
-        nu = torch.where(good, torch.full_like(gain, 2.0), 2 * state.nu)
-        return LMState(theta, state.k + 1, lam_next, nu), events
+        lam_next = torch.where(good, lam * shrink, torch.where(worse, lam * state.nu, lam))  # (3)
+        nu = torch.where(good, 2.0, torch.where(worse, 2 * state.nu, state.nu))
+        events = {"lam": lam, "lam_next": lam_next, "gain": gain, "accepted": good,
+                  "at_precision": done}
+        return LMState(theta, state.k + 1, D, lam_next, nu), events
+
+    def weights(self, diagonal: Tensor, state: LMState) -> tuple[Tensor, Tensor]:
+        """D (R, P) and λ (R,), so that λ D can be seen beside JᵀJ with this diagonal (R, P)."""
+        eps, top = torch.finfo(diagonal.dtype).eps, diagonal.amax(1)
+        top = torch.where(top > 0, top, 1)
+        if self.scaling == "identity":
+            return state.D, torch.maximum(state.lam, eps * top)
+        D = torch.maximum(state.D, torch.maximum(diagonal, column(eps * top)))
+        return D, state.lam.clamp_min(eps)
 
     def describe(self, e: Mapping[str, Any]) -> str:
-        verdict = "taken, λ falls" if e["accepted"] else "taken back, λ rises"
-        return (f"Damping λ = {say(e['lam'])}; the step gained {say(e['gain'])} times what was "
-                f"predicted: {verdict}.")
+        text = f"Damping λ = {say(e['lam'])}; "
+        if e["at_precision"]:
+            return f"{text}{AT_PRECISION}: W and λ stay."
+        if not np.isfinite(e["gain"]):
+            return f"{text}f has no finite value after the step: W stays."
+        change = ("falls" if e["lam_next"] < e["lam"] else
+                  "rises" if e["lam_next"] > e["lam"] else "stays")
+        return (f"{text}the step gained {say(e['gain'])} times what was predicted: "
+                f"{'taken' if e['accepted'] else 'taken back'}, λ {change}.")
 
 
 def solve(A: Tensor, b: Tensor) -> Tensor:
