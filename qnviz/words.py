@@ -4,7 +4,7 @@ import math
 from typing import SupportsFloat
 
 # what a method says of a step whose whole gain would be rounding: it stands at a minimum
-AT_PRECISION = "no step lowers f any more at this precision"
+AT_PRECISION = "no step along d lowers f any more at this precision"
 
 
 def say(x: SupportsFloat) -> str:

@@ -85,6 +85,15 @@ def test_a_widget_that_was_away_comes_back_with_its_value(app):
     agree(app, [3.5, *FIRST[1:]])
 
 
+@pytest.mark.parametrize("low_open", [False, True])
+def test_a_slider_of_decades_ends_at_0_where_0_is_allowed(low_open):
+    q = Parameter("x", "float", 1e-3, "x", "Help.", low=0.0, high=1.0, log=True, low_open=low_open)
+    marks = _decades(q, 1e-3)
+    assert (marks[0] == 0) == (not low_open)
+    assert marks[0 if low_open else 1] > 0
+    assert marks[-1] == 1
+
+
 @pytest.mark.parametrize("value", [0.19999, 0.2, 0.3, 1.0])
 def test_no_two_marks_of_a_slider_read_the_same(value):
     """The browser says which mark by its text."""

@@ -14,6 +14,8 @@ from qnviz.methods.newton_krylov import NewtonKrylov
 from qnviz.methods.registry import METHODS
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.function import Function
+from qnviz.problems.gallery import CLASSICS
+from qnviz.problems.linear_net import LinearNet
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from tests.helpers import (
@@ -23,6 +25,7 @@ from tests.helpers import (
     assert_close,
     drive,
     first_batch,
+    normal,
     plain_gauss_newton,
     plain_gradient,
     plain_hessian,
@@ -214,15 +217,87 @@ def test_a_step_that_is_refused_for_its_model_is_not_called_rounding():
     assert all("every step size was refused" in w for w in trace.words["newton_krylov"])
 
 
-def test_newtons_step_is_damped_newton_where_the_hessian_is_positive():
+@pytest.mark.parametrize("lam", [0.0, 0.05])
+@pytest.mark.parametrize("regularization", ["gradient", "fixed"])
+def test_newtons_step_is_damped_newton_where_the_hessian_is_positive(regularization, lam):
     problem = started_at(torch.tensor([[1.1, 1.1], [0.9, 0.7]], dtype=F64))
     batch = first_batch(problem, 2)
-    path = drive(Newton(lam=0.05), problem, 2, 1)
+    path = drive(Newton(lam=lam, regularization=regularization), problem, 2, 1)
     for r in range(2):
         theta = path.theta[0, r]
-        H = plain_hessian(problem, theta, batch, r) + 0.05 * torch.eye(2, dtype=F64)
-        d = torch.linalg.solve(H, -plain_gradient(problem, theta, batch, r))
-        assert_close(path.theta[1, r] - theta, path.events[0]["step_size"][r] * d, 1e-10)
+        g = plain_gradient(problem, theta, batch, r)
+        shift = lam * g.norm() if regularization == "gradient" else lam
+        H = plain_hessian(problem, theta, batch, r) + shift * torch.eye(2, dtype=F64)
+        assert_close(path.theta[1, r] - theta,
+                     path.events[0]["step_size"][r] * torch.linalg.solve(H, -g), 1e-10)
+        assert path.events[0]["lam"][r].item() == pytest.approx(float(shift), rel=1e-12)
+
+
+# their minimum is 0: losses near it are known to sixteen digits, errors down to rounding
+ZERO_AT = {"rosenbrock": (rosenbrock, (1.0, 1.0), 1000.0), **{
+    name: (lambda name=name: started_at(
+        torch.tensor(CLASSICS[name].minimisers[0], dtype=F64) + 0.05 * normal(3, 6, 2),
+        Function(f=CLASSICS[name].f).build(F64, CPU)), CLASSICS[name].minimisers[0], 100.0)
+    for name in ("himmelblau", "beale")}}               # constants about 1 / λ_min
+
+
+@pytest.mark.parametrize("method", [Newton(), Newton(lam=0.0), Newton(lam=0.1)],
+                         ids=lambda m: str(m.lam))
+@pytest.mark.parametrize("name", ZERO_AT)
+def test_newtons_digits_double_down_to_rounding(name, method):
+    make, minimiser, constant = ZERO_AT[name]
+    errors = (drive(method, make(), 6, 60).theta - torch.tensor(minimiser, dtype=F64)).norm(dim=-1)
+    for r in range(6):
+        near = errors[int((errors[:, r] < 1e-2).int().argmax()):, r]
+        assert near[0] > 1e-9                                  # there are digits left to double
+        assert (near[1:] <= torch.clamp_min(constant * near[:-1]**2, 2e-15)).all()
+        assert near[-1] < 2e-15
+
+
+def test_with_a_fixed_damping_newtons_error_shrinks_by_one_factor():
+    lam = 1e-3
+    path = drive(Newton(lam=lam, regularization="fixed"), rosenbrock(), 6, 60)
+    errors = (path.theta - 1).norm(dim=-1)
+    low = plain_hessian(rosenbrock(), torch.ones(2, dtype=F64), rosenbrock().reference(), 0)
+    factor = lam / (torch.linalg.eigvalsh(low)[0] + lam)
+    for r in range(6):
+        ratio = errors[1:, r] / errors[:-1, r]
+        late = (errors[:-1, r] < 1e-7) & (errors[1:, r] > 1e-13)
+        assert late.any()
+        assert_close(ratio[late], factor.expand(int(late.sum())), 0.02)
+
+
+def test_newton_is_quadratic_on_the_linear_net_whose_hessian_is_singular():
+    problem = LinearNet(samples=60).build(F64, CPU)
+    path = drive(Newton(), problem, 3, 60)
+    f = torch.stack([problem.forward(theta, problem.reference()).f for theta in path.theta])
+    for r in range(3):
+        near = f[int((f[:, r] < 1e-9).int().argmax()):, r]
+        assert near[0] > 1e-13
+        assert (near[1:] <= torch.clamp_min(1e7 * near[:-1]**2, 1e-26)).all()
+        assert near[-1] < 1e-26
+
+
+@pytest.mark.parametrize("lam", [0.0, 1e-3, 1.0])
+@pytest.mark.parametrize("power", [-70, -13, 14, 70])
+def test_newton_walks_the_same_path_whatever_f_is_multiplied_by(lam, power):
+    c = 2.0**(power // 2)
+    for text in ("(x^2+y-11)^2+(x+y^2-7)^2", "x^4-2*x^2+y^2+x*y+3"):
+        small, large = (Function(f=f, start=(1.3, -0.7), start_noise=1.0).build(F64, CPU)
+                        for f in (text, f"{c!r}*({c!r}*({text}))"))
+        a, b = (drive(Newton(lam=lam), p, 10, 12).theta for p in (small, large))
+        assert (a[-1] - a[0]).norm() > 1
+        assert_close(a, b, 1e-9)
+
+
+@pytest.mark.parametrize("regularization", ["gradient", "fixed"])
+@pytest.mark.parametrize("lam", [0.0, 1e-3])
+def test_newton_without_curvature_goes_downhill(lam, regularization):
+    problem = Function(f="3*x-4*y", start=(1, 1)).build(F64, CPU)
+    path = drive(Newton(lam=lam, regularization=regularization), problem, 1, 1)
+    step = path.theta[1, 0] - path.theta[0, 0]
+    assert step.norm() > 0
+    assert_close(step / step.norm(), torch.tensor([-0.6, 0.8], dtype=F64), 1e-12)
 
 
 @pytest.mark.parametrize("scaling", ["identity", "diagonal"])
@@ -284,7 +359,7 @@ def test_levenberg_marquardt_rests_at_a_minimum_with_a_finite_damping(f, scaling
     words = [method.describe({name: a[r].item() for name, a in e.items()})
              for e in path.events for r in range(10)]
     assert not any(bad in w for w in words for bad in ("undefined", "∞"))
-    assert words[-1].endswith("no step lowers f any more at this precision: W and λ stay.")
+    assert words[-1].endswith("no step along d lowers f any more at this precision: W and λ stay.")
 
 
 @pytest.mark.parametrize("scaling", ["identity", "diagonal"])

@@ -1,9 +1,14 @@
 """Newton's method with λI and eigenvalue modification [NW06, §3.4].
 
-    H = Q diag(μ) Qᵀ        d = −Q diag(1 / (max(|μ|, δ) + λ)) Qᵀ g               (1)
+    H = Q diag(μ) Qᵀ        d = −Q diag(1 / (max(|μ|, δ) + λ_k)) Qᵀ g             (1)
+    λ_k = λ ‖g‖,  or λ where it is fixed                                          (2)
 
 and backtracking until the Armijo condition holds. Taking |μ| turns directions of negative curvature
 into descent directions; δ = 10⁻⁸ max|μ| keeps flat ones finite.
+
+Near a minimum with H ≻ 0 the error e becomes H⁻¹ (λ_k e + O(‖e‖²)). A fixed λ > 0 leaves linear
+convergence by λ / μ_min. With (2), λ_k is itself O(‖e‖): convergence is quadratic [Li, Fukushima,
+Qi, Yamashita 2004], and no multiple of f changes the steps, as λ_k grows like H.
 """
 
 from __future__ import annotations
@@ -18,10 +23,11 @@ from torch import Tensor
 from qnviz.curvature.line_search import backtracking
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import eigen
-from qnviz.fields import number
+from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.problems.base import ProblemSpec
+from qnviz.problems.norms import norm
 from qnviz.words import AT_PRECISION, say
 
 FLAT = 1e-8
@@ -34,9 +40,12 @@ class Newton(Method):
     family: ClassVar[str] = "Newton"
     idea: ClassVar[str] = ("Jump to the minimum of the local quadratic model. Where the model has "
                            "no minimum, eigenvalues are replaced by their absolute values. Near "
-                           "a good minimum the number of correct digits doubles per step.")
+                           "a minimum whose Hessian is positive definite, the number of correct "
+                           "digits doubles per step, as the damping fades with the gradient.")
+    ours: ClassVar[str] = ("The damping is λ‖g‖, not a fixed λ: with a fixed one the error shrinks "
+                           "by the same factor per step. A fixed λ, and 0, can be chosen.")
     equations: ClassVar[str] = (r"H = Q\,\mathrm{diag}(\mu)\,Q^\top,\qquad d = -Q\,\mathrm{diag}"
-                                r"\!\Big(\frac{1}{\max(|\mu|,\delta)+\lambda}\Big)Q^\top g")
+                                r"\!\Big(\frac{1}{\max(|\mu|,\delta)+\lambda\|g\|}\Big)Q^\top g")
     reference: ClassVar[str] = ("J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4, "
                                 "doi 10.1007/978-0-387-40065-5.")
     fails: ClassVar[str] = ("On small batches it solves each batch for itself: directions that a "
@@ -44,15 +53,19 @@ class Newton(Method):
                             "and the loss on all samples jumps.")
     failure: ClassVar[Failure] = Failure(
         "jumps", {"name": "linear_net", "batch": 5}, {},
-        ({"name": "newton", "lam": 10.0}, {"name": "kbfgs", "lr": 0.1, "lam": 0.1}))
+        ({"name": "newton", "lam": 10.0, "regularization": "fixed"},
+         {"name": "kbfgs", "lr": 0.1, "lam": 0.1}))
     look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
     dense: ClassVar[bool] = True
 
-    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "trials"})
+    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "lam", "trials"})
 
     name: Literal["newton"] = "newton"
-    lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues.", gt=0, le=1e6,
-                        log=True)
+    lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues, or its ratio to the "
+                        "gradient.", ge=0, le=1e6, log=True)
+    regularization: Literal["gradient", "fixed"] = choice(
+        "gradient", "Whether the damping is λ‖g‖, which fades at a minimum, or λ itself.",
+        r"\lambda_k")
 
     def passes(self, problem: ProblemSpec) -> float:
         return 4 + 6 * problem.size
@@ -70,11 +83,13 @@ class Newton(Method):
         tape = oracle.forward(state.theta)
         g = oracle.gradient(tape)
         mu, Q = eigen(oracle.dense(tape, "hessian"))
-        size = torch.maximum(mu.abs(), FLAT * mu.abs().amax(1, keepdim=True)) + column(p.lam)
+        lam = p.lam * norm(g) if self.regularization == "gradient" else p.lam       # (2)
+        size = torch.maximum(mu.abs(), FLAT * mu.abs().amax(1, keepdim=True)) + column(lam)
+        size = torch.where(size > 0, size, 1)           # H = 0 without damping: −g
         d = -(Q @ ((Q.mT @ g[..., None])[..., 0] / size)[..., None])[..., 0]            # (1)
         search = backtracking(oracle, state.theta, tape.f, g, d)
         events = {"hessian_low": mu[:, 0], "hessian_high": mu[:, -1], "step_size": search.a,
-                  "modified": (mu < 0).sum(1), "trials": search.trials,
+                  "modified": (mu < 0).sum(1), "lam": lam, "trials": search.trials,
                   "at_precision": search.at_precision}
         return State(search.theta, state.k + 1), events
 
@@ -82,6 +97,8 @@ class Newton(Method):
         text = f"Hessian eigenvalues {say(e['hessian_low'])} … {say(e['hessian_high'])}"
         if e["modified"] > 0:
             text += f", {int(e['modified'])} of them negative and made positive"
+        if e["lam"] > 0:
+            text += f"; damping λ_k = {say(e['lam'])}"
         if e["step_size"] > 0:
             return f"{text}; step a = {say(e['step_size'])}."
         why = ("∇f = 0" if e["trials"] == 0 else AT_PRECISION if e["at_precision"] else

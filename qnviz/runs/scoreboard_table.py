@@ -64,7 +64,7 @@ ROWS = {row.key: row for row in (
     Row("adam", "Adam", "adam", tuned=("lr", "beta1", "beta2")),
     Row("lm", "Levenberg-Marquardt", "levenberg_marquardt"),
     Row("bfgs", "BFGS", "bfgs"),
-    Row("newton", "Newton + λI", "newton"),
+    Row("newton", "Newton + λI", "newton", {"regularization": "fixed"}),
     Row("newton_krylov", "Newton-Krylov", "newton_krylov"),
     Row("curveball_10", "CurveBall, λ₀ = 10", "curveball", {"lam": 10.0}),
     Row("curveball_1", "CurveBall, λ₀ = 1", "curveball", {"lam": 1.0}),
@@ -74,6 +74,7 @@ ROWS = {row.key: row for row in (
     Row("nesterov", "Nesterov", "nesterov", tuned=("lr", "momentum"), extra=True),
     Row("rmsprop", "RMSprop", "rmsprop", tuned=("lr", "beta"), extra=True),
     Row("lm_1", "LM from λ₀ = 1", "levenberg_marquardt", {"lam": 1.0}, extra=True),
+    Row("newton_gradient", "Newton + λ‖∇f‖I", "newton", extra=True),
     Row("bfgs_identity", "BFGS from H₀ = I", "bfgs", {"scaling": "none"}, extra=True),
     Row("lbfgs", "L-BFGS", "lbfgs", extra=True))}
 COLUMNS = {column.key: column for column in (

@@ -17,6 +17,7 @@ CHOICES: dict[str, dict[str, dict[str, str]]] = {
     "tuning": {"curveball": {"fixed": "fixed ρ and β"}},
     "curvature": {"curveball": {"hessian": "Hessian"},
                   "newton_krylov": {"gauss_newton": "Gauss-Newton"}},
+    "regularization": {"newton": {"fixed": "fixed λ"}},
     "scaling": {"levenberg_marquardt": {"diagonal": "diagonal"}}}
 LABS = {"rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES}
 SEEDS = "seeds"                                # an axis of repeats instead of a second field

@@ -126,6 +126,8 @@ def _decades(q: Parameter, value: float) -> list[float]:
               and (m < high if q.high_open else m <= high)]
     if q.high_open and q.high is not None:
         inside.append(0.9 * q.high)            # the last useful value below an excluded end
+    if q.low == 0 and not q.low_open:
+        inside.append(0.0)
     # the browser names a mark by its text, so each text stands for one value
     by_text = {_shown(m): m for m in (*inside, q.default, value)}
     return sorted(by_text.values())
