@@ -47,7 +47,7 @@ def test_loss_lines_are_the_losses(race):
     for i, e in enumerate(race.entrants):
         line = lines(loss(race, LIGHT).plotly(), i)[0]
         stop = race[e.label]["stopped"][0]
-        expected = np.maximum(race[e.label]["loss"][:stop + 1, 0], 1e-16)
+        expected = np.maximum(race[e.label]["loss"][:stop + 1, 0], 1e-32)
         np.testing.assert_array_equal(line.y, expected)
 
 

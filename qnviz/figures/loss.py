@@ -16,7 +16,7 @@ from qnviz.words import say
 AXES = {"iterations": "step", "work": "work (forward passes of the batch)",
         "seconds": "seconds in the method"}
 OTHERS = (("test_loss", "held-out loss"), ("error", "squared error per held-out image"))
-FLOOR = 1e-16                         # below this a loss of order one is rounding
+FLOOR = 1e-32                         # the square of a residual of order one that is rounding
 
 NOWHERE = "This run begins where the function has no value."
 

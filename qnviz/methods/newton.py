@@ -98,7 +98,7 @@ class Newton(Method):
         if e["modified"] > 0:
             text += f", {int(e['modified'])} of them negative and made positive"
         if e["lam"] > 0:
-            text += f"; damping λ_k = {say(e['lam'])}"
+            text += f"; damping {say(e['lam'])}"
         if e["step_size"] > 0:
             return f"{text}; step a = {say(e['step_size'])}."
         why = ("∇f = 0" if e["trials"] == 0 else AT_PRECISION if e["at_precision"] else
