@@ -46,7 +46,7 @@ CLASSICS: dict[str, Classic] = {
         ((1.0, 3.0),), 0.0,
         "A. D. Booth, An application of the method of steepest descents to the solution of systems "
         "of non-linear simultaneous equations, 1949.",
-        "A quadratic with κ = 9: Newton is at the minimum in two steps at most, BFGS in a few."),
+        "A quadratic with κ = 9: one undamped Newton step is at the minimum, BFGS takes a few."),
     "styblinski_tang": Classic(
         "Styblinski-Tang", "(x^4 - 16*x^2 + 5*x)/2 + (y^4 - 16*y^2 + 5*y)/2", (1.5, -1.0),
         (0.0, 0.0), 5.0, ((LOW, LOW),), -78.33233140754282,

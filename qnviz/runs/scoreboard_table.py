@@ -64,7 +64,7 @@ ROWS = {row.key: row for row in (
     Row("adam", "Adam", "adam", tuned=("lr", "beta1", "beta2")),
     Row("lm", "Levenberg-Marquardt", "levenberg_marquardt"),
     Row("bfgs", "BFGS", "bfgs"),
-    Row("newton", "Newton + λI", "newton", {"regularization": "fixed"}),
+    Row("newton", "Newton + λI", "newton", {"lam": 1e-3, "regularization": "fixed"}),
     Row("newton_krylov", "Newton-Krylov", "newton_krylov"),
     Row("curveball_10", "CurveBall, λ₀ = 10", "curveball", {"lam": 10.0}),
     Row("curveball_1", "CurveBall, λ₀ = 1", "curveball", {"lam": 1.0}),

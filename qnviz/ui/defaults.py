@@ -55,7 +55,7 @@ IMAGES_FIRST_ORDER = {"sgd": {"lr": 0.01}, "nesterov": {"lr": 0.01}, "adam": {"l
 TYPED = {"himmelblau": {"kbfgs": {"lr": 0.2, "lam": 0.3}, "adam": {"lr": 0.1},
                         "curveball": {"curvature": "hessian", "lam": 50.0}},
          "beale": {"kbfgs": {"lr": 0.1, "lam": 0.3}, "adam": {"lr": 0.3}},
-         "booth": {"kbfgs": {"lr": 0.2, "lam": 0.3}, "adam": {"lr": 1.0}},
+         "booth": {"kbfgs": {"lr": 0.2, "lam": 0.3}, "adam": {"lr": 1.0}, "newton": {"lam": 0.0}},
          "styblinski_tang": {"kbfgs": {"lr": 0.05, "lam": 0.3}, "adam": {"lr": 0.1},
                              "curveball": {"curvature": "hessian", "lam": 100.0}},
          "goldstein_price": {"kbfgs": {"lr": 3e-3, "lam": 0.3}, "adam": {"lr": 0.1},
