@@ -224,9 +224,9 @@ def test_a_kept_output_keeps_nothing_that_hooks_saw(name):
 def test_a_closure_that_fails_changes_nothing(name, call):
     model, opt = setup(name, **({"lr": 0.5} if name == "curveball" else {}))
     data = list(batches(12))
-    train(opt, model, data[:4])                            # CurveBall looks twice at the fifth
+    train(opt, model, data[:5])                            # CurveBall looks twice at the sixth
     before, state = theta_of(model), str(opt.state_dict()["state"])
-    x, t = data[4]
+    x, t = data[5]
     inner, calls = closure_of(opt, model, x, t, entropy), []
 
     def closure():
@@ -239,7 +239,7 @@ def test_a_closure_that_fails_changes_nothing(name, call):
         opt.step(closure)
     assert torch.equal(theta_of(model), before)
     assert str(opt.state_dict()["state"]) == state
-    train(opt, model, data[4:])
+    train(opt, model, data[5:])
 
 
 @pytest.mark.parametrize("name", DROP_INS)
@@ -250,12 +250,14 @@ def test_dropout_is_the_same_at_every_call_of_a_step(name):
     x, t = classes()
     masks = []
     model[1].register_forward_hook(lambda m, i, out: masks.append((out == 0).detach()))
+    calls = []
     for _ in range(5):
         masks.clear()
         opt.step(closure_of(opt, model, x, t, entropy))
         assert all(torch.equal(m, masks[0]) for m in masks)
         first = masks[0]
-    assert len(masks) > 1
+        calls.append(len(masks))
+    assert max(calls) > 1
     opt.step(closure_of(opt, model, x, t, entropy))
     assert not torch.equal(masks[-1], first)               # another step, other noise
 

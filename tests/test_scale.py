@@ -18,7 +18,9 @@ from tests.helpers import CPU, F64, assert_close, drive
 # of each method that is scale-invariant in theory: settings, and the powers of c with which those
 # that carry f's unit go
 INVARIANT = {
-    "newton": ("newton", {"lam": 1e-3}, {"lam": 1}),
+    "newton": ("newton", {"lam": 1e-3}, {}),
+    "newton, undamped": ("newton", {"lam": 0.0}, {}),
+    "newton, fixed": ("newton", {"lam": 1e-3, "regularization": "fixed"}, {"lam": 1}),
     "bfgs": ("bfgs", {}, {}),
     "lbfgs": ("lbfgs", {"memory": 4}, {}),
     "krylov": ("newton_krylov", {}, {}),

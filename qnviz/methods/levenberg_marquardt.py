@@ -31,6 +31,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Failure, Look, Method, State, Summary, column, curved
 from qnviz.problems.base import ProblemSpec
+from qnviz.problems.norms import norm
 from qnviz.words import AT_PRECISION, say
 
 DENSE_LIMIT = 2000                             # parameters; a dense P×P solve per run and step
@@ -72,6 +73,8 @@ class LevenbergMarquardt(Method):
         Summary("refused", "share of steps taken back", "mean", ("accepted", "at_precision"),
                 lambda e: (~e["accepted"] & ~e["at_precision"]).double()),)
 
+    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "lam_next"})
+
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "
                         "diagonal entry of JᵀJ.", gt=0, le=1e6, log=True)
@@ -112,7 +115,7 @@ class LevenbergMarquardt(Method):
         predicted = 0.5 * (vecdot(d, shift * d) - vecdot(g, d))
         gain = (tape.f - f_next) / predicted                                            # (2)
         good = (f_next < tape.f) & (predicted > 0)
-        short = d.norm(dim=1) <= torch.finfo(d.dtype).eps * state.theta.norm(dim=1)
+        short = norm(d) <= torch.finfo(d.dtype).eps * norm(state.theta)
         done = ~good & (below_rounding(predicted.abs(), tape.f) | short)
         worse = ~good & ~done & torch.isfinite(predicted)
         theta = torch.where(column(good), state.theta + d, state.theta)
