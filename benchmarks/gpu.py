@@ -54,7 +54,7 @@ def main() -> None:
 
 def fleet(spec: RunSpec, runs: int) -> Rows:
     """Run R runs with noise of their own to the end of their steps."""
-    device = resolve(spec.device, spec.dtype)[0]
+    device = resolve(spec.device)[0]
     problem, method = spec.problem.build(DTYPES[spec.dtype], device), spec.methods[0]
     set_threads(problem.size * runs)
     numbers = torch.arange(runs, device=device)

@@ -209,6 +209,7 @@ FAULTS = {
     "words": ("x.csv", b"a;b\n1;2\nthree;4\n", "lines 2 to 3 hold a word"),
     "ragged": ("x.csv", b"1,2,3\n4,5\n", "not of 3 columns"),
     "header": ("x.csv", b"a,b,c\n", "without a line of numbers"),
+    "tabs alone": ("x.csv", b"\t\n \t", "without a line of numbers"),
     "binary csv": ("x.csv", bytes(range(256)) * 9, "not a table of numbers"),
     "nan csv": ("x.csv", b"\n".join([b"1,2,3,nan"] * 30), "NaN or infinite"),
     "nested gz": ("x.gz", gzip.compress(gzip.compress(npy(pixels()))), "unknown ending"),

@@ -80,7 +80,8 @@ def _lines(name: str, stream: io.BytesIO, longest: int) -> Iterator[str]:
         if len(line) > longest:
             raise DataError(f"{name} is not a table of numbers: a line is far longer than its "
                             "first one.")
-        if text := line.decode("utf-8", "replace").strip(" \r\n"):
+        text = line.decode("utf-8", "replace").strip(" \r\n")       # tabs part empty values
+        if text.strip():
             yield text
 
 
