@@ -173,7 +173,11 @@ def test_what_is_not_visibly_one_is_a_plain_function(text):
     ("f(x, y) =", "no function yet"), ("f(x, y) = z", "Column 11: 'z' is not known"),
     ("log10(x)", "log(x)/log(10)"), ("z + 1", "'z' is not known"),
     ("sin(x, y)", "one argument"), ("x.real", "Column 2: A point"), ("[x]", "Write ( instead"),
-    ("x[0]", "Write ( instead"), ("'x'", "has no meaning here"),
+    ("x[0]", "Column 1: This can be read in several ways: write x and y for the first"), ("'x'", "Column 1: \"'\" has no meaning here"),
+    ("(x(2) - x(1)^2)^2", "Column 2: This can be read in several ways"), ("½x²", "Write (1/2) for ½"),
+    ("min f = x^2", "Column 1: Write f alone: its minimum"), ("minimize x^2", "Write f alone"),
+    ("max x", "write -(f) to find where f is largest"), ("min (x, y)", "has a kink where a = b"),
+    ("np.sin(x)", "Column 1: Write sin(x) alone"), ("sec x", "1/cos(x)"), ("asinh(x)", "sqrt(x^2 + 1)"),
     ('f"{x}"', "not known"), ("x := 1", "x is a variable"), ("lambda: x", "'lambda' is not known"),
     ("x for x in y", "'for' is not known"), ("__import__", "'__import__' is not known"),
     ("x.__class__", "A point"), ("import os", "'import' is not known"), ("x; import", "not known"),
@@ -324,6 +328,8 @@ def test_what_people_type_is_understood_as_they_mean_it(typed):
     ("1/2x", "Read from left to right as (1/2)*x; write 1/(2*x) for the other."),
     ("3x/2y", "Read from left to right as (3*x/2)*y; write 3*x/(2*y) for the other."),
     ("e^2x", "Read as e^2*x; write e^(2*x) for the other."), ("2e3x", "2e3 is the number 2,000."),
+    ("x^2 + y^2;", "Read as one residual, which is squared; leave out the ; for f itself."),
+    ("x;y", None), ("x;y;", None), ("x(1 + 0)", None), ("x (2)", None),
     ("(1/2)x", None), ("1/(2x)", None), ("x^2y", None), ("2^3 x", None), ("x/2*y", None),
     ("2x/3", None), (r"\frac{1}{2}x", None), ("1/2 + x", None)])
 def test_how_two_readings_were_decided_is_said(typed, said):

@@ -161,7 +161,7 @@ def test_runs_converge_above_the_lowest_value_and_not_below_0():
 
 def test_a_saddle_is_told_from_a_minimum():
     trace = race("x^2 - 2*y^2 + y^4", "bfgs", start=(1.5, 0.0), stop_grad=1e-6)
-    assert "at a saddle: the Hessian has the eigenvalue −4" in trace.ends["bfgs"][0]
+    assert "not at a minimum: the Hessian has the eigenvalue −4" in trace.ends["bfgs"][0]
 
 
 def test_pages_stop_where_the_gradient_vanishes_and_0_lets_them_go_on():
@@ -216,6 +216,15 @@ def test_the_search_finds_what_there_is_and_no_more(f, value, count):
         assert len(found.points) > 1
     else:
         assert len(found.points) == count
+
+
+@pytest.mark.parametrize(("f", "said"), [
+    ("x^2", "lowest found 0 along a curve"), ("(x + y)^2 - 1", "lowest found −1 along a curve"),
+    ("(x^2 + y^2 - 1)^2", "lowest found 0 along a curve"), ("x^2 + y^2", "lowest found 0 at (0, 0)"),
+    ("x^2 - y^2", "no lowest value found up to |x|, |y| = 100"),
+    ("(x - 300)^2 + y^2", "no lowest value found up to |x|, |y| = 100")])
+def test_what_is_said_of_the_lowest_value_is_what_was_found(f, said):
+    assert facts(Function(f=f))[1].startswith(said)
 
 
 @pytest.mark.parametrize(("f", "level"), [

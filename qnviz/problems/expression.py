@@ -61,6 +61,8 @@ def parse(typed: str) -> Expression:
             set(program.outputs) & {0, 1}):
         raise ExpressionError("This is a constant: a function needs x or y.")
     notes = dict.fromkeys(chain.from_iterable(parser.notes for parser in parsers))
+    if listed and len(trees) == 1:
+        notes["Read as one residual, which is squared; leave out the ; for f itself."] = None
     return Expression(trees, squares is not None, listed, program, tuple(notes))
 
 

@@ -17,7 +17,14 @@ import math
 
 from qnviz.errors import ExpressionError
 from qnviz.problems.expression_ops import NAMED
-from qnviz.problems.expression_text import CONSTANTS, VARIABLES, Word, at, quoted
+from qnviz.problems.expression_text import (
+    CONSTANTS,
+    INDEXED,
+    VARIABLES,
+    Word,
+    at,
+    quoted,
+)
 from qnviz.problems.expression_tree import Node, text
 from qnviz.words import say
 
@@ -103,7 +110,15 @@ class Parser:
         return word.kind in ("number", "name", "root", "frac") or self._is(*OPEN)
 
     def _beside(self, word: Word) -> None:
-        """A number beside the end of a value is no product."""
+        """A number beside the end of a value is no product, and x(1) may be the first variable.
+
+        Raises:
+            ExpressionError: what was meant is not plain.
+        """
+        inside = self.words[self.i + 1:self.i + 3]
+        if word.text == "(" and word.glued and self.words[self.i - 1].text in VARIABLES and (
+                [w.kind for w in inside] == ["number", "sign"] and inside[1].text == ")"):
+            raise at(self.words[self.i - 1].column, INDEXED)
         if word.kind == "number":
             before = self.words[self.i - 1]
             raise at(word.column, f"A sign is missing before {quoted(word.text)}: write " + (

@@ -45,6 +45,9 @@ KINKS = {
     "<": "A comparison jumps from 0 to 1." + SMOOTH + "sigmoid((b - a)/0.01) for a < b.",
     "if": "A choice between two branches has a kink or a jump where they meet." + SMOOTH
           + "s*a + (1 - s)*b with s replaced by a sigmoid(…)."}
+SOUGHT = "Write f alone: its minimum is what the methods look for."
+RAISE = "The methods look for a minimum: write -(f) to find where f is largest."
+COMMAND = {"min": SOUGHT, "max": RAISE}        # without ( behind it: min f = …
 SAME = {"fabs": "abs", "maximum": "max", "fmax": "max", "minimum": "min", "fmin": "min",
         "sgn": "sign", "heaviside": "sign", "ceil": "floor", "round": "floor", "trunc": "floor",
         "int": "floor", "mod": "%", "fmod": "%", "|": "abs", ">": "<", "else": "if", "and": "if",
@@ -52,7 +55,14 @@ SAME = {"fabs": "abs", "maximum": "max", "fmax": "max", "minimum": "min", "fmin"
 INSTEAD = {
     "log10": "Write log(x)/log(10).", "log2": "Write log(x)/log(2).",
     "pow": "Write x^3 for a power.", "square": "Write x^2.", "exp2": "Write 2^x.",
-    "hypot": "Write sqrt(x^2 + y^2).",
+    "hypot": "Write sqrt(x^2 + y^2).", "lg": "Write log(x)/log(10).",
+    "sec": "Write 1/cos(x).", "csc": "Write 1/sin(x).", "cot": "Write 1/tan(x).",
+    "asinh": "Write log(x + sqrt(x^2 + 1)).", "acosh": "Write log(x + sqrt(x^2 - 1)).",
+    "atanh": "Write log((1 + x)/(1 - x))/2.", "logistic": "Write sigmoid(x).",
+    **dict.fromkeys(("np", "numpy", "math", "torch", "jnp"),
+                    "Write sin(x) alone, without the name of a module before it."),
+    **dict.fromkeys(("minimize", "minimise", "argmin"), SOUGHT),
+    **dict.fromkeys(("maximize", "maximise", "argmax"), RAISE),
     ",": "Functions take one argument here, residuals are separated by ; and decimals have a "
          "point, as in 1.5.",
     ".": "A point belongs into a number, such as 0.5.",
@@ -62,6 +72,8 @@ INSTEAD = {
     "_": "Names here have no underscore.", "$": "Write the formula without $.",
     "‖": "Write sqrt(x^2 + y^2) for a norm.",
     "\n": "Write it in one line; residuals are separated by ;."}
+INDEXED = ("This can be read in several ways: write x and y for the first and the second variable, "
+           "and * for a product.")             # x[0], x(1)
 TOKEN = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
                    r"|(?P<index>[xX](?:_?[12]|_\{[12]\})(?![A-Za-z_0-9]))"
                    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*)"
@@ -118,6 +130,8 @@ def words(typed: str) -> list[Word]:
         match = TOKEN.match(plain, i)
         if match is None:
             if i < len(plain):
+                if plain[i] == "[" and found and found[-1].text in VARIABLES:
+                    raise at(found[-1].column, INDEXED)
                 raise at(places[i], _character(typed[places[i] - 1]))
             break
         kind, text, column = str(match.lastgroup), match.group(), places[i]
@@ -191,7 +205,10 @@ def _character(c: str) -> str:
     if sentence := KINKS.get(SAME.get(c, c)) or INSTEAD.get(c):
         return sentence
     if c.isascii() and c.isprintable():
-        return f"'{c}' has no meaning here. An expression has + - * / ^ and parentheses."
+        mark = '"' if c == "'" else "'"
+        return f"{mark}{c}{mark} has no meaning here. An expression has + - * / ^ and parentheses."
+    if unicodedata.decomposition(c).startswith("<fraction>"):
+        return f"Write ({unicodedata.normalize('NFKC', c).replace('⁄', '/')}) for {c}."
     name = unicodedata.name(c, "a control character")
     return (f"U+{ord(c):04X} ({name.lower()}) is not known here"
             + ("; letters and digits are those of ASCII." if c.isalnum() else "."))
@@ -205,6 +222,8 @@ def _named(text: str, column: int, typed: str,
         ExpressionError: there are others; the sentence quotes what was typed.
     """
     name = text.lower()
+    if name in COMMAND and not typed[column - 1 + len(name):].lstrip().startswith("("):
+        raise at(column, COMMAND[name])
     if sentence := KINKS.get(SAME.get(name, name)) or INSTEAD.get(name):
         raise at(column, sentence)
     letters = re.match(r"[a-z]*", name)[0]     # type: ignore[index]  it always matches

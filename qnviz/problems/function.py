@@ -222,6 +222,14 @@ class Function(ProblemSpec):
         return None if self.classic else lowest(self).level
 
     @property
+    def valley(self) -> float | None:
+        """The lowest value that was found, if f takes it along a curve; else None."""
+        from qnviz.problems.lowest import lowest
+
+        found = None if self.classic else lowest(self)
+        return found.value if found and not found.points else None
+
+    @property
     def undefined(self) -> str | None:
         lacks = self.lacks(*self.start)
         if lacks is None or lacks.what != "value":

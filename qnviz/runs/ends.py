@@ -198,7 +198,7 @@ def _arrived(rule: Rule, last: Last) -> str:
         return why if np.isfinite(last.grad) else f"{why}; {_underived(rule.problem, last)}"
     why = f"‖∇f‖ = {say(last.grad)} ≤ {say(rule.stop_grad or 0)}"
     if last.low < -1e-6:
-        why += f", at a saddle: the Hessian has the eigenvalue {say(last.low)}"
+        why += f", not at a minimum: the Hessian has the eigenvalue {say(last.low)}"
     return why
 
 

@@ -102,8 +102,10 @@ def facts(problem: Function) -> list[str]:
     if problem.level is not None:
         found = (f"it levels off towards {say(_plain(problem.level))}: that lowest value is "
                  "approached, never taken")
+    elif not points and problem.valley is not None:
+        found = f"lowest found {say(_plain(problem.valley))} along a curve, not at single points"
     elif not points:
-        found = "no lowest value found"
+        found = f"no lowest value found up to |x|, |y| = {problem.reach:g}"
     else:
         found = (f"{'minimum' if known else 'lowest found'} {say(_plain(lowest or 0))} at {named}"
                  + more)
