@@ -152,6 +152,13 @@ def with_a_long_directory():
     return bytes(content)
 
 
+def packed_text(name):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as z:
+        z.writestr(name, "1,2\n")
+    return buffer.getvalue()
+
+
 HDF = (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM").ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n" * 9
 FAULTS = {
     "nan": ("x.npy", npy(np.where(pixels() < 1, np.nan, pixels() / 255)), "NaN or infinite"),
@@ -206,8 +213,12 @@ FAULTS = {
     "two gz": ("x-idx3-ubyte.gz", gzip.compress(idx(pixels())) * 2, "behind the end"),
     "png": ("x.png", b"\x89PNG", "unknown ending"),
     "plain gz": ("x.gz", gzip.compress(b"hello"), "unknown ending"),
-    "words": ("x.csv", b"a;b\n1;2\nthree;4\n", "lines 2 to 3 hold a word"),
-    "ragged": ("x.csv", b"1,2,3\n4,5\n", "not of 3 columns"),
+    "a zip": ("x.zip", packed_text("train.csv"), "is a zip archive that holds 'train.csv', not"),
+    "an empty cell": ("x.csv", b"1,,3,4,5\n" + b"1,2,3,4,5\n" * 30, "line 1 has nothing in column 2"),
+    "too wide": ("x.csv", b"1,2,3,4\n" * 30 + b"1,2,3,4,5\n", "line 31 has 5 columns, but the "
+                 "first one has 4"),
+    "words": ("x.csv", b"a;b\n1;2\nthree;4\n", "line 3 has no number in column 1"),
+    "ragged": ("x.csv", b"1,2,3\n4,5\n", "line 2 has 2 columns, but the first one has 3"),
     "header": ("x.csv", b"a,b,c\n", "without a line of numbers"),
     "tabs alone": ("x.csv", b"\t\n \t", "without a line of numbers"),
     "binary csv": ("x.csv", bytes(range(256)) * 9, "not a table of numbers"),

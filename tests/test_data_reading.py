@@ -227,6 +227,30 @@ def test_images_that_are_no_squares_are_found_where_a_picture_is_seen(shape):
         assert same(read(flat), x)
 
 
+def test_a_few_pictures_are_not_read_as_lines_of_others():
+    for array in (strokes(10), strokes(10).reshape(10, 784), np.moveaxis(strokes(12), 0, -1)):
+        with pytest.raises(DataError, match=r"has 1[02] images of 28 × 28 pixels, but at least 20"):
+            read(array)
+
+
+def test_columns_that_could_be_no_image_are_none():
+    pictures = strokes(400)
+    beside = {"u": np.ones((400, 3)), "v": np.ones((3, 400)), "p": np.arange(400)}
+    found = data.read_upload("x.npz", npz(faces=pictures.reshape(400, -1).T, **beside))
+    assert same(found, pictures)
+
+
+def test_a_header_of_numbers_is_one_where_they_count_columns():
+    pictures = strokes(40, 8)
+    for header in (",".join(map(str, range(65))), "," + ",".join(map(str, range(65)))):
+        with_index = header.startswith(",")
+        lines = table(pictures).decode().splitlines()
+        lines = [f"{i},{line}" for i, line in enumerate(lines)] if with_index else lines
+        found = data.read_upload("x.csv", "\n".join([header, *lines]).encode())
+        assert len(found.train) + len(found.test) == 40
+        assert found.shape == (8, 8)
+
+
 def test_a_height_that_is_chosen_is_taken():
     x = pixels(40, 5, 4)
     with pytest.raises(DataError, match="20 pixels, which is no square; choose their height"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import prune
 from torch.nn.utils import spectral_norm as old_spectral_norm
 from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
@@ -302,8 +303,71 @@ def test_unfreezing_changes_the_system():
     step(opt2, model)
     model[0].requires_grad_(True)
     step(opt, model)                     # it keeps a step size only
-    with refused("their number has changed"):
+    with refused("parameters are trained now, but"):
         step(opt2, model)
+
+
+@pytest.mark.parametrize("kind", KRONECKER)
+def test_what_becomes_of_a_layer_between_steps_is_named(kind):
+    model = small_net()
+    opt = kind(model)
+    step(opt, model)
+    model[0].requires_grad_(False)
+    with refused("Weight and bias of Linear layer 0 were frozen after"):
+        step(opt, model)
+    model[0].weight.requires_grad_(True)
+    with refused("Bias of Linear layer 0 was frozen after"):
+        step(opt, model)
+    model[0].requires_grad_(True)
+    prune.l1_unstructured(model[0], "weight", 0.5)
+    with refused("computes its weight or bias from other tensors .weight_orig., as pruning"):
+        step(opt, model)
+    before = model[0]
+    model[0].forward = lambda x: torch.tanh(F.linear(x, before.weight, before.bias))
+    prune.remove(model[0], "weight")
+    with refused("has a forward of its own"):
+        step(opt, model)
+    del model[0].forward
+    assert torch.isfinite(step(opt, model))
+
+
+@pytest.mark.parametrize("name", DROP_INS)
+def test_inference_mode_has_no_gradients(name):
+    model = small_net()
+    opt = made(name, model)
+    with torch.inference_mode(), refused("there are none within torch.inference_mode"):
+        step(opt, model)
+
+
+@pytest.mark.parametrize("kind", [CurveBall, NewtonKrylov])
+def test_a_model_in_place_of_its_parameters_is_named(kind):
+    with refused("give it model.parameters.., not the model"):
+        kind(small_net())
+
+
+@pytest.mark.parametrize("kind", [CurveBall, NewtonKrylov])
+def test_attention_is_differentiated_twice_by_the_way_that_the_refusal_names(kind):
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.q, self.out = nn.Linear(4, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            rows = self.q(x).view(-1, 2, 3, 4)
+            return self.out(F.scaled_dot_product_attention(rows, rows, rows).mean((1, 2)))
+
+    torch.manual_seed(0)
+    model, x, t = Attends(), torch.randn(48, 4), torch.tensor([0, 1] * 4)
+    opt = kind(model.parameters())
+
+    def closure():
+        u = model(x)
+        return F.cross_entropy(u, t), u
+
+    with refused("Attention can be, where .*sdpa_kernel"):
+        opt.step(closure)
+    with sdpa_kernel(SDPBackend.MATH):
+        assert opt.step(closure) > opt.step(closure)
 
 
 # --- closures ------------------------------------------------------------------------------------

@@ -177,13 +177,16 @@ class Repeatable:
     autocast is as it was where `step` was called, while the step's own products do without.
 
     Raises:
-        OptimizerError: there is no closure to call.
+        OptimizerError: there is no closure to call, or no gradient to be had.
     """
 
     def __init__(self, closure: Callable[[], Any] | None, device: torch.device, name: str):
         if closure is None:
             raise OptimizerError(f"{name} evaluates the loss at several points in one step: call "
                                  "step(closure) with a function that computes it.")
+        if torch.is_inference_mode_enabled():
+            raise OptimizerError(f"{name} needs gradients, and there are none within "
+                                 "torch.inference_mode(): call step outside of it.")
         self.closure, self.device = closure, device
         self.before: tuple[Tensor, Tensor | None] | None = None
         self.autocast = (torch.get_autocast_dtype(device.type),

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from qnviz.errors import OptimizerError
 from qnviz.fields import number
@@ -30,6 +30,9 @@ class Flat(DropIn):
     kept: ClassVar[type[State]]
 
     def __init__(self, params: Iterable[Any], chosen: dict[str, Any]):
+        if isinstance(params, nn.Module):
+            raise OptimizerError(f"{type(self).__name__} takes parameters, as those of torch.optim "
+                                 "do: give it model.parameters(), not the model.")
         super().__init__(params, chosen)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -72,9 +75,12 @@ class Flat(DropIn):
         saved, p = as_now(self.state.get(owner), start), method.tensors(1, start)
         asked = cast(Any, oracle)
         state = self.kept(theta=start, **saved) if saved else method.init(asked, start, p)
-        if any(x.shape[1:] not in (start.shape[1:], ()) for x in _tensors(state).values()):
-            raise OptimizerError("The saved state belongs to other parameters: their number has "
-                                 "changed.")
+        others = [x for x in _tensors(state).values() if x.shape[1:] not in (start.shape[1:], ())]
+        if others:
+            raise OptimizerError(
+                f"{start.numel():,} parameters are trained now, but {others[0].numel():,} were in "
+                "the steps that the state is of: freeze and unfreeze before the optimizer is made, "
+                "or load the state of the same parameters.")
         try:
             new, events = method.step(asked, self._shortened(state, extra.lr), p)
             reached = self._reached(start, new, extra.lr)

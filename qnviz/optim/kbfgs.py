@@ -123,6 +123,8 @@ class KBFGS(DropIn):
         everything = [p for group in self.param_groups for p in group["params"]]
         methods = [self._method(group) for group in self.param_groups]
         call = Repeatable(closure, everything[0].device, type(self).__name__)
+        for block in (block for blocks in self.blocks for block in blocks):
+            block.check(type(self).__name__)
         with call.exactly():
             return self._step(call, methods, everything)
 

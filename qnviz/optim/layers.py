@@ -44,6 +44,20 @@ class Block:
         pair = ((self.module.weight, self.weight), (self.module.bias, self.bias))
         return [p for p, trained in pair if trained]
 
+    def check(self, name: str) -> None:
+        """Refuse what has become of the layer since it was given to the optimizer.
+
+        Raises:
+            OptimizerError: it computes its weight from others by now, or parts of it were frozen.
+        """
+        _refuse_unlike(self.module, self.name, name)
+        if frozen := [q for q, trained in (("weight", self.weight), ("bias", self.bias))
+                      if trained and not getattr(self.module, q).requires_grad]:
+            raise OptimizerError(
+                f"{' and '.join(frozen).capitalize()} of Linear layer {self.name} "
+                f"{'was' if len(frozen) == 1 else 'were'} frozen after {name} was made: freeze "
+                "first, then make the optimizer.")
+
     def input(self, x: Tensor) -> Tensor:
         """ā (1, N, in+1) from what the layer was given, (…, in); rows are samples."""
         a = x.detach().to(self.module.weight.dtype).reshape(1, -1, x.shape[-1])

@@ -49,9 +49,13 @@ class GraphTape:
                     "computed from. Leave backward() out and return the loss, or (loss, output) "
                     "where Gauss-Newton curvature is asked for; KBFGS and KBFGSL alone have "
                     "closures that call backward().") from error
+            attends = "attention" in str(error)
             raise OptimizerError(
                 "Curvature needs the loss differentiated twice, which torch could not do: "
-                f"{str(error).splitlines()[0]}") from error
+                f"{str(error).splitlines()[0]}" + (
+                    ". Attention can be, where the closure calls the model within "
+                    "torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)."
+                    if attends else "")) from error
 
     def derivative(self, y: Tensor, of: list[Tensor], w: Tensor | None = None,
                    create_graph: bool = False) -> Tensor:

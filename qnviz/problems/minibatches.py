@@ -29,7 +29,8 @@ class Minibatches:
     def __init__(self, x: Tensor, target: Tensor, size: int | None, name: str):
         self.x, self.target, self.size = x, target, size
         if size is not None and size > len(x):
-            raise DataError(f"batch is {size:,}, but {name} has only {len(x):,} training samples.")
+            raise DataError(f"batch is {size:,}, but {name} has only {len(x):,} training samples: "
+                            "choose that many or fewer, or leave batch empty for all of them.")
         self.xi = torch.ones(1, 1, dtype=x.dtype, device=x.device)
         self._orders: OrderedDict[tuple, Tensor] = OrderedDict()
 

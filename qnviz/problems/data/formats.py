@@ -174,7 +174,12 @@ def npz(name: str, content: bytes) -> dict[str, np.ndarray]:
     found = {}
     try:
         with zipfile.ZipFile(io.BytesIO(_plain_zip(name, content))) as z:
+            listed = [e.filename for e in z.infolist()]
             entries = [e for e in z.infolist() if e.filename.endswith(".npy")]
+            if listed and not entries:
+                raise DataError(f"{name} is a zip archive that holds {listed[0][:60]!r}"
+                                f"{' and others' if len(listed) > 1 else ''}, not numpy's arrays: "
+                                "unpack it, and take the files in it.")
             if len(entries) > MOST_ARRAYS:
                 raise DataError(f"{name} holds {len(entries):,} arrays; the limit is "
                                 f"{MOST_ARRAYS:,}.")

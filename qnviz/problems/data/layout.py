@@ -75,6 +75,8 @@ def squeezed(array: np.ndarray) -> np.ndarray:
 def holds_images(array: np.ndarray) -> bool:
     """Whether an array's shape is that of some images."""
     shape = [n for n in array.shape if n > 1]
+    if len(shape) == 2 and min(shape) < SMALLEST:
+        return False
     return len(shape) >= 2 and max(shape) >= FEWEST and array.size >= FEWEST * SMALLEST
 
 
@@ -119,7 +121,8 @@ def _decided(file: str, arrays: Sequence[np.ndarray], labels: Sequence[int | Non
              reading: Reading, shape: tuple[int, int] | None, least: int = FEWEST) -> tuple[
                  Layout, str]:
     _check_axes(file, arrays)
-    fitting = [c for c in _candidates(arrays, reading, shape) if _fits(c, arrays, shape, least)]
+    candidates = list(_candidates(arrays, reading, shape))
+    fitting = [c for c in candidates if _fits(c, arrays, shape, least)]
     if reading.along != "auto" and fitting:
         fitting = [c for c in fitting if c.first == (reading.along == "first")]
         if not fitting:
@@ -129,6 +132,13 @@ def _decided(file: str, arrays: Sequence[np.ndarray], labels: Sequence[int | Non
     by_labels = any(n is not None for n in labels) and 0 < len(counts) < len(fitting)
     fitting = [replace(c, rough=_roughness(c, arrays)) for c in counts or fitting]
     chosen, why = _smoothest(fitting)
+    if reading.along == "auto" and not by_labels and (
+            chosen is None or chosen.rough >= SMOOTH and not _is_usual(chosen)):
+        for c in candidates:                   # lines of a few pictures are no pictures of a set
+            if c.plain and _is_usual(c) and _fits(c, arrays, shape, 1):
+                count = sum(math.prod(c.counted(x.shape)) for x in arrays)
+                raise DataError(f"{file} has {count} images of {times(c.shape)} pixels, but at "
+                                f"least {least} are needed.")
     if chosen is None:
         raise _misfit(file, arrays, shape, least)
     if chosen.shape[0] == COLOURS * chosen.shape[1] and shape is None and chosen.flat:
@@ -225,10 +235,14 @@ def _smoothest(fitting: Sequence[Layout]) -> tuple[Layout | None, str]:
         rival = f"; read otherwise, by {min(others):.2f}" if others else ""
         return best, ("as neighbouring pixels then resemble each other (they differ by "
                       f"{best.rough:.2f} of what any two do{rival})")
-    known = [c for c in plain if c.shape[0] == c.shape[1] and c.shape[0] in SIDES]
+    known = [c for c in plain if _is_usual(c)]
     if len(known) == 1:
         return known[0], "a usual size; neighbouring pixels do not tell"
     return next(iter(plain), None), "as is usual; neighbouring pixels do not tell"
+
+
+def _is_usual(c: Layout) -> bool:
+    return c.shape[0] == c.shape[1] and c.shape[0] in SIDES
 
 
 def _some(c: Layout, array: np.ndarray) -> np.ndarray:

@@ -52,8 +52,9 @@ def arrays(name: str, content: bytes) -> dict[str, np.ndarray]:
 def _byte_order(name: str, content: bytes) -> str:
     if b"\x89HDF\r\n\x1a\n" in (content[:8], content[512:520]) or \
             content[124:128] in (b"\0\2IM", b"\2\0MI"):
-        raise DataError(f"{name} is a MATLAB file of version 7.3 (HDF5), which is not read here; "
-                        "save it in MATLAB with save(…, '-v7').")
+        raise DataError(f"{name} is an HDF5 file, as MATLAB 7.3 and h5py write them, which is not "
+                        "read here; save it with save(…, '-v7') in MATLAB, with numpy.savez in "
+                        "Python.")
     orders = {b"\0\1IM": "<", b"\1\0MI": ">"}
     if content[124:128] not in orders:
         raise DataError(f"{name} is not a MATLAB file of version 5 to 7.")

@@ -44,7 +44,9 @@ def arrays(name: str, content: bytes) -> dict[str, np.ndarray]:
     if columns > MOST_COLUMNS:
         raise DataError(f"{name} has {columns:,} columns; the limit is {MOST_COLUMNS:,}.")
     cells = [c.strip().strip("\"'") for c in first.split(separator)]
-    header = not all(map(_number, cells))
+    header = _is_header(cells)
+    if not any(cells):
+        raise DataError(f"{name} is not a table of numbers: its first line is empty.")
     if (content.count(b"\n") + 1) * len(cells) > MOST_VALUES:
         raise DataError(f"{name} would hold more than {MOST_VALUES:,} numbers, which is the limit.")
     stream = io.BytesIO(content)
@@ -64,14 +66,24 @@ def _table(name: str, lines: Iterator[str], separator: str | None, columns: int,
         except ValueError:
             values = np.empty((0, 0))
         if values.shape != (len(block), columns):
-            raise DataError(f"{name} is not a table of numbers: lines {done + 1:,} to "
-                            f"{done + len(block):,} hold a word, or a line that is not of "
-                            f"{columns:,} columns.")
+            line, why = _fault(block, separator, columns)
+            raise DataError(f"{name} is not a table of numbers: line {done + line:,} {why}.")
         done += len(block)
         blocks.append(_small(values))
     if not blocks:
         raise DataError(f"{name} is a table without a line of numbers.")
     return np.concatenate(blocks)
+
+
+def _fault(block: list[str], separator: str | None, columns: int) -> tuple[int, str]:
+    """The first line, from 1 on, that is none of so many numbers, and what it has instead."""
+    for line, text in enumerate(block, 1):
+        cells = [c.strip().strip("\"'") for c in text.split(separator)]
+        if len(cells) != columns:
+            return line, f"has {len(cells):,} columns, but the first one has {columns:,}"
+        if (at := next((i for i, c in enumerate(cells, 1) if not _number(c)), None)) is not None:
+            return line, f"has {'no number' if cells[at - 1] else 'nothing'} in column {at:,}"
+    return 1, "cannot be read"
 
 
 def _lines(name: str, stream: io.BytesIO, longest: int) -> Iterator[str]:
@@ -114,6 +126,17 @@ def _are_classes(column: np.ndarray) -> bool:
 
 def _square(count: int) -> bool:
     return count >= 4 and math.isqrt(count) ** 2 == count
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether a first line holds names: a word, or the numbers of the columns, as pandas writes.
+
+    A cell that is empty makes no header of a line of numbers.
+    """
+    if any(cell and not _number(cell) for cell in cells):
+        return True
+    counted = cells[1:] if cells[:1] == [""] else cells
+    return len(counted) > 1 and counted == [str(i) for i in range(len(counted))]
 
 
 def _number(cell: str) -> bool:
