@@ -214,7 +214,7 @@ FAULTS = {
     "png": ("x.png", b"\x89PNG", "unknown ending"),
     "plain gz": ("x.gz", gzip.compress(b"hello"), "unknown ending"),
     "a zip": ("x.zip", packed_text("train.csv"), "is a zip archive that holds 'train.csv', not"),
-    "an empty cell": ("x.csv", b"1,,3,4,5\n" + b"1,2,3,4,5\n" * 30, "line 1 has nothing in column 2"),
+    "an empty cell": ("x.csv", b"1,,3,4\n" + b"1,2,3,4\n" * 30, "line 1 has nothing in column 2"),
     "too wide": ("x.csv", b"1,2,3,4\n" * 30 + b"1,2,3,4,5\n", "line 31 has 5 columns, but the "
                  "first one has 4"),
     "words": ("x.csv", b"a;b\n1;2\nthree;4\n", "line 3 has no number in column 1"),

@@ -220,11 +220,23 @@ def test_the_search_finds_what_there_is_and_no_more(f, value, count):
 
 @pytest.mark.parametrize(("f", "said"), [
     ("x^2", "lowest found 0 along a curve"), ("(x + y)^2 - 1", "lowest found −1 along a curve"),
-    ("(x^2 + y^2 - 1)^2", "lowest found 0 along a curve"), ("x^2 + y^2", "lowest found 0 at (0, 0)"),
+    ("(x^2 + y^2 - 1)^2", "lowest found 0 along a curve"), ("x^2 + y^2", "lowest found 0 at (0"),
     ("x^2 - y^2", "no lowest value found up to |x|, |y| = 100"),
     ("(x - 300)^2 + y^2", "no lowest value found up to |x|, |y| = 100")])
 def test_what_is_said_of_the_lowest_value_is_what_was_found(f, said):
     assert facts(Function(f=f))[1].startswith(said)
+
+
+@pytest.mark.parametrize("f", [
+    "(x^2 + y^2 - 1)^2", "100*(y - x^2)^2 + (1 - x)^2", "sin(x)^2 + cos(y)^2",
+    "1e-90*(x - 1/3)^2 + 1e-90*(y + 1/7)^2", "1e12*(x - 1/3)^2 + 1e12*(y + 1/7)^2"])
+def test_what_rounding_leaves_of_a_sum_of_squares_is_0(f):
+    assert lowest(Function(f=f)).value == 0
+
+
+@pytest.mark.parametrize("f", ["x^2 + y^2 + 1e-20^2", "1e-20*x; y; 1e-9"])
+def test_a_small_lowest_value_that_is_none_of_rounding_stays(f):
+    assert lowest(Function(f=f)).value == pytest.approx(1e-18 if ";" in f else 1e-40, rel=1e-6)
 
 
 @pytest.mark.parametrize(("f", "level"), [

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from qnviz.fields import Parameter
+from qnviz.ui import held
 from qnviz.ui.controls import _decades, _shown
 
 PAGE = """
@@ -101,3 +102,19 @@ def test_no_two_marks_of_a_slider_read_the_same(value):
     marks = _decades(q, value)
     assert value in marks
     assert len({_shown(m) for m in marks}) == len(marks)
+
+
+def test_a_widget_that_was_replaced_changes_nothing(monkeypatch):
+    state = {"k": "old", "k@0": "old"}
+    monkeypatch.setattr(held.st, "session_state", state)
+    called = []
+    state["k"] = "new"                         # Python's choice
+    assert held._own("k")["key"] == "k@1"
+    for late in ("old", "older"):
+        state["k@0"] = late
+        held._took("k", "k@0", called.append, ("late",))
+        assert state["k"] == "new"
+    state["k@1"] = "chosen"
+    held._took("k", "k@1", called.append, ("chosen",))
+    assert (state["k"], called) == ("chosen", ["chosen"])
+    assert held._own("k")["key"] == "k@1"

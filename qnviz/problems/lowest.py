@@ -27,6 +27,7 @@ ARMIJO = 1e-4
 NEAR = 1e-3                                    # of the window: two ends that are one
 MANY, MOST = 12, 24                            # minimisers that are drawn; ends that are followed
 STILL = 1e-12                                  # of f's size: such a fall is none
+RESIDUAL = 1e-16                               # of a residual's size: such a one is 0
 LEAST = 1e-9                                   # of f's size: such values are one
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -85,6 +86,8 @@ def _search(spec: Function, box: Box) -> Lowest:
             levels = [found.value]
         return Lowest(None, (), min(levels, default=None))
     value = min(e.value for e in minima)
+    if spec.expression.squares and value <= RESIDUAL**2 * typical:
+        value = 0.0                            # residuals are known to rounding, f to its square
     same = LEAST * max(abs(value), float(size.min()))
     if levels and min(levels) < value - same:
         return Lowest(None, (), min(levels))

@@ -73,15 +73,26 @@ def several(label: str, options: Sequence[Any], value: Sequence[Any], *, key: st
 
 def _own(key: str, then: Then = None, args: Sequence[Any] = ()) -> dict[str, Any]:
     """The widget's own key, and what it does with a change."""
-    state, turn = st.session_state, f"{key}@"
-    name = f"{turn}{state.get(turn, 0)}"
+    state, name = st.session_state, _present(key)
     if name in state and state[name] != state[key]:
-        state[turn] = state.get(turn, 0) + 1
-        name = f"{turn}{state[turn]}"
+        state[f"{key}@"] = state.get(f"{key}@", 0) + 1
+        name = _present(key)
     return {"key": name, "on_change": _took, "args": (key, name, then, tuple(args))}
 
 
+def _present(key: str) -> str:
+    """The key of the widget that shows the value now."""
+    return f"{key}@{st.session_state.get(f'{key}@', 0)}"
+
+
 def _took(key: str, name: str, then: Then, args: tuple[Any, ...]) -> None:
+    """The visitor chose another value: nobody did at a widget that has been replaced.
+
+    A browser that has not yet taken such a one away may send its value, which Streamlit, having
+    forgotten it, takes for a change.
+    """
+    if name != _present(key):
+        return
     st.session_state[key] = st.session_state[name]
     if then:
         then(*args)
