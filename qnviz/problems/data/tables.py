@@ -45,8 +45,6 @@ def arrays(name: str, content: bytes) -> dict[str, np.ndarray]:
         raise DataError(f"{name} has {columns:,} columns; the limit is {MOST_COLUMNS:,}.")
     cells = [c.strip().strip("\"'") for c in first.split(separator)]
     header = _is_header(cells)
-    if not any(cells):
-        raise DataError(f"{name} is not a table of numbers: its first line is empty.")
     if (content.count(b"\n") + 1) * len(cells) > MOST_VALUES:
         raise DataError(f"{name} would hold more than {MOST_VALUES:,} numbers, which is the limit.")
     stream = io.BytesIO(content)
@@ -98,9 +96,9 @@ def _lines(name: str, stream: io.BytesIO, longest: int) -> Iterator[str]:
 
 
 def _small(values: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         narrow = values.astype(np.uint8)
-    return narrow if np.array_equal(narrow, values) else values.astype(np.float32)
+        return narrow if np.array_equal(narrow, values) else values.astype(np.float32)
 
 
 def _with_labels(table: np.ndarray, header: list[str]) -> dict[str, np.ndarray]:
