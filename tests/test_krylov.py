@@ -431,6 +431,23 @@ def test_with_another_matrix_in_every_product_a_direction_may_be_disturbing(spre
 
 
 @SOLVERS
+@pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
+def test_positive_definite_matrices_have_no_negative_curvature_however_they_change(solver, spread):
+    """Lanczos's matrix of products with different ones may be indefinite; none of them is."""
+    runs, budget = 60, 8
+    base, noise = spd(50, runs, N, 20.0), torch.exp(spread * normal(51, budget, runs, N))
+    H = noise[..., None].sqrt() * base * noise[..., None, :].sqrt()      # (J, R, N, N), all ≻ 0
+    asked = iter(range(budget))
+    k = solver(
+        lambda v, active: (H[next(asked)] @ v[..., None])[..., 0], normal(52, runs, N),
+        torch.full((runs,), 0.05, dtype=F64), torch.zeros(runs, dtype=F64), budget, fixed=False)
+    assert set(k.reason.tolist()) <= {Reason.CONVERGED, Reason.BUDGET, Reason.DISTURBING}
+    assert (k.rayleigh[torch.isfinite(k.rayleigh)] > 0).all()
+    # and what is kept lowers the model that was seen
+    assert ((k.d * normal(52, runs, N)).sum(-1) < 0).all()
+
+
+@SOLVERS
 def test_with_one_matrix_no_direction_is_disturbing(solver):
     """Not in exact arithmetic, as q falls by ½ α‖r‖² each time, and not by rounding either."""
     H = torch.cat([spd(60 + i, 60, N, 10.0**i) for i in range(1, 13, 2)])        # 360 systems

@@ -11,7 +11,9 @@ rotations (c, s) turn T into a triangle; d_j is what makes ‖H d + g‖ smalles
 The curvature of the residual comes for free: r_{j−1}ᵀ H r_{j−1} / ‖r_{j−1}‖² = −c γ₁, which is
 positive for as long as T_j is positive definite, so that this test fires at the very iteration at
 which conjugate gradients meet negative curvature [Liu, Roosta 2022, arXiv 2206.05732]. Then d is
-kept, as there; Newton-MR would go along the residual instead (ours).
+kept, as there; Newton-MR would go along the residual instead (ours). Where products are of
+different matrices, −c γ₁ is no curvature of any of them, and negative without cause: what judges
+there is α_j = v_jᵀ H_j v_j, that of the product's own.
 
 With `early` off, a system without a solution ends at its least-squares solution, where
 ‖H r‖ = φ √(γ₁² + (c β_{j+1})²) is 0 but for rounding: there is no curvature left to use.
@@ -42,7 +44,8 @@ def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: in
            early: bool = True, keep: bool = False, fixed: bool = True) -> Krylov:
     """Solve H d = −g for all runs at once; arguments as for `conjugate_gradients`.
 
-    In the record, curvature and rayleigh are those of the residual before each iteration; alpha and
+    In the record, curvature and rayleigh are those of the residual before each iteration, or, unless
+    `fixed`, of the Lanczos vector on the product's own matrix; alpha and
     beta are Lanczos's α_j and β_{j+1}, also of the last iteration, whose d may not be taken.
     """
     zero, none, u = torch.zeros_like(g), torch.zeros_like(g[:, 0]), torch.finfo(g.dtype).eps
@@ -62,7 +65,7 @@ def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: in
         y = Hv - alpha[:, None] * v - beta[:, None] * v_before
         beta1 = norm(y)
         delta2, gamma1 = c * delta1 + s * alpha, s * delta1 - c * alpha                     # (2)
-        rayleigh = -c * gamma1
+        rayleigh = -c * gamma1 if fixed else alpha
         gamma2 = torch.hypot(gamma1, beta1)                                                 # (3)
         c1, s1 = gamma1 / gamma2, beta1 / gamma2
         w1 = _next(v, w, w_before, delta2, eps, gamma2)                                     # (4)

@@ -250,7 +250,8 @@ class NewtonKrylov(Method):
 
     def describe(self, e: Mapping[str, Any]) -> str:
         j, reason = int(e["krylov_iterations"]), Reason(int(e["krylov_reason"]))
-        quotient = "pᵀHp/pᵀp" if self.solver == "cg" else "rᵀHr/rᵀr"
+        quotient = ("pᵀHp/pᵀp" if self.solver == "cg" else
+                    "rᵀHr/rᵀr" if self.krylov_batches == "same" else "vᵀHv")
         why = {
             Reason.CONVERGED: "the residual fell below η‖g‖",
             Reason.NEGATIVE_CURVATURE: f"it met negative curvature, {quotient} = "
