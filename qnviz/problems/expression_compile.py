@@ -140,7 +140,7 @@ class Compiler:
     def _root(self, x: int, op: str, column: int, words: str = "") -> int:
         """A root of a step, which powers of it know."""
         kind, p = ROOTS[op]
-        if op == "sqrt" and (merged := self._merged(x, p, column)) is not None:
+        if (merged := self._merged(x, p, column, kind)) is not None:
             return merged
         return self._remembered(self._emit(op, (x,), column, words), x, kind, p)
 
@@ -168,14 +168,14 @@ class Compiler:
             found = "even_power" if p == int(p) and p % 2 == 0 else "odd_power"
         return Raised(found, base, k * p)
 
-    def _merged(self, x: int, p: float, column: int) -> int | None:
+    def _merged(self, x: int, p: float, column: int, kind: str = "power") -> int | None:
         """A power of a power as one, where its derivatives at 0 need that: √x² ³ is |x|³.
 
         By the chain rule they would be 0 · ∞. None where the powers are best taken one by one.
         """
         if self._raised(x).kind == "whole" and p == int(p):
             return None
-        known = self._power_of_power(x, "power", p)
+        known = self._power_of_power(x, kind, p)
         return known and self._to(known.kind, known.base, known.exponent, column)
 
     def _joined(self, args: tuple[int, ...], column: int) -> int | None:

@@ -36,6 +36,7 @@ EMPTY = 3.0                                    # of what is drawn where none is 
 ALONE = 2.0                                    # around a single one,
 AIR = 1.5                                      # and times what several take, around them
 STILL = 1e-9                                   # of the slope that curvature makes here: none
+ENDING = ("asin", "acos", "arcsin", "arccos")    # what has no slope at ±1
 ASIDE = 0.05                                   # of the half width, away from a saddle
 Coordinate = Annotated[float, Field(ge=-REACH, le=REACH)]
 FIRST = CLASSICS["himmelblau"]
@@ -257,8 +258,9 @@ class Function(ProblemSpec):
         if found is None or found.what != ("gradient", "second derivative")[order - 1] or (
                 math.isnan(found.argument)):
             return f"its {which}s there are too large for floating-point numbers"
-        if found.argument == 0:
-            return f"{found.name} in column {found.column} has no {which} at 0"
+        if found.argument == 0 or (found.name in ENDING and abs(found.argument) == 1):
+            return (f"{found.name} in column {found.column} has no {which} at "
+                    f"{say(found.argument)}")
         return (f"the {which} of {found.name} in column {found.column} at {say(found.argument)} is "
                 "too large a number")
 

@@ -13,6 +13,7 @@ All derivatives are those of the typed function, in as many digits as a decision
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +26,7 @@ CYCLES = 40                                    # of two steps and a leap
 CLOSE = 1e-20                                  # of the longest step: there it is
 AWAY = 1e3                                     # times the longest step: it is not coming back
 BESIDE, ASIDE = 1e-6, 1e-3                     # of it: where both sides of an end are looked at
+DECIMALS = 12                                  # of a minimum's coordinates, where they suffice
 ACROSS = 8                                     # steps to the floor of a valley
 ROUND = 1e-9                                   # less curvature, in proportion, may be a valley's
 STEEPEST = 1e12                                # largest exponent: beyond, numbers fill memory
@@ -70,12 +72,16 @@ def settle(program: Program, squares: bool, point: tuple[float, float],
     """
     found = Settled("nothing", point, float("nan"))
     for digits in DIGITS:
+        before = found
         try:
-            found, flat = _Follow(program, squares, longest, digits).end(point)
+            found, unsure = _Follow(program, squares, longest, digits).end(point)
         except (ArithmeticError, ValueError):  # beyond what is defined, or beyond memory
             return found
-        if not flat:
+        if not unsure:
             break
+        if found.kind == before.kind == "minimum" and (
+                math.dist(found.point, before.point) > longest):
+            return Settled("level", point, found.value)          # it is as far as digits reach
     return found
 
 
@@ -91,7 +97,11 @@ class _Follow:
         self.derivatives = derivatives(self.ctx)
 
     def end(self, point: tuple[float, float]) -> tuple[Settled, bool]:
-        """Where it leads, and whether a direction seemed flat for lack of digits."""
+        """Where it leads, and whether more digits may lead elsewhere.
+
+        They may where a direction seemed flat, and after a long way to where the slope is 0: of
+        a difference such as softplus(x) − x nothing is left there.
+        """
         ctx = self.ctx
         first = here = self.at((ctx.mpf(point[0]), ctx.mpf(point[1])))
         floor = self.floor(here)
@@ -109,7 +119,7 @@ class _Follow:
             if (two := _size(ctx, there.step)) <= CLOSE * self.longest:
                 if flat and gone > self.longest:            # out of digits on the way out
                     return Settled("level", point, float(there.f)), True
-                return self.minimum(there), flat
+                return self.minimum(there), flat or gone > self.longest
             rho, most = two / one, 3 * gone + self.longest
             ahead = here.step[0] * there.step[0] + here.step[1] * there.step[1] > 0
             times = 1.0 if not ahead else min(1 / (1 - rho), most / two) if rho < 1 else most / two
@@ -152,7 +162,24 @@ class _Follow:
                 f = self.value((here.theta[0] + side * q[0], here.theta[1] + side * q[1]))
                 if f < here.f - bend - self.noise * abs(here.f):
                     return Settled("nothing", point, float(here.f))
-        return Settled("minimum", point, float(here.f), self.alone(here))
+        value, point = self.rounded(here)
+        return Settled("minimum", point, float(value), self.alone(here))
+
+    def rounded(self, here: Place) -> tuple[Any, tuple[float, float]]:
+        """The value and the numbers of a minimum: of few decimals where f is no higher there.
+
+        At |x|ᵏ the search comes to rest at 10⁻⁶⁰ or so, and the minimum is at 0.
+        """
+        x, y = (float(t) for t in here.theta)
+        near = round(x, DECIMALS) + 0.0, round(y, DECIMALS) + 0.0
+        try:
+            value = self.value((self.ctx.mpf(near[0]), self.ctx.mpf(near[1])))
+        except (ArithmeticError, ValueError):  # e^(−1/x²) has none at 0
+            return here.f, (x, y)
+        found, point = (value, near) if value <= here.f else (here.f, (x, y))
+        # no more is known of f than its curvature makes of the last step
+        lost = abs(here.mu[0]) * (CLOSE * self.longest) ** 2
+        return (found if abs(found) > lost else self.ctx.mpf(0)), point
 
     def alone(self, here: Place) -> bool:
         """Whether a minimum is a point, not one of a valley whose floor is as low beside it."""
@@ -160,7 +187,8 @@ class _Follow:
             return True
         t, q = ASIDE * self.longest, here.Q[1]
         beside = self.at((here.theta[0] + t * q[0], here.theta[1] + t * q[1]))
-        return self.across(beside).f - here.f > ROUND * abs(beside.f - here.f)
+        least = max(ROUND * abs(beside.f - here.f), self.noise * abs(here.f))
+        return self.across(beside).f - here.f > least
 
     def level(self, f: list[Any], point: tuple[float, float], gone: Any) -> Settled:
         """What values approach whose falls get smaller on the way out; else nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 from pydantic import ValidationError
 
@@ -106,6 +108,8 @@ def facts(problem: Function) -> list[str]:
         found = f"lowest found {say(_plain(problem.valley))} along a curve, not at single points"
     elif not points:
         found = f"no lowest value found up to |x|, |y| = {problem.reach:g}"
+        if math.isfinite(problem.bound):
+            found += f", but none is below {say(problem.bound)}"
     else:
         found = (f"{'minimum' if known else 'lowest found'} {say(_plain(lowest or 0))} at {named}"
                  + more)
