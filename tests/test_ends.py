@@ -411,7 +411,7 @@ def test_a_length_neither_overflows_nor_underflows():
     for label, c in small.columns.items():
         assert c["grad_norm"][0, 0] == pytest.approx(true, rel=1e-13)
         assert c["status"][0] == "budget", label
-        assert "‖∇f‖ = 1.5e−198" in small.ends[label][0] or label == "newton"
+        assert "‖∇f‖ = 1.5e−198" in small.ends[label][0] or label in ("newton", "bfgs")
     for name in ("bfgs", "sgd"):
         _, result = swept(f, {"name": name}, (5, 6, 2), (5, 6, 2), steps=2, stop_grad=1e-250)
         assert (result["status"] == "budget").all()
@@ -467,3 +467,42 @@ def test_saved_sweeps_keep_their_meaning():
     assert STATUS[:4] == ("running", "converged", "budget", "diverged")
     assert max(map(len, STATUS)) <= 9                       # of the columns' text
     assert set(rule_of_ends.WORDS) == set(STATUS)
+
+
+@pytest.mark.parametrize("name", ["bfgs", "lbfgs"])
+@pytest.mark.parametrize("c", ["1e-200", "exp(460)"])
+def test_a_line_search_sees_slopes_as_small_and_large_as_numbers_are(name, c):
+    # gᵀd = −‖g‖² is 0 and infinite there: "∇f = 0", and "no step length lowered f", were both said
+    f = "(exp(x) + exp(-x) + y^2 + y)"
+    plain, scaled = (race(text, (5, 5), name, steps=8) for text in (f, f"{c}*{f}"))
+    np.testing.assert_allclose(scaled[name]["theta"], plain[name]["theta"], rtol=1e-9)
+    unit = float(scaled[name]["loss"][0, 0] / plain[name]["loss"][0, 0])
+    for low in ("eig_min", "eig_max"):
+        np.testing.assert_allclose(scaled[name][low] * unit, plain[name][low], rtol=1e-7)
+
+
+def test_scipys_end_where_the_hessian_has_no_value_is_the_functions():
+    # SciPy calls it "not positive definite"
+    for name in ("scipy_newton_cg", "scipy_trust_krylov"):
+        trace = race("x^1.5+y^2", (0, 1), name, steps=5)
+        assert trace[name]["status"][0] == "undefined"
+        assert "the Hessian, which this method needs, has no value" in trace.ends[name][0]
+    trace = race("exp(100*x)+y^2", (5, 1), "scipy_newton_cg", steps=5)    # H has one, 1.4e221
+    assert trace["scipy_newton_cg"]["status"][0] == "failed"
+
+
+@pytest.mark.parametrize(("f", "kind"), [
+    ("sqrt(1-x^2-y^2)", "at a maximum"), ("x^2-y^2", "at a saddle"),
+    ("y^4-x^2", "not at a minimum"), ("1e-9*(x^2-y^2)", "at a saddle"), ("1e9*(x^4+y^2)", None), ("x^2+y^2", None)])
+def test_where_the_gradient_is_small_is_named_by_both_ends_of_the_spectrum(f, kind):
+    end = race(f, (0, 0), "adam", steps=2, stop_grad=1e-6).ends["adam"][0]
+    assert end.startswith("Converged at step 0")
+    said = f", {kind}: the Hessian has the eigenvalue −" if kind else ""
+    assert (said in end) if said else "Hessian" not in end
+
+
+@pytest.mark.parametrize(("name", "at"), [("asin", 1), ("acos", -1), ("arcsin", -1), ("acos", 1)])
+def test_what_ends_steeply_has_no_derivative_there(name, at):
+    end = race(f"{name}(x)+y^2", (at, 1), "adam", steps=2).ends["adam"][0]
+    where = f"{at}".replace("-", "\u2212")
+    assert f"in column 1 has no derivative at {where}. f = " in end

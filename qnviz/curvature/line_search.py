@@ -4,6 +4,9 @@ Strong Wolfe conditions with c₁ = 10⁻⁴, c₂ = 0.9 [NW06, eq. 3.7]:
 
     φ(a) ≤ φ(0) + c₁ a φ′(0)        |φ′(a)| ≤ c₂ |φ′(0)|,        φ(a) = f(θ + a d)
 
+All of it is done in units of two powers of two, those of ‖g‖ and ‖d‖: they round nothing, and gᵀd
+of entries near 1e200 is infinite without, of entries near 1e−200 it is 0.
+
 The search is NW06's algorithm 3.5 (grow until a bracket is found) joined with 3.6 (zoom into it by
 safeguarded cubic interpolation). Each run is in one of the two phases; masks choose.
 """
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
+from qnviz.problems.norms import largest_power
 from qnviz.problems.products import dot
 
 C1, C2 = 1e-4, 0.9
@@ -73,24 +77,32 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
         d: descent directions (R, P).
         first: first trial step lengths (R,).
     """
-    slope0 = dot(g, d)
+    unit, long, d = _units(g, d)
+    first = first * long
+    phi, slope0 = f / unit, dot(g, d) / unit
     search = slope0 < 0                              # not where NaN: there is nothing to search
     there = theta + first[:, None] * d
     tape = oracle.forward(there, search)
     g_a = oracle.gradient(tape, search)
-    new = torch.stack([first, tape.f, dot(g_a, d)])
-    found = (search & (new[1] <= f + C1 * first * slope0)
+    new = torch.stack([first, tape.f / unit, dot(g_a, d) / unit])
+    found = (search & (new[1] <= phi + C1 * first * slope0)
              & (new[2].abs() <= C2 * slope0.abs()))
-    start = torch.stack([torch.zeros_like(f), f, slope0])
+    start = torch.stack([torch.zeros_like(f), phi, slope0])
     wide = found[:, None].expand_as(g).contiguous()   # `where` is slower if it has to broadcast
     end, g_end = torch.where(found, new, start), torch.where(wide, g_a, g)
     trials, last = search.to(f.dtype), first.clone()
     if len(at := torch.nonzero(search & ~found)[:, 0]):
-        _bracket(oracle, at, _only(at, start, new, torch.stack([theta, d, g, g_a])),
+        _bracket(oracle, at, _only(at, start, new, torch.stack([theta, d, g, g_a]), unit),
                  (end, g_end, found, trials, last))
     moved = torch.where((end[0] > 0)[:, None], theta + end[0][:, None] * d, theta)
-    return LineSearch(end[0], moved, end[1], g_end, found, trials,
-                      exhausted(end[0], slope0, f, last))
+    return LineSearch(end[0] / long, moved, torch.where(end[0] > 0, end[1] * unit, f), g_end,
+                      found, trials, exhausted(end[0], slope0, phi, last))
+
+
+def _units(g: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The powers of two of ‖g‖ and ‖d‖ (R,), and d in that unit (R, P)."""
+    long = largest_power(d)
+    return largest_power(g)[:, 0], long[:, 0], d / long
 
 
 def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
@@ -103,12 +115,12 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
     Args:
         oracle: the function for all R runs.
         at: (k,) the runs that search.
-        known: their (a, φ, φ′) at a = 0 and at the first trial, (3, k) each, and their θ, d, and
-            gradients at both, (4, k, P).
+        known: their (a, φ, φ′) at a = 0 and at the first trial, (3, k) each, their θ, d, and
+            gradients at both, (4, k, P), and the unit of f (k,).
         out: where to write what was found, for all runs: (a, φ, φ′) (3, R), gradients (R, P),
             whether the conditions hold, how many trials it took, and the last a of them.
     """
-    start, new, points = known
+    start, new, points, unit = known
     end, g_end, found, trials, last = out
     lo = hi = start
     zoom, trial = torch.zeros_like(start[0], dtype=torch.bool), 0
@@ -139,7 +151,7 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
             if not len(stay):
                 return
             at = at[stay]
-            start, lo, hi, points, zoom = _only(stay, start, lo, hi, points, zoom)
+            start, lo, hi, points, zoom, unit = _only(stay, start, lo, hi, points, zoom, unit)
             theta, d, _, _ = points
         ends = (*lo, *hi)
         inside = torch.where((ends[4] + ends[5]).abs() < torch.inf, cubic_minimiser(*ends),
@@ -148,7 +160,7 @@ def _bracket(oracle: Oracle, at: Tensor, known: tuple[Tensor, ...],
         here = oracle.of(at)
         tape = here.forward(theta + a[:, None] * d)
         points[3] = here.gradient(tape)
-        new = torch.stack([a, tape.f, dot(points[3], d)])
+        new = torch.stack([a, tape.f / unit, dot(points[3], d) / unit])
 
 
 def _only(index: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
@@ -159,7 +171,8 @@ def _only(index: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
 def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
                  halvings: int = 40) -> LineSearch:
     """Halve a from 1 until φ(a) ≤ φ(0) + c₁ a φ′(0) (Armijo); a = 0 where that never happens."""
-    slope0 = dot(g, d)
+    unit, long, short = _units(g, d)
+    slope0, phi = dot(g, short) / unit * long, f / unit
     a = torch.ones_like(f)
     done = ~(slope0 < 0)
     found = torch.zeros_like(done)
@@ -170,7 +183,7 @@ def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
         trials = trials + active
         there = theta + a[:, None] * d
         f_a = oracle.forward(there, active).f
-        accept = active & (f_a <= f + C1 * a * slope0)
+        accept = active & (f_a / unit <= phi + C1 * a * slope0)
         best = torch.where(accept[:, None], there, best)
         f_best = torch.where(accept, f_a, f_best)
         found, done = found | accept, done | accept
@@ -178,4 +191,4 @@ def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
             break
         a = torch.where(done, a, 0.5 * a)
     taken = torch.where(found, a, 0)
-    return LineSearch(taken, best, f_best, g, found, trials, exhausted(taken, slope0, f, a))
+    return LineSearch(taken, best, f_best, g, found, trials, exhausted(taken, slope0, phi, a))

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.curvature.spectrum import eigenvalues, gram_eigenvalues, two_sided
+from qnviz.problems.norms import largest_power
 
 
 def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor,
@@ -49,6 +50,13 @@ def bfgs_update(H: Tensor, s: Tensor, Hy: Tensor, sy: Tensor, yHy: Tensor,
     # two products, as reading a transpose takes longer; symmetric to the last bit all the same
     sw, ws = s[..., :, None] * w[..., None, :], w[..., :, None] * s[..., None, :]
     return sw.add_(ws).add_(H), keep
+
+
+def quotient(s: Tensor, y: Tensor) -> Tensor:
+    """The first scale sᵀy / yᵀy (R,) of an inverse, for y (R, n) of any size that numbers have."""
+    m = largest_power(y)
+    unit = y / m
+    return vecdot(s, unit) / vecdot(unit, unit) / m[..., 0]
 
 
 def skip(sy: Tensor, ss: Tensor, scale: Tensor, usable: Tensor) -> Tensor:
@@ -102,15 +110,25 @@ class CompactLBFGS:
         eye = torch.eye(SY.shape[-1], dtype=SY.dtype, device=SY.device)
         upper = torch.triu(SY) + torch.diag_embed((d == 0).to(SY.dtype))
         inverse = torch.linalg.solve_triangular(upper, eye.expand_as(SY), upper=True)
-        G = self.gamma[..., None, None] * (self.Y @ self.Y.mT)
+        G = self._share * (self._short @ self.Y.mT)
         return inverse, torch.diag_embed(d) + G
+
+    @cached_property
+    def _short(self) -> Tensor:
+        """Y times γ's power of two: YYᵀ is as far from 1 as the square of f's unit, γYYᵀ is not."""
+        return self.Y * (self.gamma[..., None, None] / self._share)
+
+    @cached_property
+    def _share(self) -> Tensor:
+        """What of γ is left for a factor, (R, 1, 1), in [½, 1)."""
+        return torch.frexp(self.gamma[..., None, None])[0]
 
     def apply(self, V: Tensor) -> Tensor:
         """H V for V (R, n, m), by matrix-matrix products alone."""
         inverse, DG = self.middle
         gamma = self.gamma[..., None, None]
         a = inverse @ (self.S @ V)                       # R⁻¹ SᵀV
-        YV = gamma * (self.Y @ V)
+        YV = self._share * (self._short @ V)
         return (gamma * V + self.S.mT @ (inverse.mT @ (DG @ a - YV))
                 - gamma * (self.Y.mT @ a))
 
@@ -201,6 +219,6 @@ class CompactLBFGS:
 
     def rescaled(self, s: Tensor, y: Tensor, keep: Tensor) -> CompactLBFGS:
         """The same pairs from H₀ = (sᵀy / yᵀy) I [NW06, eq. 7.20], except in runs of `keep`."""
-        gamma = torch.where(keep, self.gamma, vecdot(s, y) / vecdot(y, y))
+        gamma = torch.where(keep, self.gamma, quotient(s, y))
         return CompactLBFGS(self.S, self.Y, gamma)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from qnviz.curvature.line_search import strong_wolfe
 from qnviz.curvature.oracle import Oracle
-from qnviz.curvature.secant import bfgs_update, skip
+from qnviz.curvature.secant import bfgs_update, quotient, skip
 from qnviz.curvature.spectrum import definite_extremes
 from qnviz.fields import choice
 from qnviz.methods.base import Events, Failure, Look, Method, State, Summary
@@ -130,7 +130,7 @@ class BFGS(Method):
     def update(self, H: Any, s: Tensor, y: Tensor, keep: Tensor, rescale: Tensor) -> Any:
         """H after the pair; where `rescale`, from (sᵀy / yᵀy) I instead of I."""
         sy = dot(s, y)
-        gamma = torch.where(rescale, sy / dot(y, y), 1.0)
+        gamma = torch.where(rescale, quotient(s, y), 1.0)
         H = gamma[:, None, None] * H
         Hy = (H @ y[..., None])[..., 0]
         return bfgs_update(H, s, Hy, sy, dot(y, Hy), keep)[0]
@@ -154,7 +154,9 @@ class BFGS(Method):
     def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:
             if e["trials"] == 0:
-                return "f does not fall along d, as ∇f = 0: W stays and H starts again from I."
+                return (
+                    "f does not fall along d, as ∇f = 0 or H is no longer positive definite: W "
+                    "stays and H starts again from I.")
             if e["at_precision"]:
                 return f"{AT_PRECISION[0].upper()}{AT_PRECISION[1:]}: W stays, H starts from I."
             return "No step length lowered f, so W stays and H starts again from I."

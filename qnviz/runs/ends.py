@@ -34,6 +34,7 @@ WORDS = {"converged": "converged", "budget": "used all steps", "diverged": "dive
 
 BLOWN = 1e6                          # times its scale at the start: a run that ends there diverged
 FALLING = 0.1                        # least ‖∇f‖ ‖θ − θ₀‖ over f₀ − f of a run that goes on falling
+FLAT = 1e-9                          # of the largest |λ| of a Hessian: a smaller one has no sign
 SAME = 1e-9                          # relative to the lowest known value: a loss that is as low
 
 
@@ -145,6 +146,7 @@ class Last(NamedTuple):
     falls: bool
     theta: np.ndarray                          # (P,)
     low: float                                 # λ_min of the Hessian; NaN where it is not known
+    high: float                                # λ_max of it
     own: str                                   # how its method ended it, in its own words
 
 
@@ -197,8 +199,11 @@ def _arrived(rule: Rule, last: Last) -> str:
             rule.lowest) else f"loss {say(last.loss)} ≤ {limit}"
         return why if np.isfinite(last.grad) else f"{why}; {_underived(rule.problem, last)}"
     why = f"‖∇f‖ = {say(last.grad)} ≤ {say(rule.stop_grad or 0)}"
-    if last.low < -1e-6:
-        why += f", not at a minimum: the Hessian has the eigenvalue {say(last.low)}"
+    least = FLAT * max(abs(last.low), abs(last.high))
+    if last.low < -least:
+        kind = "at a saddle" if last.high > least else (
+            "at a maximum" if last.high < -least else "not at a minimum")
+        why += f", {kind}: the Hessian has the eigenvalue {say(last.low)}"
     return why
 
 

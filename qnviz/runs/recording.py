@@ -163,12 +163,13 @@ class Recording:
         row = self.last_row(run)
         (loss, grad, theta), (first, first_grad, start) = (
             [self.at(n, r, run) for n in ("loss", "grad_norm", "theta")] for r in (row, 0))
-        low = float(self.at("hessian_min", row, run)) if "hessian_min" in self.parts else np.nan
+        low, high = (float(self.at(n, row, run)) if n in self.parts else np.nan
+                     for n in ("hessian_min", "hessian_max"))
         with np.errstate(invalid="ignore", over="ignore"):
             falls = bool(self.rule.falls(loss, first, grad, first_grad, _moved(theta, start)))
         return sentence(self.rule, str(self.status[run]), Last(
             min(int(self.stopped[run]), self.k), self.step[row], float(loss), float(grad),
-            float(first), falls, theta, low, self.own[run]), self.spec.steps)
+            float(first), falls, theta, low, high, self.own[run]), self.spec.steps)
 
 
 def _moved(theta: np.ndarray, start: np.ndarray) -> np.ndarray:
