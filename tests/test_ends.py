@@ -506,3 +506,19 @@ def test_what_ends_steeply_has_no_derivative_there(name, at):
     end = race(f"{name}(x)+y^2", (at, 1), "adam", steps=2).ends["adam"][0]
     where = f"{at}".replace("-", "\u2212")
     assert f"in column 1 has no derivative at {where}. f = " in end
+
+
+@pytest.mark.parametrize("name", ["bfgs", "lbfgs", "newton"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_step_that_leaves_the_loss_as_it_is_is_said_to(name, dtype):
+    # of such a step "the Wolfe conditions were not reached" was all that was said
+    trace = race("cos(x)+cos(y)", (1, 1), name, steps=30, dtype=dtype)
+    loss, said = trace[name]["loss"][:, 0], trace.words[name]
+    assert "no step lowers the loss any more at this precision" in said[-1]
+    for t, words in enumerate(said):
+        if "at this precision" in words:
+            assert loss[t + 1] == loss[t]
+        if loss[t + 1] < loss[t]:
+            assert "precision" not in words
+    falls = race("-x^2-y^2", (1, 1), name, steps=3)
+    assert not any("precision" in words for words in falls.words[name])

@@ -42,12 +42,15 @@ def below_rounding(gain: Tensor, f: Tensor) -> Tensor:
     return gain <= torch.finfo(f.dtype).eps * f.abs()
 
 
-def exhausted(a: Tensor, slope: Tensor, f: Tensor, last: Tensor) -> Tensor:
+def exhausted(a: Tensor, slope: Tensor, f: Tensor, last: Tensor, found: Tensor) -> Tensor:
     """Whether no step along d lowers f (R,) at this precision.
 
-    None was accepted, a = 0, down to a last one whose gain rounding would hide.
+    None was accepted, a = 0, down to a last one whose gain rounding would hide; or the accepted one
+    was accepted for such a gain, and f, found to be the same there, does not show it.
     """
-    return (a == 0) & (slope < 0) & below_rounding(last * slope.abs() / ROUNDINGS, f)
+    step = torch.where(a == 0, last, a)
+    hidden = (slope < 0) & below_rounding(step * slope.abs() / ROUNDINGS, f)
+    return hidden & ((a == 0) | (found == f))
 
 
 def cubic_minimiser(a: Tensor, fa: Tensor, da: Tensor, b: Tensor, fb: Tensor, db: Tensor) -> Tensor:
@@ -96,7 +99,7 @@ def strong_wolfe(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
                  (end, g_end, found, trials, last))
     moved = torch.where((end[0] > 0)[:, None], theta + end[0][:, None] * d, theta)
     return LineSearch(end[0] / long, moved, torch.where(end[0] > 0, end[1] * unit, f), g_end,
-                      found, trials, exhausted(end[0], slope0, phi, last))
+                      found, trials, exhausted(end[0], slope0, phi, last, end[1]))
 
 
 def _units(g: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -191,4 +194,5 @@ def backtracking(oracle: Oracle, theta: Tensor, f: Tensor, g: Tensor, d: Tensor,
             break
         a = torch.where(done, a, 0.5 * a)
     taken = torch.where(found, a, 0)
-    return LineSearch(taken, best, f_best, g, found, trials, exhausted(taken, slope0, phi, a))
+    return LineSearch(taken, best, f_best, g, found, trials,
+                      exhausted(taken, slope0, phi, a, f_best / unit))

@@ -44,9 +44,9 @@ def minres(product: Product, g: Tensor, eta: Tensor, epsilon: Tensor, budget: in
            early: bool = True, keep: bool = False, fixed: bool = True) -> Krylov:
     """Solve H d = −g for all runs at once; arguments as for `conjugate_gradients`.
 
-    In the record, curvature and rayleigh are those of the residual before each iteration, or, unless
-    `fixed`, of the Lanczos vector on the product's own matrix; alpha and
-    beta are Lanczos's α_j and β_{j+1}, also of the last iteration, whose d may not be taken.
+    In the record, curvature and rayleigh are those of the residual before each iteration, or,
+    unless `fixed`, of the Lanczos vector on the product's own matrix; alpha and beta are Lanczos's
+    α_j and β_{j+1}, also of the last iteration, whose d may not be taken.
     """
     zero, none, u = torch.zeros_like(g), torch.zeros_like(g[:, 0]), torch.finfo(g.dtype).eps
     d, Hd, q, done = zero, zero, none, torch.zeros_like(none, dtype=torch.bool)

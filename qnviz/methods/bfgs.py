@@ -69,7 +69,7 @@ class BFGS(Method):
         Summary("trials", "points tried per line search", "mean", ("trials",),
                 lambda e: e["trials"]))
 
-    newer: ClassVar[frozenset[str]] = frozenset({"at_precision"})
+    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "stationary"})
 
     name: Literal["bfgs"] = "bfgs"
     scaling: Literal["pair", "none"] = choice(
@@ -109,7 +109,8 @@ class BFGS(Method):
         lost = search.a == 0
         H = self.reset(H, lost)
         events = {"step_size": search.a, "trials": search.trials, "wolfe": search.found,
-                  "skipped": keep, "at_precision": search.at_precision}
+                  "skipped": keep, "at_precision": search.at_precision,
+                  "stationary": (g == 0).all(-1)}
         return QuasiNewtonState(search.theta, state.k + 1, H, search.f, search.g,
                                 (state.fresh & keep) | lost), events
 
@@ -154,9 +155,8 @@ class BFGS(Method):
     def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:
             if e["trials"] == 0:
-                return (
-                    "f does not fall along d, as ∇f = 0 or H is no longer positive definite: W "
-                    "stays and H starts again from I.")
+                why = "∇f = 0" if e.get("stationary", True) else "H is not positive definite"
+                return f"f does not fall along d, as {why}: W stays and H starts again from I."
             if e["at_precision"]:
                 return f"{AT_PRECISION[0].upper()}{AT_PRECISION[1:]}: W stays, H starts from I."
             return "No step length lowered f, so W stays and H starts again from I."
@@ -164,6 +164,7 @@ class BFGS(Method):
         text += "s" * bool(e["trials"] != 1)
         text += "" if e["wolfe"] else " (the Wolfe conditions were not reached)"
         text += "; the pair was skipped" if e["skipped"] else ""
+        text += f"; {AT_PRECISION}" if e["at_precision"] else ""
         if np.isfinite(e.get("eig_max", np.nan)):
             text += f"; H has eigenvalues {say(e['eig_min'])} … {say(e['eig_max'])}"
         return text + "."

@@ -100,7 +100,8 @@ class Newton(Method):
         if e["lam"] > 0:
             text += f"; damping {say(e['lam'])}"
         if e["step_size"] > 0:
-            return f"{text}; step a = {say(e['step_size'])}."
+            text += f"; step a = {say(e['step_size'])}"
+            return f"{text}; {AT_PRECISION}." if e["at_precision"] else f"{text}."
         why = ("∇f = 0" if e["trials"] == 0 else AT_PRECISION if e["at_precision"] else
                "no step length decreased f enough")
         return f"{text}; {why}, W stays."
