@@ -40,6 +40,7 @@ from qnviz.runs.sweep import compute, tiles
 from qnviz.runs.sweep_result import SweepResult
 from qnviz.runs.sweep_spec import parse_sweep
 from qnviz.ui.open_view import ended
+from qnviz.words import AT_PRECISION
 
 KINK = "sqrt(x^2+y^2)"                          # its minimum, 0 at (0, 0), has no gradient
 WHY = "at (0, 0) ∇f has no value, as sqrt in column 1 has no derivative at 0"
@@ -279,7 +280,8 @@ def test_a_run_that_ends_at_a_minimum_has_not_diverged(f, start, lowest, rules):
 @pytest.mark.parametrize("c", [1e-9, 1e-3, 1.0, 1e9])
 @pytest.mark.parametrize(("f", "start"), [("x^2-y^2", (1, 0.1)), ("x^3-3*x+y^2", (-2.5, 0.3))])
 def test_what_falls_without_end_does_so_at_every_scale(f, start, c):
-    trace = race(f"{c}*({f})", start, {"name": "newton", "lam": 1e-3 * c}, steps=200)
+    newton = {"name": "newton", "lam": 1e-3 * c, "regularization": "fixed"}
+    trace = race(f"{c}*({f})", start, newton, steps=200)
     assert trace["newton"]["status"][0] == "diverged"
     assert "falls without end" in trace.ends["newton"][0]
     assert "without end" in loss_picture(trace, THEMES["light"]).title
@@ -514,9 +516,9 @@ def test_a_step_that_leaves_the_loss_as_it_is_is_said_to(name, dtype):
     # of such a step "the Wolfe conditions were not reached" was all that was said
     trace = race("cos(x)+cos(y)", (1, 1), name, steps=30, dtype=dtype)
     loss, said = trace[name]["loss"][:, 0], trace.words[name]
-    assert "no step lowers the loss any more at this precision" in said[-1]
+    assert AT_PRECISION in said[-1]
     for t, words in enumerate(said):
-        if "at this precision" in words:
+        if AT_PRECISION in words:
             assert loss[t + 1] == loss[t]
         if loss[t + 1] < loss[t]:
             assert "precision" not in words
