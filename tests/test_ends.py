@@ -137,7 +137,8 @@ def cusp(monkeypatch):
                          ids=["at the start", "on the way"])
 def test_a_step_without_second_derivatives_ends_the_run_where_it_began(cusp, start, lam, step):
     f = f"tan(x) + {1 + step}.2345*y^2"
-    newton = {"name": "newton", "lam": lam} if lam else {"name": "newton"}
+    fixed = {"lam": lam, "regularization": "fixed"} if lam else {}
+    newton = {"name": "newton"} | fixed
     trace = race(f, start, newton, {"name": "sgd", "lr": 0.01})
     c = trace["newton"]
     assert (c["status"][0], c["stopped"][0]) == ("undefined", step)
