@@ -30,4 +30,4 @@ def largest_power(x: Tensor, dim: int = -1) -> Tensor:
     """
     most = x.abs().amax(dim, keepdim=True)
     mantissa = torch.frexp(most)[0]                              # in [½, 1), exactly
-    return torch.where(torch.isfinite(most) & (most > 0), most / (2 * mantissa), 1.0)
+    return (most / mantissa.mul_(2)).nan_to_num_(1, 1, 1)        # 0/0, ∞/∞, or NaN already
