@@ -19,6 +19,9 @@ ACTIVATIONS = {"identity": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, 
 DROP_INS = {"kbfgs": KBFGS, "kbfgs_l": KBFGSL, "curveball": CurveBall,
             "newton_krylov": NewtonKrylov}
 KRONECKER = (KBFGS, KBFGSL)
+# with which a small net trains
+SETTINGS = {"kbfgs": {"lr": 0.1}, "kbfgs_l": {"lr": 0.1, "memory": 3}, "curveball": {},
+            "newton_krylov": {"lam": 0.3, "budget": 6}}
 
 
 def model_of(problem: Problem, theta: Tensor) -> nn.Sequential:

@@ -297,6 +297,21 @@ def test_what_leaves_its_domain_does_not_fall_without_end():
     for said in (trace.ends["sgd"][0], loss_picture(trace, THEMES["light"]).title,
                  trajectory(trace, THEMES["light"]).title):
         assert "without end" not in said
+    assert "f has no value, as there is log of −" in trace.ends["sgd"][0]
+    assert "in column 14." in trace.ends["sgd"][0]
+
+
+@pytest.mark.parametrize(("f", "start", "method", "why"), [
+    ("x^1.5+y^2", (1, 1), {"name": "adam"}, "the power 1.5 of −0.0163 in column 2"),
+    ("x^1.5+y^2", (1, 1), {"name": "scipy_bfgs"}, "the power 1.5 of −1,148 in column 2"),
+    ("sqrt(x)+1/y^2", (1, 1), {"name": "sgd"}, "sqrt of −0.0117 in column 1"),
+    ("exp(x^4)+y^2", (2, 1), {"name": "sgd"}, None), ("x^4+y^2", (2, 1), {"name": "sgd"}, None)],
+    ids=str)
+def test_a_step_out_of_the_domain_is_told_apart_from_one_to_infinity(f, start, method, why):
+    trace = race(f, start, {"lr": 1.0} | method if f == "x^4+y^2" else method, steps=300)
+    said, = (texts[0] for texts in trace.ends.values())
+    assert said.startswith("Diverged at step")
+    assert f"f has no value, as there is {why}." in said if why else "no longer finite" in said
 
 
 # --- the rule itself ------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.helpers import F64, assert_close, normal
 from tests.optim_nets import (
     DROP_INS,
     KRONECKER,
+    SETTINGS,
     batches,
     classes,
     closure_of,
@@ -29,9 +30,6 @@ from tests.optim_nets import (
     theta_of,
     train,
 )
-
-SETTINGS = {"kbfgs": {"lr": 0.1}, "kbfgs_l": {"lr": 0.1, "memory": 3}, "curveball": {},
-            "newton_krylov": {"lam": 0.3, "budget": 6}}
 
 
 def setup(name, dtype=F64, **settings):

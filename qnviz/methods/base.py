@@ -169,7 +169,7 @@ class Method(Frozen):
         """
         return None
 
-    def farewell(self, state: Any, run: int) -> str:
+    def end_message(self, state: Any, run: int) -> str:
         """How a run that has ended so did, in a sentence."""
         return ""
 

@@ -174,7 +174,7 @@ class SciPyReference(Method):
     def ending(self, state: Recorded) -> Tensor:
         return torch.where(state.k >= state.length, state.end, 0)
 
-    def farewell(self, state: Recorded, run: int) -> str:
+    def end_message(self, state: Recorded, run: int) -> str:
         message = str(state.messages[int(state.said[run])]).removeprefix("Warning: ")
         n, how = int(state.length[run]), "reports success" if (
             int(state.end[run]) == SUCCESS) else "gave up"

@@ -308,7 +308,11 @@ class ProblemSpec(Frozen):
         """Why there is no loss at the start, in a sentence; None where there is one."""
         return None
 
-    def underived(self, theta: Sequence[float], order: int) -> str:
+    def missing_value(self, theta: Sequence[float]) -> str:
+        """Why theta (P,) lies where f is not defined, such as "there is log of −1"; or ""."""
+        return ""
+
+    def missing_derivative(self, theta: Sequence[float], order: int) -> str:
         """Why f has a value at theta (P,), but no derivatives of an order, 1 or 2; or ""."""
         return ""
 

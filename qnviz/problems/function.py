@@ -252,7 +252,18 @@ class Function(ProblemSpec):
                                  expression.typed[0].column, "a square", math.nan)
         return found
 
-    def underived(self, theta: Sequence[float], order: int) -> str:
+    def missing_value(self, theta: Sequence[float]) -> str:
+        program = self.expression.program
+        found = program.undefined(theta)
+        if found is None or found.what != "value":
+            return ""
+        v = [float(a) for a in program.values(torch.tensor(theta, dtype=torch.float64))]
+        i = next(i for i, a in enumerate(v) if not math.isfinite(a))
+        if not math.isnan(v[i]) and found.argument != 0:
+            return ""                          # f is defined there, and too large a number
+        return f"there is {found.operation} in column {found.column}"
+
+    def missing_derivative(self, theta: Sequence[float], order: int) -> str:
         found = self.expression.program.undefined(theta)
         which = "derivative" if order == 1 else "second derivative"
         if found is None or found.what != ("gradient", "second derivative")[order - 1] or (

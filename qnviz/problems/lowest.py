@@ -27,7 +27,7 @@ ARMIJO = 1e-4
 NEAR = 1e-3                                    # of the window: two ends that are one
 MANY, MOST = 12, 24                            # minimisers that are drawn; ends that are followed
 STILL = 1e-12                                  # of f's size: such a fall is none
-RESIDUAL = 1e-16                               # of a residual's size: such a one is 0
+RESIDUE = 1e-32                                # of f's size: such a value is 0; see MATH §7b
 LEAST = 1e-9                                   # of f's size: such values are one
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -75,19 +75,17 @@ def _search(spec: Function, box: Box) -> Lowest:
     for p in _apart(theta[low], NEAR * longest)[:MOST]:
         found = _followed(spec, p, longest)
         if found.kind == "minimum":
-            minima.append(found)
+            minima.append(found._replace(value=_without_residue(found.value, typical)))
         elif found.kind == "level":
-            levels.append(found.value)
+            levels.append(_without_residue(found.value, typical))
         if len(levels) == 2 or (len(minima) > 2 and not any(e.alone for e in minima)):
             break                              # a plain or a valley: all of its points are alike
     if not minima:                             # something fell below all that has ended
         p = _lowest_of(theta, f, alive)
         if not levels and (found := _followed(spec, p, longest)).kind == "level":
-            levels = [found.value]
+            levels = [_without_residue(found.value, typical)]
         return Lowest(None, (), min(levels, default=None))
     value = min(e.value for e in minima)
-    if spec.expression.squares and value <= RESIDUAL**2 * typical:
-        value = 0.0                            # residuals are known to rounding, f to its square
     same = LEAST * max(abs(value), float(size.min()))
     if levels and min(levels) < value - same:
         return Lowest(None, (), min(levels))
@@ -97,6 +95,11 @@ def _search(spec: Function, box: Box) -> Lowest:
     apart = [(x, y) for x, y in apart if x0 <= x <= x1 and y0 <= y <= y1] or apart
     nearest = sorted(apart, key=lambda p: math.dist(p, middle))[:MANY]
     return Lowest(value, tuple(p for p in apart if p in nearest))
+
+
+def _without_residue(value: float, typical: float) -> float:
+    """A value, or 0 where it is what rounding leaves: a squared residual's, or a sum's."""
+    return 0.0 if abs(value) <= RESIDUE * typical else value
 
 
 def _size(f: Tensor) -> float:

@@ -148,6 +148,7 @@ class Last(NamedTuple):
     low: float                                 # λ_min of the Hessian; NaN where it is not known
     high: float                                # λ_max of it
     own: str                                   # how its method ended it, in its own words
+    beyond: np.ndarray                         # (P,), where its next step led, if that is known
 
 
 def sentence(rule: Rule, status: str, last: Last, steps: int) -> str:
@@ -165,7 +166,7 @@ def sentence(rule: Rule, status: str, last: Last, steps: int) -> str:
     if status == "undefined":
         low = ", the lowest value there is" if last.loss <= rule.problem.bound else (
             ", the lowest known" if rule.is_lowest(last.loss) else "")
-        return f"Ended at step {t}: {_underived(rule.problem, last)}. f = {f} there{low}."
+        return f"Ended at step {t}: {_without_derivative(rule.problem, last)}. f = {f} there{low}."
     if status in ("ended", "failed"):
         return f"Ended at step {t}: {last.own} Loss {f}, ‖∇f‖ = {g}."
     if status == "diverged" and last.falls:
@@ -183,8 +184,11 @@ def sentence(rule: Rule, status: str, last: Last, steps: int) -> str:
                 "step size or more damping.")
     if status == "diverged":
         when = "one step earlier" if t - last.at == 1 else f"at step {last.at}"
-        return (f"Diverged at step {t}: the loss was {f} {when}, then no longer finite. Try a "
-                "smaller step size or more damping.")
+        why = rule.problem.missing_value(last.beyond.tolist())
+        then = (f"and {_place(last.beyond)}f has no value, as {why}" if why else
+                "then no longer finite")
+        return (f"Diverged at step {t}: the loss was {f} {when}, {then}. Try a smaller step size "
+                "or more damping.")
     if status == "budget":
         low = " (the lowest known)" if rule.problem.signed and rule.is_lowest(last.loss) else ""
         return f"Used all {t} steps: loss {f}{low}, ‖∇f‖ = {g}."
@@ -197,7 +201,9 @@ def _arrived(rule: Rule, last: Last) -> str:
         limit = say(rule.stop_loss or 0)
         why = f"loss {say(last.loss)}, within {limit} of the lowest known, {say(rule.lowest)}" if (
             rule.lowest) else f"loss {say(last.loss)} ≤ {limit}"
-        return why if np.isfinite(last.grad) else f"{why}; {_underived(rule.problem, last)}"
+        if np.isfinite(last.grad):
+            return why
+        return f"{why}; {_without_derivative(rule.problem, last)}"
     why = f"‖∇f‖ = {say(last.grad)} ≤ {say(rule.stop_grad or 0)}"
     least = FLAT * max(abs(last.low), abs(last.high))
     if last.low < -least:
@@ -207,11 +213,15 @@ def _arrived(rule: Rule, last: Last) -> str:
     return why
 
 
-def _underived(problem: ProblemSpec, last: Last) -> str:
+def _without_derivative(problem: ProblemSpec, last: Last) -> str:
     """That derivatives have no value at a point, and why."""
     order = 2 if np.isfinite(last.grad) else 1
-    place = f"at ({', '.join(map(say, last.theta))}) " if len(last.theta) <= 2 else ""
+    place = _place(last.theta)
     what = "∇f has" if order == 1 else "the Hessian, which this method needs, has"
-    why = problem.underived(last.theta.tolist(), order)
+    why = problem.missing_derivative(last.theta.tolist(), order)
     return f"{place}{what} no value" + (f", as {why}" if why else "")
 
+
+def _place(theta: np.ndarray) -> str:
+    """Where in the plane, in words; "" beyond it."""
+    return f"at ({', '.join(map(say, theta))}) " if len(theta) <= 2 else ""

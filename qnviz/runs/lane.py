@@ -156,7 +156,7 @@ class Lane:
         record.settle(looked, own)
         for i, r in enumerate(alive):
             if record.status[r] in (STATUS[ENDED], STATUS[FAILED]):
-                record.own[r] = method.farewell(self.state, i)
+                record.own[r] = method.end_message(self.state, i)
 
     def _show(self, viewed: list[tuple[int, Any]]) -> None:
         """Keep the views of run 0, up to where it ended."""

@@ -169,7 +169,13 @@ class Recording:
             falls = bool(self.rule.falls(loss, first, grad, first_grad, _moved(theta, start)))
         return sentence(self.rule, str(self.status[run]), Last(
             min(int(self.stopped[run]), self.k), self.step[row], float(loss), float(grad),
-            float(first), falls, theta, low, high, self.own[run]), self.spec.steps)
+            float(first), falls, theta, low, high, self.own[run], self._beyond(row, run)),
+            self.spec.steps)
+
+    def _beyond(self, row: int, run: int) -> np.ndarray:
+        """The iterate after a row, if it was looked at; or that of the row itself."""
+        known = row + 1 < len(self.step) and self.spec.look_every == 1
+        return self.at("theta", row + known, run)
 
 
 def _moved(theta: np.ndarray, start: np.ndarray) -> np.ndarray:

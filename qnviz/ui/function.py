@@ -102,22 +102,22 @@ def facts(problem: Function) -> list[str]:
     more = f" and {len(points) - 1} more points" if len(points) > MOST_POINTS else ""
     known = problem.classic
     if problem.level is not None:
-        found = (f"it levels off towards {say(_plain(problem.level))}: that lowest value is "
+        found = (f"it levels off towards {say(problem.level)}: that lowest value is "
                  "approached, never taken")
     elif not points and problem.valley is not None:
-        found = f"lowest found {say(_plain(problem.valley))} along a curve, not at single points"
+        found = f"lowest found {say(problem.valley)} along a curve, not at single points"
     elif not points:
         found = f"no lowest value found up to |x|, |y| = {problem.reach:g}"
         if math.isfinite(problem.bound):
             found += f", but none is below {say(problem.bound)}"
     else:
-        found = (f"{'minimum' if known else 'lowest found'} {say(_plain(lowest or 0))} at {named}"
+        found = (f"{'minimum' if known else 'lowest found'} {say(lowest or 0)} at {named}"
                  + more)
     return [kind, found, *([known.teaches] if known else [])]
 
 
 def _plain(value: float) -> float:
-    """A found coordinate or loss without the rounding around 0."""
+    """A found coordinate without the rounding around 0."""
     return 0.0 if abs(value) < 1e-9 else value
 
 
