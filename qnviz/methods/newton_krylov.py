@@ -84,10 +84,10 @@ class NewtonKrylov(Method):
     title: ClassVar[str] = "Newton-Krylov"
     family: ClassVar[str] = "Newton"
     idea: ClassVar[str] = (
-        "Newton's system is solved by conjugate gradients, which only asks for products Hv; these "
-        "come from a complex step, exact to rounding. The iteration ends at the first direction "
-        "that looks disturbing, such as negative curvature. The step is as long as the quadratic "
-        "model can be trusted.")
+        "Newton's system is solved by conjugate gradients, which only asks for products Hv; a "
+        "complex step gives them to rounding, its two parts carried as a pair. The iteration ends "
+        "at the first direction that looks disturbing, such as negative curvature. The step is as "
+        "long as the quadratic model can be trusted.")
     equations: ClassVar[str] = (
         r"Hv \approx \frac{\operatorname{Im}\nabla f(\theta + ihv)}{h},\qquad Hd = -g,\qquad "
         r"\mathrm{err}(a) = \frac{|f(\theta+ad) - m(a)|}{|f - m(a)|} \le \tau,\quad "
