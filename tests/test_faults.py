@@ -143,6 +143,11 @@ def damages(content):
         yield content[:int(part * len(content))]
     for at in rng.integers(0, len(content), 30):
         yield content[:at] + bytes([content[at] ^ 1 << int(rng.integers(8))]) + content[at + 1:]
+    entries = [at for at in range(len(content)) if content[at:at + 4] == b"PK\1\2"]
+    for at in rng.choice(entries, 8) + 32 if entries else ():  # how long an entry's comment is
+        for bit in range(16):
+            new = int.from_bytes(content[at:at + 2], "little") ^ 1 << bit
+            yield content[:at] + new.to_bytes(2, "little") + content[at + 2:]
     for at in rng.integers(0, len(content) - 64, 4):           # a block that was never written
         yield content[:at] + bytes(64) + content[at + 64:]
 

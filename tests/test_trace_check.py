@@ -95,16 +95,6 @@ def test_a_run_of_every_problem_passes_whole(name):
     drawn(seen.trace)
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.newer])
-def test_runs_saved_before_an_event_was_recorded_still_open(name):
-    trace = run(parse({"problem": {"name": "rosenbrock"}, "methods": [{"name": name}], "steps": 5}))
-    kept = {n: a for n, a in trace[name].items() if n not in METHODS[name].newer}
-    assert len(kept) < len(trace[name])
-    seen = checked(replace(trace, columns={name: kept}))
-    assert set(seen.trace[name]) == set(kept)
-    drawn(seen.trace)
-
-
 # --- damaged files --------------------------------------------------------------------------------
 
 WAYS = ("drop", "shorten", "lengthen", "turn", "kind", "whole", "text", "nan", "inf", "huge",

@@ -115,7 +115,6 @@ class Method(Frozen):
     look: ClassVar[Look]
     dense: ClassVar[bool] = False              # whether a P × P matrix is made per run
     ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
-    newer: ClassVar[frozenset[str]] = frozenset()      # events that older saved runs do not have
     switchable: ClassVar[frozenset[str]] = frozenset() # choices that may change amid a run
     summaries: ClassVar[tuple[Summary, ...]] = ()      # what a map of many runs can show
 

@@ -69,8 +69,6 @@ class BFGS(Method):
         Summary("trials", "points tried per line search", "mean", ("trials",),
                 lambda e: e["trials"]))
 
-    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "stationary"})
-
     name: Literal["bfgs"] = "bfgs"
     scaling: Literal["pair", "none"] = choice(
         "pair", "Whether H starts from (sᵀy / yᵀy) I, once a pair is known, or from I.", "H_0")
@@ -155,7 +153,7 @@ class BFGS(Method):
     def describe(self, e: Mapping[str, Any]) -> str:
         if e["step_size"] == 0:
             if e["trials"] == 0:
-                why = "∇f = 0" if e.get("stationary", True) else "H is not positive definite"
+                why = "∇f = 0" if e["stationary"] else "H is not positive definite"
                 return f"f does not fall along d, as {why}: W stays and H starts again from I."
             if e["at_precision"]:
                 return f"{AT_PRECISION[0].upper()}{AT_PRECISION[1:]}: W stays, H starts from I."

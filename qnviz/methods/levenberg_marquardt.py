@@ -73,8 +73,6 @@ class LevenbergMarquardt(Method):
         Summary("refused", "share of steps taken back", "mean", ("accepted", "at_precision"),
                 lambda e: (~e["accepted"] & ~e["at_precision"]).double()),)
 
-    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "lam_next"})
-
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "
                         "diagonal entry of JᵀJ.", gt=0, le=1e6, log=True)

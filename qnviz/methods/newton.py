@@ -58,8 +58,6 @@ class Newton(Method):
     look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
     dense: ClassVar[bool] = True
 
-    newer: ClassVar[frozenset[str]] = frozenset({"at_precision", "lam", "trials"})
-
     name: Literal["newton"] = "newton"
     lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues, or its ratio to the "
                         "gradient.", ge=0, le=1e6, log=True)

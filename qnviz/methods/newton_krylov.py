@@ -103,7 +103,6 @@ class NewtonKrylov(Method):
         ({"name": "newton"}, {"name": "scipy_trust_krylov"}))
     look: ClassVar[Look] = Look("#009E73", "solid", "triangle-up")
 
-    newer: ClassVar[frozenset[str]] = frozenset({"at_precision"})
     ragged: ClassVar[frozenset[str]] = frozenset({
         "curvature", "rayleigh", "residual", "model", "krylov_alpha", "krylov_beta",
         "trial_step", "trial_loss", "trial_model", "trial_error"})

@@ -48,8 +48,11 @@ def arrays(file: str | Path | IO[bytes], limit: int) -> dict[str, np.ndarray]:
     if isinstance(file, str | Path):
         with open(file, "rb") as opened:
             return arrays(opened, limit)
-    with zipfile.ZipFile(_modest(file)) as z:
+    count = _count(file)
+    with zipfile.ZipFile(file) as z:
         members = z.infolist()
+        if len(members) != count:              # a damaged length in one entry hides those after it
+            raise ValueError("not as many arrays as it says")
         if (size := sum(i.file_size for i in members)) > limit:
             raise TooLarge(size)
         if len(members) > MOST_ARRAYS:
@@ -66,8 +69,8 @@ def arrays(file: str | Path | IO[bytes], limit: int) -> dict[str, np.ndarray]:
         return found
 
 
-def _modest(file: IO[bytes]) -> IO[bytes]:
-    """The file, if its directory of entries is of a sane size.
+def _count(file: IO[bytes]) -> int:
+    """How many entries an archive says it has, if its directory is of a sane size.
 
     zipfile makes objects of a whole directory before it shows one, and 200 MB hold 4 million
     entries. The directory's size stands in the end record, or in one that only archives beyond
@@ -80,9 +83,11 @@ def _modest(file: IO[bytes]) -> IO[bytes]:
     at = len(tail) - END_RECORD if plain else tail.rfind(b"PK\5\6")
     size = int.from_bytes(tail[at + 12:at + 16], "little")
     huge = size > MOST_ARRAYS * LONGEST_ENTRY or tail[max(0, at - 20):at][:4] == b"PK\6\7"
-    if at >= 0 and huge:
+    if at < 0:
+        raise ValueError("no archive")
+    if huge:
         raise ValueError("too many arrays")
-    return file
+    return int.from_bytes(tail[at + 10:at + 12], "little")
 
 
 def _promised(stream: IO[bytes], size: int) -> None:

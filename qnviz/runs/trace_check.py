@@ -154,8 +154,6 @@ class _Entrant:
         if not any(is_event(name) for name in self.given) and not self.columns["stopped"].any():
             return
         for name, (kinds, ndim) in known.items():
-            if name in method.newer and name not in self.given:
-                continue
             last = () if ndim == 2 else (None,) if name in method.ragged else (layers,)
             a = self.take(name, kinds, (T, R, *last))
             if a.ndim == 3 and not 1 <= a.shape[2] <= WIDEST:
