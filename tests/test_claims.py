@@ -234,6 +234,11 @@ def test_the_autoencoders_curvature_differs_by_orders_of_magnitude():
     assert sizes.max() > 1e4 * sizes.min()
 
 
+def test_the_readme_quotes_what_the_home_page_says():
+    said = run(RACE.spec().model_copy(update={"steps": 8})).words["K-BFGS"][7]
+    assert f"> {said}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 # --- what lessons ask for -------------------------------------------------------------------------
 
 def test_pairs_are_counted_as_the_columns_have_them():
