@@ -28,6 +28,7 @@ from qnviz.curvature.spectrum import (
 )
 from qnviz.problems import lapack
 from qnviz.problems.base import Layer
+from qnviz.problems.rosenbrock import Rosenbrock
 from tests.helpers import (
     F64,
     assert_close,
@@ -103,6 +104,27 @@ def test_stepped_products_with_the_hessian_are_as_exact_as_each_can_be():
     coarse = {"forward_difference": 1e-6, "finite_difference": 1e-8, "complex_step": 1e-13}
     for name, kind in STEPPED.items():
         assert_close(kind(problem, tape, v, None), Hv, coarse[name])
+
+
+def test_a_fresh_batch_is_charged_to_who_asks_and_a_full_one_is_kept():
+    noisy, exact = (Rosenbrock(noise=s).build(F64, torch.device("cpu")) for s in (3.0, 0.0))
+    theta, runs = normal(3, 4, 2), torch.arange(4)
+    active = torch.tensor([True, False, True, True])
+    batch = next(noisy.batches(7, 1, 1, runs))
+    oracle = Oracle(noisy, batch, 4)
+    tape = oracle.forward(theta)
+    first, again, second = (oracle.fresh(tape, i, active) for i in (1, 1, 2))
+    x, y = theta.unbind(1)
+    for there in (tape, first, second):        # f tells ε² by its definition
+        assert_close((there.f - (1 - x)**2) / (100 * (y - x**2)**2), there.batch.xi[:, 0]**2, 1e-12)
+    assert torch.equal(first.f, again.f)
+    assert not any(torch.isclose(a.f, b.f).any() for a, b in (
+        (tape, first), (tape, second), (first, second)))
+    assert oracle.work.tolist() == [4, 1, 4, 4]
+    oracle = Oracle(exact, next(exact.batches(7, 1, 1, runs)), 4)
+    tape = oracle.forward(theta)
+    assert oracle.fresh(tape, 1) is tape
+    assert oracle.work.tolist() == [1, 1, 1, 1]
 
 
 def test_an_oracle_answers_as_autograd_does_and_counts_its_units():
