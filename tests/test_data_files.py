@@ -152,6 +152,13 @@ def with_a_long_directory():
     return bytes(content)
 
 
+def commented(content):
+    """An archive whose first entry claims a comment as long as all entries after it."""
+    first, second, end = (content.index(b"PK\1\2"), content.rindex(b"PK\1\2"),
+                          content.rindex(b"PK\5\6"))
+    return content[:first + 32] + (end - second).to_bytes(2, "little") + content[first + 34:]
+
+
 def packed_text(name):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as z:
@@ -192,6 +199,7 @@ FAULTS = {
     "half labels": ("x.npz", npz(x=pixels(), labels=np.arange(40) / 2), "whole numbers"),
     "nan labels": ("x.npz", npz(x=pixels(), labels=np.full(40, np.nan)), "whole numbers"),
     "square labels": ("x.npz", npz(x=pixels(), labels=np.zeros((8, 5))), "labels are 8 × 5"),
+    "npz with a comment's length": ("x.npz", commented(npz(a=pixels(), x=pixels())), "damaged"),
     "short npz": ("x.npz", npz(x=pixels())[:-9], "truncated"),
     "no npz": ("x.npz", b"PK" * 50, "not an .npz"),
     "lzma npz": ("x.npz", zipped(zipfile.ZIP_LZMA, x=npy(pixels())), "numpy does not use"),

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from qnviz.errors import ExpressionError
 from qnviz.fields import number, optional_number, text
-from qnviz.problems import philox
+from qnviz.problems import lapack, philox
 from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.expression import Expression, parse
 from qnviz.problems.expression_bound import bound
@@ -204,7 +204,7 @@ class Function(ProblemSpec):
         g = problem.join(problem.gradient(tape))
         eye = torch.eye(2, dtype=torch.float64)
         H = torch.cat([problem.hessian_vector(tape, e[None]) for e in eye])
-        mu, Q = torch.linalg.eigh(H)
+        mu, Q = lapack.eigh(H)
         half, steepest = self._frame()[1], float(mu.abs().max())
         if not float(g.norm()) <= STILL * steepest * half or float(mu[0]) >= -STILL * steepest:
             return None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
+from qnviz.problems import lapack
 from qnviz.problems.base import Problem
 from qnviz.problems.settling import Settled, settle
 
@@ -136,7 +137,7 @@ def _model(problem: Problem, theta: Tensor,
     eye = torch.eye(2, dtype=theta.dtype)
     H = torch.stack([problem.hessian_vector(tape, e.expand_as(theta)) for e in eye], -1)
     good = torch.isfinite(H).all((1, 2)) & torch.isfinite(g).all(1)
-    mu, Q = torch.linalg.eigh(torch.where(good[:, None, None], 0.5 * (H + H.mT), eye))
+    mu, Q = lapack.eigh(torch.where(good[:, None, None], 0.5 * (H + H.mT), eye))
     # where H is flat along g the step has no length of its own: it is as long as allowed
     size = torch.maximum(mu.abs(), 1e-6 * g.norm(dim=1, keepdim=True) / longest)
     size = torch.where(size > 0, size, 1.0)

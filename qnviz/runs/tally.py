@@ -152,9 +152,9 @@ class _Tally:
             loss, grad = self._look(thetas)
         if not new.looked[-1][0]:
             self.first_loss[at], self.first_grad[at] = loss[0], grad[0]
-        told = [e for e in new.endings if e is not None]
+        own = [e for e in new.endings if e is not None]
         codes = self.rule.codes(loss, grad, torch.isfinite(thetas).all(-1), self.first_loss[at],
-                                torch.stack(told) if told else torch.zeros_like(steps)[:, None])
+                                torch.stack(own) if own else torch.zeros_like(steps)[:, None])
         halted = self._halted(thetas, loss, grad)
         over = (codes != RUNNING) | halted
         ended = over.any(0)

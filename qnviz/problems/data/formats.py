@@ -175,6 +175,8 @@ def npz(name: str, content: bytes) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(io.BytesIO(_plain_zip(name, content))) as z:
             listed = [e.filename for e in z.infolist()]
+            if len(listed) != int.from_bytes(content[-END_RECORD:][10:12], "little"):
+                raise ValueError               # a damaged length in one entry hides those after it
             entries = [e for e in z.infolist() if e.filename.endswith(".npy")]
             if listed and not entries:
                 raise DataError(f"{name} is a zip archive that holds {listed[0][:60]!r}"
