@@ -1,4 +1,4 @@
-"""qnviz in a browser: `streamlit run app.py`. The pages are listed in qnviz/ui/site.py.
+"""qnviz in a browser: `streamlit run app.py`. The pages are listed in qnviz/ui/frame/site.py.
 
 The script that Streamlit runs lies apart from `pages/` on purpose: beside that folder, a fresh
 server would treat a deep link as one of the old multipage apps, and run the page without its frame.
@@ -11,14 +11,15 @@ from starlette.middleware import Middleware
 
 from qnviz import environment
 from qnviz.errors import SettingError
-from qnviz.ui.headers import Headers
-from qnviz.ui.server import ROUTES, Early, warm
-from qnviz.ui.unforeseen import told
+from qnviz.ui.frame.errors import told
+from qnviz.ui.frame.headers import Headers
+from qnviz.ui.frame.server import ROUTES, Early, warm
 
 try:
     environment.check()
 except SettingError as error:
     sys.exit(f"qnviz: {error}")
 
-app = st.App("qnviz/ui/site.py", routes=ROUTES, lifespan=warm, on_script_error=told, middleware=[
-    Middleware(Early), Middleware(Headers, frames=environment.value("QNVIZ_FRAMES"))])
+app = st.App("qnviz/ui/frame/site.py", routes=ROUTES, lifespan=warm, on_script_error=told,
+             middleware=[Middleware(Early),
+                         Middleware(Headers, frames=environment.value("QNVIZ_FRAMES"))])

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from qnviz.runs.loop import run
-from qnviz.runs.scoreboard import board
-from qnviz.runs.sweeping import sweep
-from qnviz.ui import atlas, basins, damping, krylov
-from qnviz.ui.atlas_view import shipped
-from qnviz.ui.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
+from qnviz.scoreboard.tuning import board
+from qnviz.sweeps.sweeping import sweep
+from qnviz.ui.labs import damping, krylov
+from qnviz.ui.maps import atlas, basins
+from qnviz.ui.maps.view import shipped
+from qnviz.ui.state.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
 
 LARGE = 1000                     # parameters of which a shipped run keeps the last alone
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.results import Measurement, Table, single, spread
 from benchmarks.timing import interleaved, rows
-from qnviz.figures.linked import linked
+from qnviz.figures.player import linked
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import parse
 

@@ -247,7 +247,7 @@ def main() -> None:
 
 def measured(url: str, sizes: list[int], rest: float, memory: Memory) -> dict[str, Any]:
     """The whole report: rows, and memory at start, at its peak, and after a rest."""
-    from qnviz.ui.server import PLOTLY_URL
+    from qnviz.ui.frame.server import PLOTLY_URL
 
     bare = memory.now()
     asyncio.run(lecture(warm := Class(url, 1, 0), PLOTLY_URL, 0))

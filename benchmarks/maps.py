@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from benchmarks.results import Table
 from benchmarks.timing import interleaved, rows
-from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.runs.sweeping import sweep
-from qnviz.runs.workers import pool
+from qnviz.jobs.workers import pool
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.sweeping import sweep
 
 MAPS = {
     "K-BFGS, λ × α": ({"name": "kbfgs"}, ("lam", 1e-3, 0.9), ("lr", 1e-3, 3)),

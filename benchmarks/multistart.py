@@ -14,11 +14,11 @@ from scipy.optimize import minimize, rosen, rosen_der
 
 from benchmarks.results import Table
 from benchmarks.timing import interleaved, rows
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.runs.sweep_spec import SweepSpec, parse_sweep
-from qnviz.runs.sweeping import sweep
-from qnviz.runs.workers import pool
+from qnviz.jobs.workers import pool
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import SweepSpec, parse_sweep
+from qnviz.sweeps.sweeping import sweep
+from qnviz.sweeps.tiles import compute, tiles
 
 GRADIENT = 1e-5                      # ‖∇f‖ to which every start is solved
 ROUNDS, FEW = 5, 2

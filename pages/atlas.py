@@ -1,7 +1,7 @@
-from qnviz.ui.form import started
+from qnviz.ui.state.form import started
 
 started()
 
-from qnviz.ui.atlas import atlas  # noqa: E402  torch comes with it
+from qnviz.ui.maps.atlas import atlas  # noqa: E402  torch comes with it
 
 atlas()

@@ -1,10 +1,10 @@
-from qnviz.ui.stage import opened
+from qnviz.ui.labs.stage import opened
 
 stage = opened("autoencoder", first="autoencoder")
 
-from qnviz.ui import defaults  # noqa: E402  torch comes with it: after the first picture
-from qnviz.ui.lab import lab, preset  # noqa: E402
-from qnviz.ui.upload import upload  # noqa: E402
+from qnviz.ui.labs.lab import lab, preset  # noqa: E402
+from qnviz.ui.labs.upload import upload  # noqa: E402
+from qnviz.ui.state import defaults  # noqa: E402  torch comes with it: after the first picture
 
 IMAGES = defaults.IMAGES
 lab(stage, IMAGES, {

@@ -1,7 +1,7 @@
-from qnviz.ui.form import started
+from qnviz.ui.state.form import started
 
 started()
 
-from qnviz.ui.basins import basins  # noqa: E402  torch comes with it
+from qnviz.ui.maps.basins import basins  # noqa: E402  torch comes with it
 
 basins()

@@ -1,7 +1,7 @@
-from qnviz.ui.form import started
+from qnviz.ui.state.form import started
 
 started()
 
-from qnviz.ui.complex_step import complex_step  # noqa: E402  torch comes with it
+from qnviz.ui.labs.complex_step import complex_step  # noqa: E402  torch comes with it
 
 complex_step()

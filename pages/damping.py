@@ -1,8 +1,8 @@
-from qnviz.ui.stage import opened
+from qnviz.ui.labs.stage import opened
 
 stage = opened("damping", first="damping", layout="damping")
 
-from qnviz.ui.damping import (  # noqa: E402  torch comes with it: after the first picture
+from qnviz.ui.labs.damping import (  # noqa: E402  torch comes with it: after the first picture
     EXPLAIN,
     LABS,
     OWN,
@@ -11,6 +11,6 @@ from qnviz.ui.damping import (  # noqa: E402  torch comes with it: after the fir
     clicked,
     plane,
 )
-from qnviz.ui.lab import lab  # noqa: E402
+from qnviz.ui.labs.lab import lab  # noqa: E402
 
 lab(stage, LABS, PRESETS, explain=EXPLAIN, above=plane, after=after, event=clicked, own=OWN)

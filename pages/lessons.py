@@ -1,4 +1,4 @@
-from qnviz.ui.form import started
+from qnviz.ui.state.form import started
 
 started()
 

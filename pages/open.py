@@ -1,7 +1,7 @@
-from qnviz.ui.form import started
+from qnviz.ui.state.form import started
 
 started()
 
-from qnviz.ui.open import open_run  # noqa: E402  torch comes with it
+from qnviz.ui.labs.open import open_run  # noqa: E402  torch comes with it
 
 open_run()

@@ -1,9 +1,9 @@
-from qnviz.ui.stage import opened
+from qnviz.ui.labs.stage import opened
 
 stage = opened("race", first="home")
 
-from qnviz.ui import defaults  # noqa: E402  torch comes with it: after the first picture
-from qnviz.ui.lab import lab, preset  # noqa: E402
+from qnviz.ui.labs.lab import lab, preset  # noqa: E402
+from qnviz.ui.state import defaults  # noqa: E402  torch comes with it: after the first picture
 
 RACE = defaults.RACE
 lab(stage, RACE, {

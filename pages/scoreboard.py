@@ -1,3 +1,3 @@
-from qnviz.ui.scoreboard import scoreboard
+from qnviz.ui.maps.scoreboard import scoreboard
 
 scoreboard()

@@ -14,7 +14,9 @@ import os
 import sys
 from pathlib import Path
 
-from qnviz import __version__, command_export, command_scoreboard, environment
+from qnviz import __version__, environment
+from qnviz.cli import export as command_export
+from qnviz.cli import scoreboard as command_scoreboard
 from qnviz.errors import QnvizError, SpecError
 
 
@@ -42,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         environment.check()
         if args.command == "sweep":
-            from qnviz.command_sweep import sweep_command
+            from qnviz.cli.sweep import sweep_command
 
             return sweep_command(args)
         if args.command == "export":
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(text)
             return 0
         if args.command == "run":
-            from qnviz.command_run import run_command
+            from qnviz.cli.run import run_command
 
             return run_command(args)
         return _list(args)

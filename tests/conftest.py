@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from qnviz.runs.background import Jobs
-from qnviz.runs.sweeping import Sweeping
+from qnviz.jobs.background import Jobs
+from qnviz.sweeps.sweeping import Sweeping
 from tests.helpers import facts, not_here
 from tests.image_files import idx, mnist_parts
 from tests.leaks import nothing_left
@@ -26,8 +26,8 @@ def pytest_configure(config):
 
 
 # What the app's pages share, and a server keeps: nobody leaves a page that streamlit.testing ran.
-SHARED = ("qnviz.runs.background", "JOBS"), ("qnviz.runs.sweeping", "SWEEPS"), (
-    "qnviz.runs.scoreboard_job", "BOARDS"), ("qnviz.runs.workers", "_SWITCH")
+SHARED = ("qnviz.jobs.background", "JOBS"), ("qnviz.sweeps.sweeping", "SWEEPS"), (
+    "qnviz.scoreboard.job", "BOARDS"), ("qnviz.jobs.workers", "_SWITCH")
 
 
 def _close_shared():

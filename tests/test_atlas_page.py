@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.ui import atlas, basins
-from qnviz.ui.atlas_methods import LABS, MAPPED, VARIANTS, axis_title, symbol, usual_range
-from qnviz.ui.atlas_open import lab_query
-from qnviz.ui.atlas_question import AtlasQuestion, plans
-from qnviz.ui.atlas_view import shipped
-from qnviz.ui.basins import BasinQuestion
-from qnviz.ui.form import read, write
-from qnviz.ui.map import SOURCE
-from qnviz.ui.settings import read_query
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.tiles import compute, tiles
+from qnviz.ui.components.map import SOURCE
+from qnviz.ui.maps import atlas, basins
+from qnviz.ui.maps.basins import BasinQuestion
+from qnviz.ui.maps.methods import LABS, MAPPED, VARIANTS, axis_title, symbol, usual_range
+from qnviz.ui.maps.question import AtlasQuestion, plans
+from qnviz.ui.maps.view import shipped
+from qnviz.ui.state.form import read, write
+from qnviz.ui.state.links import lab_query
+from qnviz.ui.state.settings import read_query
 
 SHIPPED = {"atlas": plans(AtlasQuestion())[0], "basins": basins.plans(BasinQuestion())[0]}
 

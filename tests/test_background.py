@@ -6,8 +6,8 @@ import time
 import numpy as np
 
 from qnviz.errors import DataError
-from qnviz.runs import background
-from qnviz.runs.background import Job
+from qnviz.jobs import background
+from qnviz.jobs.background import Job
 from qnviz.runs.loop import run
 from tests.helpers import assert_same, spec
 

@@ -11,22 +11,28 @@ from qnviz.curvature.double_damping import double_damping
 from qnviz.curvature.oracle import dense
 from qnviz.curvature.secant import bfgs_update
 from qnviz.problems.data import files, images, uploads
-from qnviz.problems.function import Function
-from qnviz.problems.gallery import CLASSICS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.runs import archive, derivatives, spec, sweep_spec, sweeping
+from qnviz.problems.typed.function import Function
+from qnviz.problems.typed.gallery import CLASSICS
+from qnviz.runs import archive, spec
 from qnviz.runs.loop import run
 from qnviz.runs.plane import plane
-from qnviz.runs.scoreboard_table import COLUMNS, GRID, ROWS
-from qnviz.runs.spectra import hessian_spectrum
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.ui import damping, function, open, query, room, scoreboard, store
-from qnviz.ui.atlas_question import AtlasQuestion
-from qnviz.ui.atlas_question import plans as atlas_plans
-from qnviz.ui.basins import BasinQuestion
-from qnviz.ui.defaults import RACE, classic
+from qnviz.scoreboard.table import COLUMNS, GRID, ROWS
+from qnviz.studies import derivatives
+from qnviz.studies.spectra import hessian_spectrum
+from qnviz.sweeps import spec as sweep_spec
+from qnviz.sweeps import sweeping
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.tiles import compute, tiles
+from qnviz.ui.frame import quota as room
+from qnviz.ui.labs import damping, function, open
 from qnviz.ui.lessons import facts, file
+from qnviz.ui.maps import scoreboard
+from qnviz.ui.maps.basins import BasinQuestion
+from qnviz.ui.maps.question import AtlasQuestion
+from qnviz.ui.maps.question import plans as atlas_plans
+from qnviz.ui.state import query, store
+from qnviz.ui.state.defaults import RACE, classic
 from tests.helpers import F64
 from tests.helpers import spec as small
 

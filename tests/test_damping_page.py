@@ -6,8 +6,8 @@ import torch
 from qnviz.curvature.pair import update_in_plane
 from qnviz.errors import SpecError, TraceError
 from qnviz.runs.loop import run
-from qnviz.runs.updates import in_plane, update_at
-from qnviz.ui.damping import (
+from qnviz.studies.update import in_plane, update_at
+from qnviz.ui.labs.damping import (
     EXPLAIN,
     LABS,
     OWN,

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from qnviz.errors import DataError, WorkerError
-from qnviz.runs import work_dask, workers
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.runs.sweeping import sweep
+from qnviz.jobs import cluster as work_dask
+from qnviz.jobs import workers
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.sweeping import sweep
+from qnviz.sweeps.tiles import compute, tiles
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.xdist_group("dask")

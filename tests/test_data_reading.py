@@ -23,8 +23,8 @@ from qnviz.problems.data import choose, formats, images, layout, scale, sets, up
 from qnviz.problems.data.reading import area_means, reduced_shape
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.ui.defaults import IMAGES
-from qnviz.ui.settings import read_query, write_query
+from qnviz.ui.state.defaults import IMAGES
+from qnviz.ui.state.settings import read_query, write_query
 from tests.image_files import (
     PARTS,
     check_mnist,

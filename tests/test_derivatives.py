@@ -8,9 +8,9 @@ import torch
 from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import SpecError
 from qnviz.problems.base import Problem
-from qnviz.problems.one_variable import OneVariable
-from qnviz.runs import derivatives as d
-from qnviz.runs.derivatives import Question, answer, case, costs, steps, truth
+from qnviz.problems.typed.one_variable import OneVariable
+from qnviz.studies import derivatives as d
+from qnviz.studies.derivatives import Question, answer, case, costs, steps, truth
 from tests.helpers import (
     NETS,
     assert_close,

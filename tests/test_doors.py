@@ -21,23 +21,24 @@ from qnviz.export.tables import FORMULAS, csv_text, harmless
 from qnviz.problems.data import files, save_upload, uploads
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.runs.sweep_spec import SweepSpec, parse_sweep
 from qnviz.runs.trace import Trace
-from qnviz.ui import damping, krylov, messages
-from qnviz.ui.atlas_question import AtlasQuestion
-from qnviz.ui.atlas_question import plans as atlas_plans
-from qnviz.ui.basins import BasinQuestion
-from qnviz.ui.basins import plans as basin_plans
-from qnviz.ui.defaults import RACE
-from qnviz.ui.form import plain, read
+from qnviz.sweeps.spec import SweepSpec, parse_sweep
+from qnviz.ui.frame.quota import Room
+from qnviz.ui.labs import damping, krylov
+from qnviz.ui.labs.open import opened
 from qnviz.ui.lessons.address import read_place
 from qnviz.ui.lessons.file import read_lesson
 from qnviz.ui.lessons.shows import PAGES
-from qnviz.ui.messages import CELL, EVENT, FRAME, PAIR, POINT, WISH
-from qnviz.ui.open import opened
-from qnviz.ui.query import LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS, taken
-from qnviz.ui.room import Room
-from qnviz.ui.settings import LIMITS, read_query
+from qnviz.ui.maps.basins import BasinQuestion
+from qnviz.ui.maps.basins import plans as basin_plans
+from qnviz.ui.maps.question import AtlasQuestion
+from qnviz.ui.maps.question import plans as atlas_plans
+from qnviz.ui.state import messages
+from qnviz.ui.state.defaults import RACE
+from qnviz.ui.state.form import plain, read
+from qnviz.ui.state.messages import CELL, EVENT, FRAME, PAIR, POINT, WISH
+from qnviz.ui.state.query import LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS, taken
+from qnviz.ui.state.settings import LIMITS, read_query
 from tests.helpers import spec
 
 FEW = settings(max_examples=60, deadline=None,
@@ -161,7 +162,7 @@ def test_a_pair_is_taken():
 def _sent(value):
     import streamlit
 
-    from qnviz.ui.messages import FRAME, received
+    from qnviz.ui.state.messages import FRAME, received
 
     streamlit.session_state["p/player"] = value
     streamlit.text(repr(received("p/player", "frame", FRAME)))

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnviz.command_run import _summary
-from qnviz.command_sweep import summary
+from qnviz.cli.run import _summary
+from qnviz.cli.sweep import summary
 from qnviz.curvature.oracle import Oracle
-from qnviz.figures import maps, maps_words
-from qnviz.figures.loss import loss as loss_picture
-from qnviz.figures.maps_cells import (
+from qnviz.figures.maps import picture as maps
+from qnviz.figures.maps import words as maps_words
+from qnviz.figures.maps.cells import (
     UNDEFINED,
     UNREACHED,
     VALUE,
@@ -25,21 +25,22 @@ from qnviz.figures.maps_cells import (
     ends,
     typical,
 )
+from qnviz.figures.race.loss import loss as loss_picture
+from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
-from qnviz.figures.trajectory import trajectory
 from qnviz.methods.registry import METHODS
-from qnviz.problems.expression_ops import FUNCTIONS
-from qnviz.problems.expression_ops import Function as Op
-from qnviz.problems.function import Function
+from qnviz.problems.typed.function import Function
+from qnviz.problems.typed.ops import FUNCTIONS
+from qnviz.problems.typed.ops import Function as Op
 from qnviz.runs import ends as rule_of_ends
 from qnviz.runs.ends import CONVERGED, DIVERGED, ENDED, FAILED, RUNNING, STATUS, Rule
 from qnviz.runs.loop import run
-from qnviz.runs.newton_system import newton_system
 from qnviz.runs.spec import parse
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.ui.open_view import ended
+from qnviz.studies.newton_system import newton_system
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.tiles import compute, tiles
+from qnviz.ui.labs.open_view import ended
 from qnviz.words import AT_PRECISION
 
 KINK = "sqrt(x^2+y^2)"                          # its minimum, 0 at (0, 0), has no gradient
@@ -254,7 +255,7 @@ def test_an_exception_of_scipys_ends_that_run_alone(monkeypatch):
 
 
 def test_what_our_own_functions_raise_inside_scipy_is_raised(monkeypatch):
-    monkeypatch.setattr("qnviz.problems.function.Typed.hessian_vector",
+    monkeypatch.setattr("qnviz.problems.typed.function.Typed.hessian_vector",
                         lambda *a: (_ for _ in ()).throw(RuntimeError("out of memory")))
     with pytest.raises(RuntimeError, match="out of memory"):
         race("(x-1)^2+(y+2)^2+x", (0.5, 0), "scipy_newton_cg")

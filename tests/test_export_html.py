@@ -12,7 +12,7 @@ import pytest
 from qnviz.export import words
 from qnviz.export.html import interned, player_html
 from qnviz.export.pictures import plotly_js
-from qnviz.figures.linked import linked
+from qnviz.figures.player import linked
 from qnviz.figures.theme import THEMES
 from qnviz.runs.loop import run
 from qnviz.runs.trace import Trace

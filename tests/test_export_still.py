@@ -8,9 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from qnviz.figures.codes import codes
-from qnviz.figures.linked import assembled, linked, packed, plain
+from qnviz.figures.player import assembled, linked, packed, plain
 from qnviz.figures.playhead import Playhead, unpacked
+from qnviz.figures.race.codes import codes
 from qnviz.figures.still import still
 from qnviz.figures.strip import planned, png
 from qnviz.figures.theme import THEMES

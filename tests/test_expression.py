@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnviz.errors import ExpressionError
-from qnviz.problems.expression import parse
-from qnviz.problems.expression_ops import FUNCTIONS, NAMED
-from qnviz.problems.expression_text import FRIENDLY, LONGEST, for_address, from_address
-from qnviz.problems.expression_tree import latex, text
-from qnviz.problems.settling import derivatives
+from qnviz.problems.typed.expression import parse
+from qnviz.problems.typed.ops import FUNCTIONS, NAMED
+from qnviz.problems.typed.settling import derivatives
+from qnviz.problems.typed.text import FRIENDLY, LONGEST, for_address, from_address
+from qnviz.problems.typed.tree import latex, text
 from tests.helpers import F64, assert_close, normal
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run
-from qnviz.ui.atlas_methods import LABS
-from qnviz.ui.methods_failures import SHOWN, failing
-from qnviz.ui.settings import read_query, write_query
+from qnviz.ui.catalogue.failures import SHOWN, failing
+from qnviz.ui.maps.methods import LABS
+from qnviz.ui.state.settings import read_query, write_query
 
 FAR, STALLED, JUMP = 10, 2, 100                 # times a loss
 

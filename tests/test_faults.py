@@ -16,19 +16,22 @@ from streamlit.testing.v1 import AppTest
 
 from qnviz.__main__ import main
 from qnviz.errors import DataError, DeviceError, TraceError
-from qnviz.figures.maps_cells import Quantity, cells
+from qnviz.figures.maps.cells import Quantity, cells
+from qnviz.jobs import background
 from qnviz.methods.registry import METHODS
 from qnviz.problems.data import curves, files
 from qnviz.problems.data.uploads import save_upload
-from qnviz.runs import background, scoreboard_board, work_tile
 from qnviz.runs.loop import run
-from qnviz.runs.scoreboard_board import Board
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.runs.sweep_spec import parse_sweep
 from qnviz.runs.trace import Trace
-from qnviz.ui import scoreboard, store
-from qnviz.ui.open_view import MEDIAN, ended
+from qnviz.scoreboard import board as scoreboard_board
+from qnviz.scoreboard.board import Board
+from qnviz.sweeps import tile as work_tile
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.tiles import compute, tiles
+from qnviz.ui.labs.open_view import MEDIAN, ended
+from qnviz.ui.maps import scoreboard
+from qnviz.ui.state import store
 from tests.helpers import assert_same, spec
 from tests.image_files import npy
 

@@ -8,13 +8,13 @@ import pytest
 
 from qnviz.figures.colors import oklab, parts
 from qnviz.figures.draw import curve
-from qnviz.figures.eigenvalues import eigenvalues
-from qnviz.figures.krylov import REASONS, krylov
-from qnviz.figures.linked import PICTURES, linked, packed
-from qnviz.figures.loss import loss
+from qnviz.figures.player import PICTURES, linked, packed
+from qnviz.figures.race.eigenvalues import eigenvalues
+from qnviz.figures.race.krylov import REASONS, krylov
+from qnviz.figures.race.loss import loss
+from qnviz.figures.race.trajectory import trajectory
+from qnviz.figures.race.views import due, end_labels, thinned
 from qnviz.figures.theme import DARK, LIGHT, THEMES, log_axis, log_range, power_of_ten, round_up
-from qnviz.figures.trajectory import trajectory
-from qnviz.figures.views import due, end_labels, thinned
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import parse

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from qnviz.figures.eigenvalues import eigenvalues, side_by_side
-from qnviz.figures.linked import linked
-from qnviz.figures.raster import FAINTEST, nearest_event, raster, raster_rows
-from qnviz.figures.ratios import ratios, squeezed, thresholds
+from qnviz.figures.player import linked
+from qnviz.figures.race.eigenvalues import eigenvalues, side_by_side
+from qnviz.figures.race.raster import FAINTEST, nearest_event, raster, raster_rows
+from qnviz.figures.race.ratios import ratios, squeezed, thresholds
 from qnviz.figures.theme import DARK, LIGHT
 from qnviz.runs.loop import run
 from tests.helpers import spec

@@ -7,7 +7,7 @@ import pytest
 
 from qnviz.figures import derivatives as figures
 from qnviz.figures.theme import DARK, LIGHT
-from qnviz.runs.derivatives import Costs, Question, answer
+from qnviz.studies.derivatives import Costs, Question, answer
 from qnviz.words import say
 
 QUESTIONS = {

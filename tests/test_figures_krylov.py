@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from qnviz.curvature.krylov import Reason
-from qnviz.figures.krylov import REASONS, krylov
-from qnviz.figures.krylov_curves import curvature, model, residual
-from qnviz.figures.krylov_path import path
-from qnviz.figures.krylov_ritz import ritz
-from qnviz.figures.krylov_views import Signed
-from qnviz.figures.newton_system import ROWS, newton_player, pictures
-from qnviz.figures.reasons import reasons
+from qnviz.figures.race.krylov import REASONS, krylov
+from qnviz.figures.race.reasons import reasons
+from qnviz.figures.race.trials import trials
+from qnviz.figures.system.curves import curvature, model, residual
+from qnviz.figures.system.panels import ROWS, newton_player, pictures
+from qnviz.figures.system.path import path
+from qnviz.figures.system.ritz import ritz
+from qnviz.figures.system.views import Signed
 from qnviz.figures.theme import DARK, LIGHT
-from qnviz.figures.trials import trials
 from qnviz.runs.loop import run
-from qnviz.runs.newton_system import longest, newton_system
 from qnviz.runs.spec import parse
+from qnviz.studies.newton_system import longest, newton_system
 from tests.helpers import assert_close
 
 NK = "newton_krylov"

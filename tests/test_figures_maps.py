@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from qnviz.figures import maps, maps_words
-from qnviz.figures.maps_cells import (
+from qnviz.figures.maps import picture as maps
+from qnviz.figures.maps import words as maps_words
+from qnviz.figures.maps.cells import (
     DIVERGED,
     NOTHING,
     UNREACHED,

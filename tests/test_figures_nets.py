@@ -6,15 +6,15 @@ import re
 import numpy as np
 import pytest
 
-from qnviz.figures.codes import codes
-from qnviz.figures.drift import drift
-from qnviz.figures.factors import factors
-from qnviz.figures.linked import plain
-from qnviz.figures.reconstructions import reconstructions
-from qnviz.figures.singular_values import singular_values
+from qnviz.figures.player import plain
+from qnviz.figures.race.codes import codes
+from qnviz.figures.race.drift import drift
+from qnviz.figures.race.factors import factors
+from qnviz.figures.race.reconstructions import reconstructions
+from qnviz.figures.race.singular_values import singular_values
+from qnviz.figures.race.views import due
+from qnviz.figures.race.zeros import zeros
 from qnviz.figures.theme import LIGHT, THEMES, Picture
-from qnviz.figures.views import due
-from qnviz.figures.zeros import zeros
 from qnviz.runs.trace import Trace, clock
 from qnviz.words import say
 from tests.net_traces import (

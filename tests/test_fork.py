@@ -7,7 +7,7 @@ import torch
 from qnviz.errors import SpecError, TraceError
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.runs.updates import update_at
+from qnviz.studies.update import update_at
 from tests.helpers import NOISY, assert_same, spec
 
 DOUBLE = {"name": "kbfgs", "lr": 0.1}

@@ -9,9 +9,9 @@ from pydantic import model_validator
 from streamlit.testing.v1 import AppTest
 
 from qnviz.fields import Frozen, choice, number, optional_whole, whole
-from qnviz.runs.derivatives import Function, Question
-from qnviz.ui.complex_step import CODE, EXPLAIN, FUNCTIONS, PRESETS
-from qnviz.ui.form import read, write
+from qnviz.studies.derivatives import Function, Question
+from qnviz.ui.labs.complex_step import CODE, EXPLAIN, FUNCTIONS, PRESETS
+from qnviz.ui.state.form import read, write
 
 
 class Model(Frozen):
@@ -66,7 +66,7 @@ def test_a_bad_value_costs_only_itself(query, sentence):
 
 PAGE = '''
 import streamlit as st
-from qnviz.ui.form import Form
+from qnviz.ui.state.form import Form
 from tests.test_form import Model
 
 form = Form("test", Model)

@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from qnviz.curvature.hessian_vector import KINDS
 from qnviz.errors import ExpressionError, SpecError
 from qnviz.fields import parameters
-from qnviz.figures.linked import linked
-from qnviz.figures.loss import loss
+from qnviz.figures.player import linked
+from qnviz.figures.race.loss import loss
+from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
-from qnviz.figures.trajectory import trajectory
 from qnviz.methods.registry import METHODS
-from qnviz.problems.function import Function
-from qnviz.problems.lowest import lowest
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
+from qnviz.problems.typed.function import Function
+from qnviz.problems.typed.lowest import lowest
 from qnviz.runs.ends import CONVERGED, DIVERGED
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.ui.defaults import FUNCTION
-from qnviz.ui.function import facts
-from qnviz.ui.settings import read_query, write_query
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.tiles import compute, tiles
+from qnviz.ui.labs.function import facts
+from qnviz.ui.state.defaults import FUNCTION
+from qnviz.ui.state.settings import read_query, write_query
 from tests.helpers import CPU, F64, assert_close, first_batch, normal
 
 THEME = THEMES["light"]

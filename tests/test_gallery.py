@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from qnviz.problems.function import Function
-from qnviz.problems.gallery import CLASSICS
-from qnviz.problems.lowest import lowest
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
-from qnviz.ui.defaults import TYPED, classic
-from qnviz.ui.function import LABS, PRESETS
-from qnviz.ui.settings import read_query, write_query
+from qnviz.problems.typed.function import Function
+from qnviz.problems.typed.gallery import CLASSICS
+from qnviz.problems.typed.lowest import lowest
+from qnviz.ui.labs.function import LABS, PRESETS
+from qnviz.ui.state.defaults import TYPED, classic
+from qnviz.ui.state.settings import read_query, write_query
 from tests.helpers import CPU, F64, assert_close, normal
 
 # once more and otherwise: as the books write them

@@ -4,12 +4,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from qnviz.fields import Parameter
-from qnviz.ui import held
-from qnviz.ui.controls import _decades, _shown
+from qnviz.ui.state import widgets as held
+from qnviz.ui.state.controls import _decades, _shown
 
 PAGE = """
 import streamlit as st
-from qnviz.ui import held
+from qnviz.ui.state import widgets as held
 
 state = st.session_state
 for key, value in {"n": 2.0, "m": 0.5, "c": "b", "s": "x", "t": False, "w": "hi", "p": ["a"],

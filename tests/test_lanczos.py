@@ -11,7 +11,7 @@ from qnviz.figures.density import density
 from qnviz.figures.theme import DARK, LIGHT
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.runs.spectra import hessian_spectrum
+from qnviz.studies.spectra import hessian_spectrum
 from tests.helpers import F64, assert_close, normal
 
 P = 60
@@ -76,7 +76,7 @@ def test_lanczos_does_not_mind_the_size_of_the_matrix(scale):
 
 @pytest.mark.parametrize("limit", [2000, 10])
 def test_a_run_that_has_diverged_has_no_spectrum_and_says_so(limit, monkeypatch):
-    monkeypatch.setattr("qnviz.runs.spectra.DENSE_LIMIT", limit)
+    monkeypatch.setattr("qnviz.studies.spectra.DENSE_LIMIT", limit)
     trace = race(name="linear_net")
     c = trace["adam"]
     c["theta"][-1] = np.nan
@@ -89,7 +89,7 @@ def test_a_run_that_has_diverged_has_no_spectrum_and_says_so(limit, monkeypatch)
 
 
 def test_a_probe_without_an_answer_counts_for_nothing(monkeypatch):
-    monkeypatch.setattr("qnviz.runs.spectra.DENSE_LIMIT", 10)
+    monkeypatch.setattr("qnviz.studies.spectra.DENSE_LIMIT", 10)
     trace = race(name="linear_net")
     whole = hessian_spectrum(trace, "adam", 6)
 
@@ -98,7 +98,7 @@ def test_a_probe_without_an_answer_counts_for_nothing(monkeypatch):
         alpha[2, 5] = torch.nan
         return alpha, beta
 
-    monkeypatch.setattr("qnviz.runs.spectra.lanczos", broken)
+    monkeypatch.setattr("qnviz.studies.spectra.lanczos", broken)
     part = hessian_spectrum(trace, "adam", 6)
     assert len(part.values) == len(whole.values) * 3 // 4
     assert part.weights.sum() == pytest.approx(1)
@@ -122,8 +122,8 @@ def test_small_nets_get_all_eigenvalues_as_autograd_has_them():
 def test_above_the_limit_the_density_has_the_extremes_and_the_trace(monkeypatch):
     trace = race(name="autoencoder", widths=[64, 6, 64], batch=64)
     exact = hessian_spectrum(trace, "adam", 6)
-    monkeypatch.setattr("qnviz.runs.spectra.DENSE_LIMIT", 10)
-    monkeypatch.setattr("qnviz.runs.spectra.STEPS", 120)
+    monkeypatch.setattr("qnviz.studies.spectra.DENSE_LIMIT", 10)
+    monkeypatch.setattr("qnviz.studies.spectra.STEPS", 120)
     rough = hessian_spectrum(trace, "adam", 6)
     assert exact.exact
     assert not rough.exact

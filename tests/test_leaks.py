@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from qnviz.runs.background import Jobs
+from qnviz.jobs.background import Jobs
 from tests import processes
 from tests.helpers import spec
 from tests.leaks import LeakError, nothing_left

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from qnviz.ui.later import COME
+from qnviz.ui.frame.later import COME
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 

@@ -15,10 +15,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from benchmarks import load
 from benchmarks.chromium import server
 from benchmarks.load import Class, _changed, percentile
-from qnviz.runs.background import Jobs
-from qnviz.ui import stage
-from qnviz.ui.server import FUNCTION, PLOTLY_JS, PLOTLY_URL, Early, _plotly, _script
-from qnviz.ui.store import shipped
+from qnviz.jobs.background import Jobs
+from qnviz.ui.frame.server import FUNCTION, PLOTLY_JS, PLOTLY_URL, Early, _plotly, _script
+from qnviz.ui.labs import stage
+from qnviz.ui.state.store import shipped
 from tests.helpers import awaited, spec
 
 APP = """
@@ -29,7 +29,7 @@ import streamlit as st
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from qnviz.ui import tidy
+from qnviz.ui.frame import tidy
 
 tidy.EVERY = 0.2
 
@@ -49,7 +49,7 @@ PAGE = """
 import streamlit as st
 from streamlit.components import v2
 
-from qnviz.ui import held
+from qnviz.ui.state import widgets as held
 
 st.session_state.setdefault("race:n", 0)
 n = held.number("n", 0, 9, key="race:n")         # as the app's own pages make their controls

@@ -13,8 +13,8 @@ from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.base import Layer
 from qnviz.problems.linear_net import LinearNet
 from qnviz.problems.rosenbrock import Rosenbrock
-from qnviz.ui.methods import FAMILIES, cited
-from qnviz.ui.methods_costs import LARGE, NEEDS, PROBLEMS, costs, drive, needs, numbers, refusals
+from qnviz.ui.catalogue.costs import LARGE, NEEDS, PROBLEMS, costs, drive, needs, numbers, refusals
+from qnviz.ui.catalogue.methods import FAMILIES, cited
 
 NETS = {"rosenbrock": Rosenbrock(), "linear": LinearNet(), "wide": LinearNet(width=40),
         "digits": Autoencoder(), "two": Autoencoder(widths=(64, 2, 64), loss="mse"),
@@ -85,9 +85,9 @@ def test_needs_and_refusals_are_what_methods_say():
 
 SCRIPT = """
 import streamlit as st
-from qnviz.ui.form import started
+from qnviz.ui.state.form import started
 started()
-from qnviz.ui.methods import methods
+from qnviz.ui.catalogue.methods import methods
 methods()
 """
 

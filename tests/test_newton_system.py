@@ -10,7 +10,8 @@ from qnviz.curvature.krylov import Reason
 from qnviz.errors import TraceError
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.loop import run
-from qnviz.runs.newton_system import (
+from qnviz.runs.spec import parse
+from qnviz.studies.newton_system import (
     DENSE_LIMIT,
     Counts,
     krylov_labels,
@@ -18,8 +19,7 @@ from qnviz.runs.newton_system import (
     never_early,
     newton_system,
 )
-from qnviz.runs.spec import parse
-from qnviz.ui.krylov import (
+from qnviz.ui.labs.krylov import (
     EXPLAIN,
     LABS,
     PRESETS,

@@ -8,9 +8,9 @@ import pytest
 
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.ui.open import MOST_BYTES, opened
-from qnviz.ui.open_view import HOMES, ended, lab_address
-from qnviz.ui.settings import read_query
+from qnviz.ui.labs.open import MOST_BYTES, opened
+from qnviz.ui.labs.open_view import HOMES, ended, lab_address
+from qnviz.ui.state.settings import read_query
 
 SPEC = {"problem": {"name": "rosenbrock", "start_noise": 0.1}, "steps": 30, "runs": 4,
         "methods": [{"name": "kbfgs", "lr": 0.05, "lam": 0.3}, {"name": "sgd", "lr": 0.05}]}

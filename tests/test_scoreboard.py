@@ -15,21 +15,22 @@ from qnviz.errors import SpecError, TraceError
 from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.runs import scoreboard, scoreboard_job
 from qnviz.runs.loop import run
-from qnviz.runs.scoreboard import board, chosen_in, compute, measure, tune
-from qnviz.runs.scoreboard_board import UNITS, Board, Cell, Figures, load, written
-from qnviz.runs.scoreboard_job import BoardJobs, Request
-from qnviz.runs.scoreboard_reference import (
+from qnviz.runs.spec import RunSpec
+from qnviz.scoreboard import job as scoreboard_job
+from qnviz.scoreboard import tuning as scoreboard
+from qnviz.scoreboard.board import UNITS, Board, Cell, Figures, load, written
+from qnviz.scoreboard.job import BoardJobs, Request
+from qnviz.scoreboard.reference import (
     MISSING,
     REFERENCE,
     agrees,
     compared,
     differences,
 )
-from qnviz.runs.scoreboard_table import COLUMNS, GRID, MAIN, ROWS, TUNING_SEED, settings
-from qnviz.runs.scoreboard_words import champions, stragglers, turns
-from qnviz.runs.spec import RunSpec
+from qnviz.scoreboard.table import COLUMNS, GRID, MAIN, ROWS, TUNING_SEED, settings
+from qnviz.scoreboard.tuning import board, chosen_in, compute, measure, tune
+from qnviz.scoreboard.words import champions, stragglers, turns
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "scoreboard.json"
@@ -56,7 +57,7 @@ class Here:
 @pytest.fixture
 def here(monkeypatch):
     pool = Here()
-    monkeypatch.setattr("qnviz.runs.workers.pool", lambda: pool)
+    monkeypatch.setattr("qnviz.jobs.workers.pool", lambda: pool)
     monkeypatch.setattr(scoreboard_job, "pool", lambda: pool)
     return pool
 

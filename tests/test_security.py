@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from qnviz.ui.headers import INLINE, Headers, policy
+from qnviz.ui.frame.headers import INLINE, Headers, policy
 from tests.helpers import awaited
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,9 +22,9 @@ FORBIDDEN = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "
              "pickle.load", "pickle.loads", "subprocess.run", "subprocess.Popen"}
 # our own bytes alone: a style sheet, marks for tests, arrays with allow_pickle=False, and what
 # crosses between our own processes on a cluster that is trusted
-ALLOWED = {("qnviz/ui/site.py", "st.html"), ("qnviz/ui/lessons/page.py", "st.html"),
-           ("qnviz/runs/archive.py", "npy.read_array"), ("qnviz/runs/sweep_result.py", "np.load"),
-           ("qnviz/runs/work_dask.py", "pickle.loads")}
+ALLOWED = {("qnviz/ui/frame/site.py", "st.html"), ("qnviz/ui/lessons/page.py", "st.html"),
+           ("qnviz/runs/archive.py", "npy.read_array"), ("qnviz/sweeps/result.py", "np.load"),
+           ("qnviz/jobs/cluster.py", "pickle.loads")}
 MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextual"
                     r"Fragment|\beval\(|new Function|srcdoc|javascript:|setTimeout\(\s*[\"'`]")
 
@@ -56,7 +56,7 @@ def test_pickle_is_imported_for_the_cluster_alone():
     found = {path for path, tree in TREES.items() for node in ast.walk(tree)
              if isinstance(node, ast.Import) and {a.name for a in node.names} & {
                  "pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}}
-    assert found == {"qnviz/runs/work_dask.py"}
+    assert found == {"qnviz/jobs/cluster.py"}
 
 
 def test_the_scan_finds_what_it_is_for():

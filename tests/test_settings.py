@@ -11,11 +11,11 @@ from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
-from qnviz.ui import damping, krylov
-from qnviz.ui.controls import _decades, _step
-from qnviz.ui.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
-from qnviz.ui.settings import Settings, read_query, write_query
-from qnviz.ui.store import Store, shipped
+from qnviz.ui.labs import damping, krylov
+from qnviz.ui.state.controls import _decades, _step
+from qnviz.ui.state.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
+from qnviz.ui.state.settings import Settings, read_query, write_query
+from qnviz.ui.state.store import Store, shipped
 
 DEFAULTS = {"home": RACE, "rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES,
             "function": FUNCTION, "damping": next(iter(damping.LABS.values())),

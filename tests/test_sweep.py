@@ -12,9 +12,9 @@ from qnviz.errors import SpecError, TraceError
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
-from qnviz.runs.sweep import TILE_RUNS, compute, tile_runs, tiles
-from qnviz.runs.sweep_result import NOTHING, SweepResult
-from qnviz.runs.sweep_spec import parse_sweep
+from qnviz.sweeps.result import NOTHING, SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.tiles import TILE_RUNS, compute, tile_runs, tiles
 
 ROSENBROCK = {"name": "rosenbrock", "start": [-0.5, 0.5]}
 LAM = {"field": "lam", "from": 0.05, "to": 0.8, "points": 3, "scale": "log"}
@@ -140,7 +140,7 @@ def test_tiles_fit_the_memory_of_a_gpu(monkeypatch):
     seen = []
     for gigabytes in (2, 16):
         card = SimpleNamespace(total_memory=gigabytes * 2**30)
-        monkeypatch.setattr("qnviz.runs.sweep.resolve", lambda *a: (torch.device("cuda"), ""))
+        monkeypatch.setattr("qnviz.sweeps.tiles.resolve", lambda *a: (torch.device("cuda"), ""))
         monkeypatch.setattr("torch.cuda.get_device_properties", lambda device, c=card: c)
         seen.append(tile_runs(spec))
         assert seen[-1] * spec.swept.held(spec.problem) * 8 <= 0.25 * card.total_memory
@@ -150,7 +150,7 @@ def test_tiles_fit_the_memory_of_a_gpu(monkeypatch):
 def test_a_run_has_the_same_numbers_in_any_tile(monkeypatch):
     spec = sweep(LAM | {"points": 6}, LR | {"points": 6}, seeds=1, steps=40)
     whole = computed(spec)
-    monkeypatch.setattr("qnviz.runs.sweep.TILE_RUNS", 7)
+    monkeypatch.setattr("qnviz.sweeps.tiles.TILE_RUNS", 7)
     again = parse_sweep(json.loads(json.dumps(spec.model_dump(mode="json"))) | {"steps": 40})
     tiles.__globals__["_tiles"].cache_clear()
     try:

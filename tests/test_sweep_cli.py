@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qnviz import command_sweep
 from qnviz.__main__ import main
+from qnviz.cli import sweep as command_sweep
 from qnviz.errors import DataError, QnvizError, WorkerError
 from qnviz.runs.ends import WORDS
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.runs.sweep_spec import parse_sweep
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.tiles import compute, tiles
 from tests.processes import alive, children, command
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from qnviz.errors import DataError, Interrupted, SpecError, WorkerError
-from qnviz.runs import sweeping, work_job, work_tile, workers
-from qnviz.runs.sweep import compute, tiles
-from qnviz.runs.sweep_result import SweepResult
-from qnviz.runs.sweep_spec import parse_sweep
-from qnviz.runs.sweeping import sweep
-from qnviz.runs.work_store import Store
-from qnviz.runs.workers import Here, LocalPool
+from qnviz.jobs import workers
+from qnviz.jobs.store import Store
+from qnviz.jobs.workers import Here, LocalPool
+from qnviz.sweeps import job as work_job
+from qnviz.sweeps import sweeping
+from qnviz.sweeps import tile as work_tile
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.sweeps.sweeping import sweep
+from qnviz.sweeps.tiles import compute, tiles
 
 
 def grid(points=16, seeds=4, steps=3, **fields):
@@ -181,7 +184,7 @@ def test_errors_of_tiles_come_out(stage):
 
 def test_a_saved_sweep_is_gone_on_from_where_tiles_are_cut_otherwise(tmp_path, monkeypatch):
     """As on a GPU, what a CPU has begun."""
-    from qnviz.runs import sweep as module
+    from qnviz.sweeps import tiles as module
 
     spec, begun = grid(), SweepResult(grid())
     for tile in tiles(spec)[:2]:
@@ -205,7 +208,7 @@ def test_a_saved_sweep_is_gone_on_from_where_tiles_are_cut_otherwise(tmp_path, m
 
 def test_a_tile_that_does_not_fit_is_halved_and_its_numbers_stay(monkeypatch):
     spec = grid(points=33, seeds=1)
-    from qnviz.runs import sweep as module
+    from qnviz.sweeps import tiles as module
 
     tally, sizes = module.tally, []
 
@@ -225,7 +228,7 @@ def test_a_tile_that_does_not_fit_is_halved_and_its_numbers_stay(monkeypatch):
 
 
 def test_a_device_that_holds_not_even_one_run_is_named(monkeypatch):
-    from qnviz.runs import sweep as module
+    from qnviz.sweeps import tiles as module
 
     def full(*args):
         raise torch.OutOfMemoryError

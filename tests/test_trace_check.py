@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy
 
 from qnviz.errors import TraceError
-from qnviz.figures.linked import linked
+from qnviz.figures.player import linked
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
+from qnviz.runs.check import checked
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
-from qnviz.runs.trace_check import checked
-from qnviz.ui.details import summary, table
+from qnviz.ui.labs.details import summary, table
 from qnviz.web import encoded
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"

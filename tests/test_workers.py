@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from qnviz.errors import DataError, WorkerError
-from qnviz.runs import workers
-from qnviz.runs.workers import Here, LocalPool
+from qnviz.jobs import workers
+from qnviz.jobs.workers import Here, LocalPool
 from tests.processes import alive
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,7 +192,7 @@ def test_idle_workers_leave_and_come_back(monkeypatch, pool):
 LONG_TASKS = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)       # a background job ignores it
-from qnviz.runs.workers import pool
+from qnviz.jobs.workers import pool
 from tests.test_workers import sleep
 worker = pool().submit(sleep, 0).result()
 pool().submit(sleep, 600), pool().submit(sleep, 600)

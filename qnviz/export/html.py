@@ -18,7 +18,7 @@ from typing import Any
 from qnviz import __version__, web
 from qnviz.export import words
 from qnviz.export.pictures import plotly_js
-from qnviz.figures.linked import linked
+from qnviz.figures.player import linked
 from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Trace
 

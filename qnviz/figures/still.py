@@ -51,7 +51,7 @@ def still(payload: Mapping[str, Any], panel: str, frame: int | None = None, *,
     """A panel as it stands at a frame, as one Plotly figure with its title and legend.
 
     Args:
-        payload: what the player draws, of `qnviz.figures.linked`.
+        payload: what the player draws, of `qnviz.figures.player`.
         panel: the panel's id.
         frame: where the playhead stands; by default at the end.
         choice: the label of what is chosen in the panel, where there is a choice.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qnviz.fields import number, whole
 from qnviz.problems.base import Layer, ProblemSpec
-from qnviz.problems.function import OutputMap
+from qnviz.problems.typed.function import OutputMap
 
 
 class RosenbrockN(ProblemSpec):

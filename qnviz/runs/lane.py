@@ -17,7 +17,7 @@ from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.base import Batch, Problem
 from qnviz.problems.norms import norm
 from qnviz.runs.ends import ENDED, FAILED, STATUS
-from qnviz.runs.recording import Recording
+from qnviz.runs.record import Recording
 from qnviz.runs.spec import RunSpec
 
 CHUNK_SECONDS = 0.04                 # how long a chunk should take: an interrupt waits no longer

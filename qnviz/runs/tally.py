@@ -24,7 +24,7 @@ from qnviz.problems.base import Problem
 from qnviz.problems.norms import norm
 from qnviz.runs.ends import BUDGET, DIVERGED, RUNNING, UNDEFINED, Rule
 from qnviz.runs.lane import WATCHED_MATRIX
-from qnviz.runs.recording import Rows
+from qnviz.runs.record import Rows
 from qnviz.runs.spec import RunSpec
 
 CHUNK = 8                            # steps between two looks at who has ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from qnviz.ui.unforeseen import SENTENCE
+from qnviz.ui.frame.errors import SENTENCE
 
 MENUS = {"Rosenbrock": "Labs", "Linear net": "Labs", "Autoencoder": "Labs",
          "Your function": "Labs", "Open a run": "Labs", "Double damping": "Mechanisms",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from qnviz.ui.pair import pair
+from qnviz.ui.components.pair import pair
 from tests.browser.pair_values import GOOD, PRESETS, STRONG
 
 CASES = {

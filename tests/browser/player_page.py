@@ -33,7 +33,7 @@ st.navigation([st.Page("player.py", default=True), st.Page("views.py"), st.Page(
 PAGE = """
 import math
 import streamlit as st
-from qnviz.ui.player import player
+from qnviz.ui.components.player import player
 
 st.set_page_config(layout="wide")
 state = st.session_state

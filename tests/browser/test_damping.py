@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.raster import raster_rows
+from qnviz.figures.race.raster import raster_rows
 from qnviz.runs.loop import run
-from qnviz.ui.damping import LABS
+from qnviz.ui.labs.damping import LABS
 from tests.browser.navigation import UNFORESEEN, query
 from tests.browser.test_pages import data_id, frame, opened
 

@@ -12,7 +12,7 @@ import pytest
 
 from qnviz.export.html import player_html
 from qnviz.export.pictures import RENDERER, picture
-from qnviz.figures.linked import linked
+from qnviz.figures.player import linked
 from qnviz.figures.playhead import Playhead, unpacked
 from qnviz.runs.trace import Trace
 from tests.browser.conftest import _chromium

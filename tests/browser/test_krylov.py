@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from qnviz.runs.loop import run
-from qnviz.runs.newton_system import longest, never_early, newton_system
 from qnviz.runs.trace import Trace
-from qnviz.ui.krylov import LABS
+from qnviz.studies.newton_system import longest, never_early, newton_system
+from qnviz.ui.labs.krylov import LABS
 from tests.browser.navigation import query, resized, whole
 from tests.browser.test_pages import READY, opened
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.lessons.bar import SOURCE
+from qnviz.ui.components.lesson_bar import SOURCE
 from tests.browser.navigation import query
 
 SHIPPED = sorted(p.stem for p in (Path(__file__).parents[2] / "lessons").glob("*.md")

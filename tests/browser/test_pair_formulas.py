@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.ui.pair import SOURCE
+from qnviz.ui.components.pair import SOURCE
 from qnviz.words import say
 from tests.browser.pair_values import GOOD, python
 

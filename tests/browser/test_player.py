@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.player import SOURCE
+from qnviz.ui.components.player import SOURCE
 from tests.browser.player_page import BLUE, GREEN, LAST, ORANGE, Race
 
 

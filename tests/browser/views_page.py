@@ -14,13 +14,13 @@ SIDE = 4  # pixels of a test image across
 PAGE = """
 import numpy as np
 import streamlit as st
-from qnviz.figures.codes import codes
-from qnviz.figures.factors import factors
-from qnviz.figures.linked import plain
-from qnviz.figures.reconstructions import reconstructions
+from qnviz.figures.race.codes import codes
+from qnviz.figures.race.factors import factors
+from qnviz.figures.player import plain
+from qnviz.figures.race.reconstructions import reconstructions
 from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Entrant, Trace
-from qnviz.ui.player import player
+from qnviz.ui.components.player import player
 
 st.set_page_config(layout="wide")
 query = st.query_params

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from qnviz import environment
 from qnviz.errors import DataError, SettingError
+from qnviz.paths import ROOT
 from qnviz.saving import replaced
 
-ROOT = Path(__file__).resolve().parents[3]
 UPLOAD = 200_000_000             # bytes of a file that somebody sends
 UNPACKED = 1_000_000_000         # bytes of a file, and of what it unpacks to
 DAMAGED = "is damaged: its compressed data cannot be unpacked"

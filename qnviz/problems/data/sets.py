@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from qnviz.errors import DataError
+from qnviz.paths import ASSETS
 from qnviz.problems.data import curves, files, formats, images, layout
 from qnviz.problems.data.choose import Chosen, choose, counterpart, role
 from qnviz.problems.data.images import Images, Part, assemble
 from qnviz.problems.data.layout import squeezed, times
 from qnviz.problems.data.reading import USUAL, Reading, area_means, reduced_shape, turned
 
-DIGITS = files.ROOT / "assets" / "digits.npz"
+DIGITS = ASSETS / "digits.npz"
 MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 SHEARED = 165_600                # images of newfaces_rot_single.mat: 40 people × 4,140

@@ -10,16 +10,16 @@ import streamlit as st
 
 from qnviz.errors import QnvizError
 from qnviz.figures import derivatives as figures
-from qnviz.figures.linked import assembled
+from qnviz.figures.player import assembled
 from qnviz.figures.theme import THEMES
 from qnviz.figures.theme import Picture as Drawn
-from qnviz.runs.derivatives import DIGITS, Answer, Costs, Errors, Question, answer, costs
-from qnviz.ui.form import read
+from qnviz.studies.derivatives import DIGITS, Answer, Costs, Errors, Question, answer, costs
+from qnviz.ui.components.player import player
+from qnviz.ui.frame.server import PLOTLY_URL
 from qnviz.ui.lessons.claims import ClaimError, Value
 from qnviz.ui.lessons.lesson import Picture
-from qnviz.ui.player import player
-from qnviz.ui.server import PLOTLY_URL
-from qnviz.ui.session import theme_name
+from qnviz.ui.state.form import read
+from qnviz.ui.state.session import theme_name
 
 NAMES = {"slope": "First derivative", "product": "Hessian-vector product"}
 PANELS = (*NAMES, "costs")

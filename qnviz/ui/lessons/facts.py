@@ -26,7 +26,7 @@ from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
 from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
 from qnviz.ui.lessons.claims import ClaimError, Value
-from qnviz.ui.settings import Settings, base
+from qnviz.ui.state.settings import Settings, base
 
 OVER = {"min": np.nanmin, "max": np.nanmax, "mean": np.nanmean, "first": lambda a: a.flat[0],
         "last": lambda a: a.flat[-1], "count": lambda a: np.count_nonzero(~np.isnan(a))}

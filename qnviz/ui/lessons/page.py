@@ -10,18 +10,18 @@ import streamlit as st
 
 from qnviz import environment
 from qnviz.errors import QnvizError, SettingError
-from qnviz.ui.form import plain
+from qnviz.paths import LESSONS
+from qnviz.ui.components.lesson_bar import bar
+from qnviz.ui.components.share import share
 from qnviz.ui.lessons import address, claims
 from qnviz.ui.lessons.address import Place
-from qnviz.ui.lessons.bar import bar
 from qnviz.ui.lessons.claims import ClaimError, Facts
 from qnviz.ui.lessons.file import read_folders
 from qnviz.ui.lessons.lesson import Lesson, Picture, Question, Shelf, Step
 from qnviz.ui.lessons.shows import PAGES, SHOWS
-from qnviz.ui.messages import WISH, received
-from qnviz.ui.share import share
+from qnviz.ui.state.form import plain
+from qnviz.ui.state.messages import WISH, received
 
-SHIPPED = Path(__file__).resolve().parents[3] / "lessons"
 VARIABLE = "QNVIZ_LESSONS"
 BAR = "lessons/bar"
 
@@ -31,11 +31,11 @@ def folders() -> tuple[tuple[Path, ...], list[str]]:
     try:
         named = environment.value(VARIABLE)
     except SettingError as error:
-        return (SHIPPED,), [str(error)]
+        return (LESSONS,), [str(error)]
     # visitors need not know where on the server it would be
     notes = [f"{VARIABLE} names {p.name!r}, which is no folder." for p in named if not p.is_dir()]
     good = tuple(p for p in named if p.is_dir())
-    return (good if good else (SHIPPED,)), notes
+    return (good if good else (LESSONS,)), notes
 
 
 def shelf() -> tuple[Shelf, list[str]]:

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 import streamlit as st
 
-from qnviz.figures.newton_system import newton_player
-from qnviz.runs.newton_system import (
+from qnviz.figures.system.panels import newton_player
+from qnviz.runs.spec import parse
+from qnviz.runs.trace import Trace
+from qnviz.studies.newton_system import (
     Counts,
     NewtonSystem,
     krylov_labels,
@@ -21,15 +23,13 @@ from qnviz.runs.newton_system import (
     never_early,
     newton_system,
 )
-from qnviz.runs.spec import parse
-from qnviz.runs.trace import Trace
-from qnviz.runs.updates import in_plane, update_at
-from qnviz.ui.damping import FIELDS, START
+from qnviz.studies.update import in_plane, update_at
+from qnviz.ui.components.pair import pair
+from qnviz.ui.components.player import player
+from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.labs.damping import FIELDS, START
 from qnviz.ui.lessons.claims import ClaimError, Value
-from qnviz.ui.pair import pair
-from qnviz.ui.player import player
-from qnviz.ui.server import PLOTLY_URL
-from qnviz.ui.session import theme_name
+from qnviz.ui.state.session import theme_name
 
 SYSTEM = ("system", "plane", "residual", "ritz", "curvature", "model")
 

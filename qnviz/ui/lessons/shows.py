@@ -13,21 +13,22 @@ from typing import Any, Protocol
 import streamlit as st
 
 from qnviz.errors import QnvizError
-from qnviz.figures.linked import LAYOUTS, PICTURES
+from qnviz.figures.player import LAYOUTS, PICTURES
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
-from qnviz.ui import damping, defaults, function, krylov
+from qnviz.ui.components.player import player
+from qnviz.ui.labs import damping, function, krylov
+from qnviz.ui.labs.stage import payload
 from qnviz.ui.lessons import facts, waiting
 from qnviz.ui.lessons.claims import Value
 from qnviz.ui.lessons.derivatives import DerivativesShow
 from qnviz.ui.lessons.lesson import Picture
 from qnviz.ui.lessons.parts import PARTS, SYSTEM, Part
-from qnviz.ui.page import take_own
-from qnviz.ui.player import player
-from qnviz.ui.session import theme_name
-from qnviz.ui.settings import Settings, read_query
-from qnviz.ui.stage import payload
+from qnviz.ui.state import defaults
+from qnviz.ui.state.page import take_own
+from qnviz.ui.state.session import theme_name
+from qnviz.ui.state.settings import Settings, read_query
 
 SIDES = "eig-*"                                # in a layout: the matrices side by side
 Own = Mapping[str, Callable[[str], str | None]]

@@ -7,11 +7,11 @@ import time
 import streamlit as st
 
 from qnviz.errors import QnvizError
-from qnviz.runs.background import JOBS
+from qnviz.jobs.background import JOBS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
-from qnviz.ui.session import session, viewer
-from qnviz.ui.store import STORE
+from qnviz.ui.state.session import session, viewer
+from qnviz.ui.state.store import STORE
 
 TICK = 0.02                                    # seconds between two looks at whether it is over
 TELL = 1.0                                     # … two words: each look costs a growing picture

@@ -1,0 +1,1 @@
+"""The command line: `python -m qnviz run`, `sweep`, `export`, `scoreboard`, `list`."""

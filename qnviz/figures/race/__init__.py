@@ -1,0 +1,1 @@
+"""Pictures of a race: one file each, drawn under one playhead."""

@@ -1,0 +1,121 @@
+"""What conjugate gradients met at each outer step, and why it ended there.
+
+Above: the Rayleigh quotients κ/‖p‖² along CG's directions, between the extreme eigenvalues of the
+exact Hessian, on a signed log axis. Below: iterations per step, coloured by the reason of the end.
+Diagnoses: where curvature turned negative, and how much work early termination saved. With a
+fresh batch for every product, quotients need not lie in the band, which is the step's own batch's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import curve, marks
+from qnviz.figures.race.loss import AXES
+from qnviz.figures.race.views import so_far
+from qnviz.figures.system.views import ZERO, Signed
+from qnviz.figures.theme import (
+    UNSTARTED,
+    WAITING,
+    Head,
+    Picture,
+    Theme,
+    notice,
+    time_range,
+)
+from qnviz.runs.trace import Trace, clock
+
+EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
+         "one, and why it ended.")
+REASONS = ("converged", "negative curvature", "disturbing", "budget", "non finite",
+           "zero curvature", "stagnated")          # by their numbers in a trace
+SPLIT = 0.40                          # the lower part's share of the height
+
+
+def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+    """Curvature seen by CG, iterations per step, and the reasons, of the first such entrant."""
+    shown = [(i, e) for i, e in enumerate(trace.entrants)
+             if "krylov_reason" in trace[e.label] and trace[e.label]["stopped"][run] > 0]
+    if not shown:
+        started = [bool(trace[e.label]["stopped"][run]) for e in trace.entrants]
+        why = UNSTARTED if not any(started) else EMPTY
+        if trace.unfinished and not all(started):
+            why = WAITING                      # the one who says nothing yet may be the one
+        return Picture("krylov", "No Krylov iterations to look at", why, notice(theme, why))
+    i, e = shown[0]
+    c = trace[e.label]
+    steps = int(c["stopped"][run])
+    x = clock(c, axis, run)[1:steps + 1]
+    layout = theme.base(AXES[axis], "curvature seen")
+    data: list[dict[str, Any]] = []
+    # CG sees the batch: under noise the band is the batch's Hessian, not the one at ε = 1
+    whose = "batch_hessian" if "batch_hessian_min" in c else "hessian"
+    ends = [c[f"{whose}_{m}"][:steps, run] for m in ("min", "max") if f"{whose}_{m}" in c]
+    rayleigh = c["rayleigh"][:steps, run]
+    signed = Signed(rayleigh, *ends)
+    if ends:
+        data += _band(theme, x, signed, *ends)
+    at = np.repeat(x[:, None], rayleigh.shape[1], 1)
+    reasons = c["krylov_reason"][:steps, run].astype(int)
+    zero = _last(rayleigh) & (reasons == REASONS.index(ZERO))[:, None]
+    negative = (rayleigh < 0) & ~zero
+    for mask, symbol, color, size in (
+            (np.isfinite(rayleigh) & ~negative & ~zero, "circle", theme.tint(e.color), 6),
+            (negative, "x", theme.alarm, 9),
+            (zero, "line-ew-open", theme.reasons[ZERO][0], 10)):
+        data.append(marks(
+            at[mask], signed(rayleigh[mask]), meta={"entrant": i},
+            marker=dict(symbol=symbol, size=size, color=color), customdata=rayleigh[mask],
+            hovertemplate="pᵀHp/pᵀp = %{customdata:.3~g}<extra></extra>"))
+    width = np.diff(np.concatenate([[0.0], x]))
+    counts = c["krylov_iterations"][:steps, run]
+    for code, words in enumerate(REASONS):
+        mask = reasons == code
+        if mask.any():
+            color, pattern = theme.reasons[words]
+            data.append(dict(
+                type="bar",
+                x=x[mask] - width[mask] / 2, y=counts[mask], width=0.86 * width[mask], yaxis="y2",
+                meta={"entrant": i}, marker=dict(
+                    color=color, line=dict(width=0), pattern=dict(
+                        shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
+                hovertemplate=f"%{{y}} iterations: {words}<extra></extra>"))
+    layout |= dict(barmode="overlay", bargap=0)
+    layout["yaxis"] |= dict(
+        domain=[SPLIT + 0.04, 1], zeroline=True, zerolinecolor=theme.muted, **signed.axis())
+    layout["yaxis2"] = theme.axis("iterations") | dict(
+        domain=[0, SPLIT - 0.04], rangemode="tozero", tickformat="d",
+        dtick=max(1, -(-int(counts.max()) // 4)))
+    layout["xaxis"] |= dict(range=time_range(trace, [e], axis, run), anchor="y2")
+    early = {w: int((reasons == k).sum()) for k, w in enumerate(REASONS) if (reasons == k).any()}
+    title = f"{e.title}{so_far(trace)}: " + ", ".join(
+        f"{n} × {'to tolerance' if w == 'converged' else w}" for w, n in early.items())
+    alt = (f"{e.title}'s inner conjugate-gradient iterations over {steps} outer steps: "
+           f"{int(counts.sum())} iterations in all. Ended by "
+           + ", ".join(f"{w} {n} times" for w, n in early.items()) + ". Curvature along its "
+           f"directions lay between {np.nanmin(rayleigh):.3g} and {np.nanmax(rayleigh):.3g}.")
+    head = np.concatenate([[np.nan], signed(_last_finite(rayleigh))])
+    return Picture("krylov", title, alt, {"data": data, "layout": layout},
+                   [Head(i, clock(c, axis, run)[:steps + 1], head)], cursor=axis == "iterations")
+
+
+def _band(theme: Theme, x: np.ndarray, signed: Signed, low: np.ndarray,
+          high: np.ndarray) -> list[dict[str, Any]]:
+    """Between the exact Hessian's extreme eigenvalues, where all quotients on its batch lie."""
+    return [curve(x, signed(values), line=dict(color=theme.muted, width=1), customdata=values,
+                  hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>", **fill)
+            for values, fill in ((low, {}), (high, dict(fill="tonexty", fillcolor=theme.band)))]
+
+
+def _last(a: np.ndarray) -> np.ndarray:
+    """A mask of the last finite value of each row."""
+    count = np.isfinite(a).sum(1)
+    return np.arange(a.shape[1]) == count[:, None] - 1
+
+
+def _last_finite(a: np.ndarray) -> np.ndarray:
+    """The last finite value of each row."""
+    count = np.isfinite(a).sum(1)
+    return np.where(count > 0, a[np.arange(len(a)), np.maximum(count - 1, 0)], np.nan)

@@ -1,0 +1,130 @@
+"""Both ratios that damping looks at, before and after it, with the lines that they must reach.
+
+Diagnoses: how bad the pairs were, and what damping made of them. A thin stem leads from where a
+ratio was to where damping put it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import curve, marks
+from qnviz.figures.race.loss import AXES
+from qnviz.figures.race.views import chosen, so_far
+from qnviz.figures.theme import UNSTARTED, WAITING, Picture, Theme, notice, time_range
+from qnviz.runs.trace import Entrant, Trace, clock
+from qnviz.words import say
+
+EMPTY = "No method here damps its pairs. Add K-BFGS or K-BFGS(L)."
+RATIOS = (("ratio1", "sᵀy / yᵀHy", "μ₁"), ("ratio2", "s̃ᵀy / s̃ᵀs̃", "μ₂"))
+TICKS = (-1e6, -1e4, -100, -1, 0, 1, 100, 1e4, 1e6)
+FINE = 0.01                           # ratios below this are drawn near the axis's 0
+
+
+def ratios(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+    """sᵀy/yᵀHy and s̃ᵀy/s̃ᵀs̃ at every update; choices of entrant and layer."""
+    shown = [(i, e) for i, e in enumerate(trace.entrants) if "ratio1_before" in trace[e.label]]
+    if not shown:
+        why = WAITING if trace.unfinished else EMPTY
+        return Picture("ratios", "No pairs to look at", why, notice(theme, why))
+    shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0]
+    if not shown:
+        return Picture("ratios", "No pairs to look at", UNSTARTED, notice(theme, UNSTARTED))
+    pictures = []
+    for i, e in shown:
+        layers = trace[e.label]["ratio1_before"].shape[2]
+        for layer in range(layers):
+            picture = of_layer(trace, theme, axis, run, i, e, layer)
+            picture.label = e.title + (f" · layer {layer + 1}" if layers > 1 else "")
+            pictures.append(picture)
+    return chosen(pictures)
+
+
+def squeezed(x: np.ndarray) -> np.ndarray:
+    """asinh(x/c) in decades: linear near 0, logarithmic on both sides."""
+    return np.arcsinh(np.asarray(x, dtype=float) / (2 * FINE)) / np.log(10)
+
+
+def of_layer(trace: Trace, theme: Theme, axis: str, run: int, i: int, e: Entrant,
+             layer: int) -> Picture:
+    """Both ratios of one entrant in one layer."""
+    c = trace[e.label]
+    steps = int(c["stopped"][run])
+    x = clock(c, axis, run)[1:steps + 1]
+    layout = theme.base(AXES[axis], RATIOS[1][1], right=34)
+    layout["yaxis2"] = theme.axis(RATIOS[0][1])
+    data: list[dict[str, Any]] = []
+    below, lines = [], thresholds(trace, e)
+    for (name, words, mu), line, y_axis in zip(RATIOS, lines, ("y2", "y"), strict=True):
+        before, after = (c[f"{name}_{when}"][:steps, run, layer] for when in ("before", "after"))
+        good, bad = before >= line, before < line
+        below.append(int(bad.sum()))
+        for mask, color, symbol in ((good, theme.tint(e.color), "circle"),
+                                    (bad, theme.alarm, "x-thin-open")):
+            data.append(marks(
+                x[mask], squeezed(before[mask]), yaxis=y_axis, meta={"entrant": i},
+                customdata=before[mask], marker=dict(
+                    symbol=symbol, color=color, size=4 if mask is good else 6,
+                    line=dict(width=1.2, color=color)),
+                hovertemplate=f"{words} = %{{customdata:.3~g}} before damping<extra></extra>"))
+        moved = bad & (after != before) & np.isfinite(after)
+        data.append(curve(
+            np.repeat(x[moved], 3), np.stack([squeezed(before[moved]), squeezed(after[moved]),
+                                              np.full(moved.sum(), np.nan)], 1).ravel(),
+            yaxis=y_axis, meta={"entrant": i}, line=dict(color=theme.alarm, width=0.8),
+            opacity=0.55, hoverinfo="skip"))
+        data.append(marks(
+            x[moved], squeezed(after[moved]), yaxis=y_axis, meta={"entrant": i},
+            customdata=after[moved], marker=dict(symbol="circle-open", size=6,
+                                                 color=theme.tint(e.color)),
+            hovertemplate=f"{words} = %{{customdata:.3~g}} after damping<extra></extra>"))
+        _line(layout, theme, float(squeezed(np.array(line))), y_axis, f"{mu} = {say(line)}")
+    _axes(layout, data)
+    layout["xaxis"] |= dict(range=time_range(trace, [e], axis, run), anchor="y")
+    title = (f"{e.title}{so_far(trace)}: {below[0]} of {steps} pairs below μ₁, "
+             f"{below[1]} below μ₂")
+    acts = {"double": "Damping lifts both onto their lines.",
+            "powell": "Powell's damping lifts the first onto its line; nothing lifts the second.",
+            "none": "Nothing is done about them."}[str(setting(trace, e, "damping"))]
+    alt = (f"The two ratios of every pair of {e.title} in layer {layer + 1}: sᵀy/yᵀHy was below "
+           f"μ₁ = {say(lines[0])} {below[0]} times in {steps} updates, s̃ᵀy/s̃ᵀs̃ below μ₂ = "
+           f"{say(lines[1])} {below[1]} times. {acts}")
+    return Picture("ratios", title, alt, {"data": data, "layout": layout},
+                   cursor=axis == "iterations")
+
+
+def setting(trace: Trace, e: Entrant, name: str) -> Any:
+    """A hyper-parameter of an entrant, as the run's spec has it."""
+    method = next(m for m in trace.spec["methods"] if (m.get("label") or m["name"]) == e.label)
+    return method[name]
+
+
+def thresholds(trace: Trace, e: Entrant) -> tuple[float, float]:
+    """μ₁ and μ₂ = √λ of an entrant."""
+    return float(setting(trace, e, "mu1")), float(setting(trace, e, "lam")) ** 0.5
+
+
+def _line(layout: dict[str, Any], theme: Theme, y: float, axis: str, text: str) -> None:
+    layout.setdefault("shapes", []).append(dict(
+        type="line", xref="paper", x0=0, x1=1, yref=axis, y0=y, y1=y,
+        line=dict(color=theme.ink, width=1, dash="dash")))
+    layout["annotations"].append(dict(
+        text=text, x=1, xref="paper", xanchor="right", y=y, yref=axis, yanchor="bottom",
+        showarrow=False, bgcolor=theme.paper, opacity=0.85,
+        font=dict(size=12, color=theme.ink)))
+
+
+def _axes(layout: dict[str, Any], data: list[dict[str, Any]]) -> None:
+    """Stack the two axes; ticks at powers of a hundred on both sides of 0."""
+    for name, short, domain in (("yaxis2", "y2", [0.53, 1]), ("yaxis", "y", [0, 0.47])):
+        seen = np.concatenate([d["y"] for d in data if d["yaxis"] == short])
+        seen = seen[np.isfinite(seen)]
+        low, high = min(seen.min(initial=0), 0), max(seen.max(initial=1), float(squeezed(
+            np.array(1.0))))
+        ticks = [t for t in TICKS if low - 0.5 <= squeezed(np.array(t)) <= high + 0.5]
+        layout[name] |= dict(
+            domain=domain, range=[low - 0.3, high + 0.4], zeroline=False,
+            tickvals=[float(squeezed(np.array(t))) for t in ticks], ticktext=[
+                say(t) for t in ticks])

@@ -1,0 +1,65 @@
+"""The share of each reason for which Krylov iterations ended, a bar per entrant.
+
+Diagnoses: how often a matrix was indefinite, how often the tolerance was reached.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import note
+from qnviz.figures.race.krylov import EMPTY, REASONS
+from qnviz.figures.race.views import so_far
+from qnviz.figures.theme import UNSTARTED, Picture, Theme, notice
+from qnviz.runs.trace import Trace
+
+
+def reasons(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+    """Shares of the outer steps, in per cent; the axis does not matter here."""
+    able = [e for e in trace.entrants if e.name == "newton_krylov"]
+    shown = [e for e in able if trace[e.label]["stopped"][run] > 0]
+    if not shown:
+        why = UNSTARTED if able else EMPTY
+        return Picture("reasons", "No Krylov iterations to count", why, notice(theme, why))
+    counts = np.stack([np.bincount(
+        trace[e.label]["krylov_reason"][:int(trace[e.label]["stopped"][run]), run].astype(int),
+        minlength=len(REASONS)) for e in shown])
+    share = counts / counts.sum(1, keepdims=True)
+    names = [e.title for e in shown]
+    layout: dict[str, Any] = theme.base("share of the outer steps", "") | dict(
+        barmode="stack", showlegend=True, legend=dict(
+            orientation="h", x=0, y=1.02, xanchor="left", yanchor="bottom",
+            font=dict(size=12, color=theme.ink)))
+    layout["margin"] |= dict(t=34, l=20)
+    layout["xaxis"] |= dict(range=[0, 1.01], tickformat=".0%", dtick=0.25)
+    layout["yaxis"] |= dict(visible=False, range=[len(shown) - 0.4, -0.75])
+    data: list[dict[str, Any]] = []
+    for code, words in enumerate(REASONS):
+        if counts[:, code].any():
+            color, pattern = theme.reasons[words]
+            data.append(dict(
+                type="bar", orientation="h", y=np.arange(len(shown)), x=share[:, code],
+                name=_said(words), width=0.5, customdata=counts[:, code],
+                marker=dict(
+                    color=color, line=dict(width=0), pattern=dict(
+                        shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
+                hovertemplate=f"%{{customdata}} steps: {_said(words)}<extra></extra>"))
+    layout["annotations"] = [note(
+        f"{name}: " + ", ".join(f"{_said(w)} {s:.0%}" for w, s in zip(
+            REASONS, row, strict=True) if s), 0, k - 0.3, xanchor="left", yanchor="bottom",
+        font=dict(size=13, color=theme.ink))
+        for k, (name, row) in enumerate(zip(names, share, strict=True))]
+    early = 1 - share[:, [REASONS.index(w) for w in ("converged", "budget", "stagnated")]].sum(1)
+    title = ", ".join(f"{name}: {s:.0%} ended early" for name, s in zip(
+        names, early, strict=True)) + so_far(trace)
+    alt = "Why the inner iterations ended. " + " ".join(
+        f"{name}: " + ", ".join(f"{_said(w)} {n} of {row.sum()}"
+                                for w, n in zip(REASONS, row, strict=True) if n) + "."
+        for name, row in zip(names, counts, strict=True))
+    return Picture("reasons", title, alt, {"data": data, "layout": layout})
+
+
+def _said(words: str) -> str:
+    return "tolerance" if words == "converged" else words

@@ -1,0 +1,101 @@
+"""Every step size that was tried, and why it was refused: line search and trust region in one.
+
+Above: the trials' step sizes a. Below: their Taylor errors against τ. Diagnoses: where the
+quadratic model can be trusted, and what a halving costs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qnviz.figures.draw import curve, marks, note
+from qnviz.figures.race.loss import AXES
+from qnviz.figures.race.views import so_far
+from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.runs.trace import Entrant, Trace, clock
+from qnviz.words import say
+
+EMPTY = ("No method here chooses its step by the Taylor error. Add Newton-Krylov to see every "
+         "trial.")
+NONE_YET = "No step has been taken, so there is no trial to look at."
+FLOOR = 1e-17                         # a Taylor error below it is rounding
+SPLIT = 0.54                          # the lower part's share of the height
+
+
+def trials(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+    """Trials of the first entrant that has some: step sizes above, Taylor errors with τ below."""
+    able = [(i, e) for i, e in enumerate(trace.entrants) if e.name == "newton_krylov"]
+    shown = [(i, e) for i, e in able if trace[e.label]["stopped"][run] > 0]
+    if not shown:
+        why = NONE_YET if able else EMPTY
+        return Picture("trials", "No trials to look at", why, notice(theme, why))
+    i, e = shown[0]
+    c, tau = trace[e.label], _tau(trace, e)
+    steps = int(c["stopped"][run])
+    x = clock(c, axis, run)[1:steps + 1]
+    a, error = c["trial_step"][:steps, run], np.maximum(c["trial_error"][:steps, run], FLOOR)
+    tried = np.isfinite(a)
+    taken = c["step_size"][:steps, run]
+    accepted = _accepted(tried, taken)
+    at = np.repeat(x[:, None], a.shape[1], 1)
+    layout = theme.base(AXES[axis], "step size a")
+    data: list[dict[str, Any]] = []
+    finite = np.where(np.isfinite(error), error, np.nan)
+    for mask, color, symbol, size, words in (
+            (accepted, theme.tint(e.color), "circle", 6, "accepted"),
+            (tried & ~accepted, theme.alarm, "x", 7, "refused")):
+        for y, yaxis, name in ((a, "y", "a"), (finite, "y2", "error")):
+            data.append(marks(
+                at[mask], y[mask], yaxis=yaxis, meta={"entrant": i},
+                marker=dict(symbol=symbol, size=size, color=color),
+                hovertemplate=f"{name} = %{{y:.3~g}}: {words}<extra></extra>"))
+    span = time_range(trace, [e], axis, run)
+    data.append(curve(np.array(span), np.array([tau, tau]), yaxis="y2", hoverinfo="skip",
+                      line=dict(color=theme.ink, width=1.2, dash="dot")))
+    layout["yaxis"] |= log_axis(log_range(float(np.nanmin(a, initial=1.0)), 1.0), ticks=3) | dict(
+        domain=[SPLIT + 0.04, 1])
+    heights = finite[np.isfinite(finite)]
+    errors = log_range(float(heights.min(initial=tau)), float(heights.max(initial=tau)))
+    layout["yaxis2"] = theme.axis("Taylor error") | log_axis(errors, ticks=4) | dict(
+        domain=[0, SPLIT - 0.04])
+    layout["xaxis"] |= dict(range=span, anchor="y2")
+    layout["annotations"] = [note(
+        f"τ = {say(tau)}", 0.01, float(np.log10(tau)), xref="paper", yref="y2", xanchor="left",
+        yanchor="bottom", font=dict(size=12, color=theme.muted), bgcolor=theme.paper,
+        opacity=0.85)]
+    title, alt = _told(e, so_far(trace), steps, tau, tried, accepted, taken, error)
+    head = np.concatenate([[np.nan], np.where(taken > 0, taken, np.nan)])
+    return Picture("trials", title, alt, {"data": data, "layout": layout},
+                   [Head(i, clock(c, axis, run)[:steps + 1], head)], cursor=axis == "iterations")
+
+
+def _tau(trace: Trace, e: Entrant) -> float:
+    """The entrant's τ, as its run was described."""
+    return next(float(m["tau"]) for m in trace.spec["methods"]
+                if e.label in (m.get("label"), m["name"]))
+
+
+def _accepted(tried: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Which trial (T, trials) of each step was accepted: the last, unless all were refused."""
+    accepted = np.zeros_like(tried)
+    some = np.flatnonzero((taken > 0) & tried.any(1))
+    accepted[some, tried[some].sum(1) - 1] = True
+    return accepted
+
+
+def _told(e: Entrant, now: str, steps: int, tau: float, tried: np.ndarray, accepted: np.ndarray,
+          taken: np.ndarray, error: np.ndarray) -> tuple[str, str]:
+    """The title and the alternative text."""
+    full, refused = int((taken == 1).sum()), int((tried & ~accepted).sum())
+    none = int((taken == 0).sum())
+    title = f"{full} of {steps} steps in full, {refused} of {int(tried.sum())} trials refused{now}"
+    large = int((tried & ~accepted & (error > tau)).sum())
+    alt = (f"{e.title} tried {int(tried.sum())} step sizes in {steps} outer steps and refused "
+           f"{refused}: {large} for a Taylor error above τ = {say(tau)}, {refused - large} because "
+           f"the loss did not fall. {full} steps were taken in full")
+    low = taken[taken > 0]
+    if len(low):
+        alt += f"; the shortest was a = {say(low.min())}"
+    return title, alt + (f". {none} steps found no size at all." if none else ".")

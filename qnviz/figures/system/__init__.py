@@ -1,0 +1,1 @@
+"""One Newton system taken apart: its pictures under one playhead."""

@@ -1,0 +1,1 @@
+"""Work that takes long: jobs beside the request, shared, in a fair queue, by threads or workers."""

@@ -1,0 +1,1 @@
+"""Functions that visitors type: read, compiled, bounded, and minimised."""

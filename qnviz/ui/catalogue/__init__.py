@@ -1,0 +1,1 @@
+"""The page of methods: what each is, costs and needs, and when it fails."""

@@ -1,0 +1,1 @@
+"""What stands around all pages: the server, its headers, the list of pages, the theme."""

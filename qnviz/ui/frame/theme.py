@@ -1,0 +1,19 @@
+"""The light in the visitor's room: when it changes under an open page, its pictures follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qnviz.ui.components.component import component, module, nothing
+from qnviz.ui.state.session import theme_name
+from qnviz.web import encoded
+
+_component = component("qnviz_light", module(Path(__file__).parent, "light.js"))
+
+
+def follow() -> None:
+    """Have the page run again when the browser turns dark or light, at sunset for one.
+
+    Streamlit tells Python of the light with each run of the script, but asks for none.
+    """
+    _component(data=encoded({"theme": theme_name()}), key="light", on_changed_change=nothing)

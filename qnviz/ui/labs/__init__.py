@@ -1,0 +1,1 @@
+"""Labs: a race under one playhead, and what each page shows beside it."""

@@ -1,0 +1,85 @@
+"""A run while it goes on: waited for if it is short, shown growing if it is long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from qnviz.jobs.background import JOBS, Job, Snapshot
+from qnviz.ui.labs.stage import Stage, show
+from qnviz.ui.state.page import Page
+from qnviz.ui.state.session import viewer
+from qnviz.ui.state.settings import Settings
+from qnviz.words import duration
+
+PATIENCE = 1.5                                 # seconds after which a run is shown growing
+FIRST = 10.0                                   # … even if it has not made a step yet
+WORDS = 0.25                                   # … between two words about its progress
+REFRESH = 0.25                                 # … between two looks at a growing run
+CROWD = 4                                      # viewers beyond whom all look more rarely: a look
+RAREST = 3.0                                   # takes its time from the runs that they wait for
+TICK = 0.02
+WAITING = "Waiting for another run to end"
+
+
+def waited_for(job: Job, stage: Stage) -> Job:
+    """Give a short run the time to end, so that it is drawn once; a long one is shown growing.
+
+    The pictures of the run before stand until there is something to put in their place.
+    """
+    began = told = time.monotonic()
+    while not job.over.wait(paced(TICK)):
+        st.session_state.get("interrupt")      # here a changed control ends the wait
+        now = job.look()
+        if time.monotonic() - began > (FIRST if now.trace is None else PATIENCE):
+            break
+        if time.monotonic() - told > WORDS:
+            told = time.monotonic()
+            stage.status.text(WAITING if now.waiting else f"Computing: {now.fraction:.0%}")
+    return job
+
+
+def live(page: Page, stage: Stage, job: Job, settings: Settings) -> None:
+    """A run that goes on: its pictures grow, and it can be paused and stopped."""
+    watched(stage, job, settings.axis, settings.frame, page.took_start, page.took_frame)
+
+
+def watched(stage: Stage, job: Job, axis: str = "iterations", frame: int | None = None,
+            on_start: Callable[[], None] | None = None,
+            on_frame: Callable[[], None] | None = None) -> None:
+    """The same for a page of any kind."""
+    me = viewer()
+
+    @st.fragment(run_every=min(RAREST, paced(REFRESH)))
+    def growing() -> None:
+        now = job.look(me)
+        if (job.over.is_set() and not now.paused) or me not in job.viewers:
+            st.rerun()                         # what was computed is drawn as a whole
+        if now.trace is not None:
+            show(stage, now.trace, axis, frame, on_start, on_frame, growing=True)
+        with st.container(horizontal=True, vertical_alignment="center", key="live"):
+            st.progress(now.fraction, _told(now, job))
+            if now.paused:
+                st.button("Go on", on_click=job.resume, args=(me,), key="live/resume")
+            else:
+                st.button("Pause", on_click=job.pause, args=(me,), key="live/pause")
+            st.button("Stop", on_click=JOBS.stop, args=(me,), key="live/stop")
+
+    growing()
+
+
+def paced(seconds: float) -> float:
+    """A time between two looks, so much longer as there are more who look."""
+    return seconds * max(1.0, JOBS.crowd / CROWD)
+
+
+def _told(now: Snapshot, job: Job) -> str:
+    """How far a job is, in words."""
+    if now.waiting:
+        return WAITING
+    text = f"{now.fraction:.0%} of {job.spec.steps} steps × {len(job.spec.methods)} methods"
+    if now.paused:
+        return f"Paused at {text}"
+    return text + (f", {duration(now.left)} left" if now.left is not None else "")

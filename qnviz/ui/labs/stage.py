@@ -1,0 +1,108 @@
+"""The part of a lab that can be drawn without torch: its places, and the player in its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from qnviz.figures.player import linked
+from qnviz.runs.trace import Trace
+from qnviz.ui.components.player import player
+from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.state.ready import load, ready
+from qnviz.ui.state.session import theme_name
+from qnviz.ui.state.store import shipped
+from qnviz.web import encoded
+
+Layout = str | tuple[tuple[str, ...], ...]     # a name in LAYOUTS, or rows of pictures' ids
+
+
+class Stage:
+    """The places of a lab page, in the order in which they are seen."""
+
+    def __init__(self, page: str, layout: str | None = None):
+        self.page, self.layout = page, layout
+        self.above = st.container(key="above", gap="small")
+        self.controls = st.container(key="controls", gap="small")
+        self.faults = st.container(key="faults")
+        self.picture = st.container()
+        self.after = st.container()
+        self.status = st.container(key="status").empty()
+        self.below = st.container()
+
+    def draw(self, trace: Trace, axis: str = "iterations", frame: int | None = None,
+             on_start: Callable[[], None] | None = None,
+             on_frame: Callable[[], None] | None = None,
+             on_event: Callable[[], None] | None = None) -> None:
+        """Put a trace's pictures under one playhead."""
+        with self.picture:                     # in a fragment, as a growing run is: no remount
+            st.fragment(show)(self, trace, axis, frame, on_start, on_frame, on_event)
+
+
+def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
+         on_start: Callable[[], None] | None, on_frame: Callable[[], None] | None,
+         on_event: Callable[[], None] | None = None, growing: bool = False) -> None:
+    """The player of a page, here; it stays the same element wherever a trace comes from.
+
+    It stands in a fragment, so what a visitor does in it reruns that fragment alone: where the
+    whole page has to follow, it is told to.
+    """
+    if st.session_state.pop(f"{stage.page}/moved", False):
+        st.rerun()
+    theme = theme_name()
+    player(written(trace, theme, axis, stage.layout, growing, frame),
+           key=f"{stage.page}/player", on_start=on_start, on_frame=on_frame, on_event=on_event)
+
+
+@lru_cache(maxsize=16)
+def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
+            growing: bool = False) -> dict[str, Any]:
+    """The player's data for a trace; scrubbing and returning viewers reuse it."""
+    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing,
+                  layout=layout)
+
+
+def written(trace: Trace, theme: str, axis: str, layout: Layout | None, growing: bool,
+            frame: int | None) -> bytes:
+    """The same as bytes, with the playhead at a frame: all who look at a run share the rest."""
+    make = _growing if growing else _whole
+    return make(trace, theme, axis, layout)[:-1] + f', "frame": {json.dumps(frame)}}}'.encode()
+
+
+@lru_cache(maxsize=16)
+def _whole(trace: Trace, theme: str, axis: str, layout: Layout | None) -> bytes:
+    return _unpinned(payload(trace, theme, axis, layout))
+
+
+@lru_cache(maxsize=4)                          # there is a new trace every time
+def _growing(trace: Trace, theme: str, axis: str, layout: Layout | None) -> bytes:
+    return _unpinned(payload.__wrapped__(trace, theme, axis, layout, growing=True))
+
+
+def _unpinned(data: dict[str, Any]) -> bytes:
+    return encoded({name: value for name, value in data.items() if name != "frame"})
+
+
+def opened(page: str, first: str, layout: str | None = None) -> Stage:
+    """Lay out a lab. On a server that has not imported torch yet, show a shipped run meanwhile.
+
+    Args:
+        page: the page's name, for keys.
+        first: the shipped run that equals the page's default state.
+        layout: which pictures, by a name in `figures.linked.LAYOUTS`; by default the problem's.
+    """
+    stage = Stage(page, layout)
+    trace = shipped(first)                     # also answers the default state without a run
+    if not ready():
+        shown = None if st.query_params else trace
+        if shown:
+            stage.draw(shown)
+        stage.status.text("Starting the numeric core …")
+        load()
+        if shown:
+            st.rerun()                         # the player can be placed once per run of the script
+    return stage

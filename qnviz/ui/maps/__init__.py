@@ -1,0 +1,1 @@
+"""Pages of many runs: the atlas, the basins, the scoreboard."""

@@ -1,0 +1,127 @@
+"""What a map may be of: methods with their variants, the fields that can be swept, their ranges."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from qnviz.fields import Parameter, parameters
+from qnviz.methods.base import Method
+from qnviz.methods.registry import METHODS
+from qnviz.ui.state.defaults import IMAGES, LAB, LINEAR
+
+# which choices of a method make another entry of the list, and what they are called there
+CHOICES: dict[str, dict[str, dict[str, str]]] = {
+    "damping": {"": {"double": "double damping", "powell": "Powell's damping",
+                     "none": "undamped"}},
+    "tuning": {"curveball": {"fixed": "fixed ρ and β"}},
+    "curvature": {"curveball": {"hessian": "Hessian"},
+                  "newton_krylov": {"gauss_newton": "Gauss-Newton"}},
+    "regularization": {"newton": {"fixed": "fixed λ"}},
+    "scaling": {"levenberg_marquardt": {"diagonal": "diagonal"}}}
+LABS = {"rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES}
+SEEDS = "seeds"                                # an axis of repeats instead of a second field
+RANGES = {("kbfgs", "lam"): (1e-3, 0.9), ("kbfgs", "lr"): (1e-2, 1.0),
+          ("kbfgs_l", "lam"): (1e-3, 0.9), ("kbfgs_l", "lr"): (1e-2, 1.0),
+          ("newton_krylov", "lam"): (0.0, 1.0), ("newton_krylov", "epsilon"): (1e-12, 1e-2)}
+PAIRS = {"newton_krylov": ("eta", "tau"), "curveball": ("lam", SEEDS),
+         "curveball.fixed": ("lam", "beta")}
+GREEK = {"alpha": "α", "beta": "β", "lambda": "λ", "mu": "μ", "epsilon": "ϵ", "varepsilon": "ε",
+         "eta": "η", "tau": "τ", "rho": "ρ", "max": "max"}
+LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+LONGEST = 45                                   # letters of an axis title's words
+DECADES = 100.0                                # a log axis runs so far to either side of the usual
+
+
+class Variant(NamedTuple):
+    """A method as the list of maps offers it."""
+
+    id: str
+    title: str
+    short: str                                 # beside another variant of the same method
+    name: str                                  # the method's
+    chosen: dict[str, str]                     # the choices that make it this variant
+
+    @property
+    def model(self) -> type[Method]:
+        """The method's class."""
+        return METHODS[self.name]
+
+    @property
+    def fields(self) -> dict[str, Parameter]:
+        """The numbers that can be swept, by name, and that do something."""
+        idle = {"rho", "beta"} if self.name == "curveball" and "tuning" not in self.chosen else ()
+        return {q.name: q for q in parameters(self.model)
+                if q.kind in ("float", "int") and q.name not in idle}
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The two fields of its map, where none are asked for."""
+        if known := PAIRS.get(self.id, PAIRS.get(self.name)):
+            return known
+        names = list(self.fields)
+        y = "lr" if "lr" in names else names[-1] if len(names) > 1 else SEEDS
+        rest = [n for n in names if n != y]
+        return ("lam" if "lam" in rest else rest[0]), y
+
+    def spec(self, problem: str, **values: Any) -> dict[str, Any]:
+        """This method for a run on a problem, where nothing else is said as its lab has it."""
+        usual = LABS[problem].usual(self.name)
+        return {"name": self.name} | {k: v for k, v in usual.items()
+                                      if k in self.model.model_fields and k not in self._choices
+                                      } | self.chosen | values
+
+    @property
+    def _choices(self) -> set[str]:
+        return {q.name for q in parameters(self.model) if q.kind == "choice"}
+
+
+def _variants() -> dict[str, Variant]:
+    found = {}
+    for name, method in METHODS.items():
+        if method.family == "outside":
+            continue
+        plain = method.title
+        if any(q.name == "damping" for q in parameters(method)):
+            plain = f"{plain}, double damping"
+        found[name] = Variant(name, plain, plain, name, {})
+        for q in parameters(method):
+            options = CHOICES.get(q.name, {}) if q.kind == "choice" else {}
+            for option, words in options.get(name, options.get("", {})).items():
+                if option != q.default:
+                    id = f"{name}.{option}"
+                    found[id] = Variant(id, f"{method.title}, {words}", words, name,
+                                        {q.name: option})
+    return found
+
+
+VARIANTS = _variants()
+MAPPED = {id: v for id, v in VARIANTS.items() if v.fields}
+
+
+def symbol(q: Parameter) -> str:
+    """A field's symbol without LaTeX, such as λ₀."""
+    text = re.sub(r"\\([a-z]+)", lambda m: GREEK[m[1]], q.symbol or q.name)
+    return re.sub(r"_\{?(\d|[a-z]+)\}?", lambda m: m[1].translate(LOW) if m[1].isdigit()
+                  else f" {m[1]}", text)
+
+
+def axis_title(q: Parameter) -> str:
+    """A field as an axis is titled: what it is, its symbol, its unit."""
+    words = re.split(r"[.:,;]", q.help)[0]
+    words = words if len(words) <= LONGEST else q.name
+    return f"{words} {symbol(q)}" + (f" ({q.unit})" if q.unit else "")
+
+
+def usual_range(v: Variant, q: Parameter) -> tuple[float, float]:
+    """Where a field's axis begins and ends if nobody says."""
+    if known := RANGES.get((v.name, q.name)):
+        return known
+    low, high = q.low if q.low is not None else 0.0, q.high if q.high is not None else 1.0
+    if q.kind == "int":
+        return low, min(high, max(2.0 * q.default, low + 1))
+    if q.log and q.default > 0:
+        return (max(q.default / DECADES, 2 * low if q.low_open else low) or q.default / DECADES,
+                min(q.default * DECADES, 0.9 * high if q.high_open else high))
+    air = 0.01 * (high - low)
+    return low + air * q.low_open, high - air * q.high_open

@@ -1,0 +1,1 @@
+"""A visitor's state: settings, the widgets that show them, the address that carries them."""
