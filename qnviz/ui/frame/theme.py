@@ -8,7 +8,7 @@ from qnviz.ui.components.component import component, module, nothing
 from qnviz.ui.state.session import theme_name
 from qnviz.web import encoded
 
-_component = component("qnviz_light", module(Path(__file__).parent, "light.js"))
+_component = component("qnviz_theme", module(Path(__file__).parent, "theme.js"))
 
 
 def follow() -> None:
@@ -16,4 +16,4 @@ def follow() -> None:
 
     Streamlit tells Python of the light with each run of the script, but asks for none.
     """
-    _component(data=encoded({"theme": theme_name()}), key="light", on_changed_change=nothing)
+    _component(data=encoded({"theme": theme_name()}), key="theme", on_changed_change=nothing)
