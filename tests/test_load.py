@@ -16,8 +16,9 @@ from benchmarks import load
 from benchmarks.chromium import server
 from benchmarks.load import Class, _changed, percentile
 from qnviz.jobs.background import Jobs
-from qnviz.ui.frame.server import FUNCTION, PLOTLY_JS, PLOTLY_URL, Early, _plotly, _script
+from qnviz.ui.frame.server import PLOTLY_URL, Early, _plotly, _script
 from qnviz.ui.labs import stage
+from qnviz.ui.privates import BUNDLE, PLOTLY_JS
 from qnviz.ui.state.store import shipped
 from tests.helpers import awaited, spec
 
@@ -136,7 +137,7 @@ def test_plotly_is_packed_once_for_browsers_that_take_it(accepted):
 def test_plotlys_one_function_is_in_brackets_and_nothing_else_is_changed():
     """An update whose script has another form is noticed here; it would still be served."""
     script = _script()
-    for plain, bracketed in FUNCTION:
+    for plain, bracketed in BUNDLE:
         assert script.count(bracketed) == 1
         script = script.replace(bracketed, plain)
     assert script == PLOTLY_JS.read_bytes()

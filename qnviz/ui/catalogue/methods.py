@@ -34,10 +34,11 @@ from qnviz.ui.catalogue.costs import (
 )
 from qnviz.ui.catalogue.failures import link_to_failure
 from qnviz.ui.components.share import share
+from qnviz.ui.privates import went_back
 from qnviz.ui.state.defaults import RACE
 from qnviz.ui.state.form import Form, plain, write
 from qnviz.ui.state.links import link_to
-from qnviz.ui.state.session import theme_name, went_back
+from qnviz.ui.state.session import theme_name
 from qnviz.words import say
 
 PAGE = "methods"

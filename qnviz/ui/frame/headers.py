@@ -6,10 +6,10 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 
-import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qnviz.ui.privates import index
 
 INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -52,8 +52,7 @@ class Headers:
 
     def __init__(self, app: ASGIApp, frames: Sequence[str] = ()):
         self.app = app
-        page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-        more = HEADERS | {"content-security-policy": policy(page, frames)}
+        more = HEADERS | {"content-security-policy": policy(index(), frames)}
         self.headers = [(name.encode(), value.encode()) for name, value in more.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
-from pathlib import Path
 
 # Whole before the first request: Plotly looks for pandas in sys.modules whenever it checks a value,
 # and fails on a pandas that another thread is just importing.
@@ -23,20 +22,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qnviz.ui.frame.tidy import few_arenas, tidy
+from qnviz.ui.privates import BUNDLE, PLOTLY_JS
 from qnviz.ui.state.ready import load
 
 # A computing thread gives the interpreter's lock away at every torch call, and then waits this long
 # for a busy thread to return it: at the usual 5 ms a run beside one is 260 times slower than alone,
 # so 6 times (benchmarks/NOTES.md).
 TURN = 0.0001                                  # seconds
-PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 PLOTLY_URL = f"/qnviz/plotly-{plotly.__version__}.min.js"
-# Plotly's bundle is one function, called at once. In brackets browsers take it for that, and read
-# it once, beside all else, as it arrives; otherwise a second time, in the way of all else.
-FUNCTION = ((b'this, () => {\n"use strict";', b'this, (() => {\n"use strict";'),
-            (b"return Plotly;\n}));", b"return Plotly;\n})));"))
-
-
 # the version is in the address, so a browser may keep it for ever
 PLOTLY_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
@@ -52,8 +45,8 @@ async def _plotly(request: Request) -> Response:
 def _script() -> bytes:
     """Plotly's script, its one function in brackets if it has the form that we know."""
     script = PLOTLY_JS.read_bytes()
-    if all(script.count(plain) == 1 for plain, _ in FUNCTION):
-        for plain, bracketed in FUNCTION:
+    if all(script.count(plain) == 1 for plain, _ in BUNDLE):
+        for plain, bracketed in BUNDLE:
             script = script.replace(plain, bracketed)
     return script
 

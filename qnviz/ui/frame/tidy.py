@@ -11,9 +11,8 @@ import asyncio
 import ctypes
 import gc
 import sys
-from typing import Any
 
-from streamlit import runtime
+from qnviz.ui.privates import sessions
 
 EVERY = 20.0                                   # seconds between two rounds
 ARENA_MAX, ARENAS = -8, 2                      # M_ARENA_MAX of malloc.h, and its value here
@@ -38,18 +37,6 @@ def forget() -> int:
     sweeps = sys.modules.get("qnviz.sweeps.sweeping")
     return (sessions() + (jobs.JOBS.forget() if jobs else 0)
             + (sweeps.SWEEPS.forget() if sweeps else 0))
-
-
-def sessions() -> int:
-    """How many sessions there are; those whose time to come back is over are dropped by counting.
-
-    They lie in a cache that looks at the clock only when it is counted or written to. Streamlit has
-    no public way to it; a test says when this one is gone.
-    """
-    if not runtime.exists():
-        return 0
-    known: Any = runtime.get_instance()._session_mgr
-    return known.num_active_sessions() + len(known._session_storage._cache)
 
 
 def few_arenas() -> None:

@@ -20,6 +20,7 @@ from qnviz.studies.update import InPlane, in_plane, update_at
 from qnviz.ui.components.pair import pair
 from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.privates import connected
 from qnviz.ui.state.defaults import (
     IMAGES,
     IMAGES_DAMPINGS,
@@ -30,7 +31,7 @@ from qnviz.ui.state.defaults import (
 )
 from qnviz.ui.state.messages import PAIR, received
 from qnviz.ui.state.page import Page, page_extra
-from qnviz.ui.state.session import session, theme_name
+from qnviz.ui.state.session import theme_name
 from qnviz.ui.state.settings import Settings
 from qnviz.ui.state.store import STORE
 from qnviz.words import say
@@ -328,7 +329,7 @@ def futures_in_words(trace: Trace) -> str:
 
 def _computed(spec: RunSpec) -> Trace | None:
     """The fork's run, waited for; a changed control ends the wait."""
-    job = JOBS.watch(f"{st.session_state['viewer']}/fork", spec, session())
+    job = JOBS.watch(f"{st.session_state['viewer']}/fork", spec, connected())
     place = st.empty()
     while not job.over.wait(TICK):
         place.progress(job.look().fraction, "Computing both futures")

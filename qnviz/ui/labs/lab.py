@@ -20,9 +20,9 @@ from qnviz.ui.labs.details import details
 from qnviz.ui.labs.export import Shown
 from qnviz.ui.labs.live import live, waited_for
 from qnviz.ui.labs.stage import Stage
+from qnviz.ui.privates import connected
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.page import Page
-from qnviz.ui.state.session import session
 from qnviz.ui.state.settings import Settings
 from qnviz.ui.state.store import STORE
 
@@ -92,7 +92,7 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
     for words in () if known else _long(spec):
         stage.faults.info(words)
     if known is None:
-        job = waited_for(JOBS.watch(page.viewer, spec, session()), stage)
+        job = waited_for(JOBS.watch(page.viewer, spec, connected()), stage)
         if job.error:
             _refuse(job.error, stage)
             return

@@ -9,6 +9,7 @@ import streamlit as st
 
 from qnviz.jobs.background import JOBS, Job, Snapshot
 from qnviz.ui.labs.stage import Stage, show
+from qnviz.ui.privates import yield_to_reruns
 from qnviz.ui.state.page import Page
 from qnviz.ui.state.session import viewer
 from qnviz.ui.state.settings import Settings
@@ -31,7 +32,7 @@ def waited_for(job: Job, stage: Stage) -> Job:
     """
     began = told = time.monotonic()
     while not job.over.wait(paced(TICK)):
-        st.session_state.get("interrupt")      # here a changed control ends the wait
+        yield_to_reruns()                      # here a changed control ends the wait
         now = job.look()
         if time.monotonic() - began > (FIRST if now.trace is None else PATIENCE):
             break

@@ -17,9 +17,10 @@ from qnviz.ui.frame.quota import OPENED
 from qnviz.ui.labs.live import waited_for, watched
 from qnviz.ui.labs.open_view import Run, show_run
 from qnviz.ui.labs.stage import Stage
+from qnviz.ui.privates import connected
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.query import LONGEST_VALUE
-from qnviz.ui.state.session import session, viewer
+from qnviz.ui.state.session import viewer
 
 PAGE = "open"
 HELD = "file"                                  # of the address: what is open here
@@ -157,7 +158,7 @@ def _spec(name: str, content: bytes) -> Opened:
 def _computed(opened: Opened, stage: Stage) -> Trace | None:
     """The run of a spec, or None while it goes on, or where there is none."""
     assert opened.spec is not None
-    job = waited_for(JOBS.watch(viewer(), opened.spec, session()), stage)
+    job = waited_for(JOBS.watch(viewer(), opened.spec, connected()), stage)
     if job.error:
         if not isinstance(job.error, QnvizError):
             raise job.error

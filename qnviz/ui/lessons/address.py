@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from qnviz.ui.privates import went_back
 from qnviz.ui.state.query import taken
-from qnviz.ui.state.session import went_back
 
 MEMORY, LEFT, MOVED = "lessons/query", "lessons/left", "lessons/moved"
 STALE = 10.0                                   # seconds for which a replaced address may come in

@@ -10,7 +10,8 @@ from qnviz.errors import QnvizError
 from qnviz.jobs.background import JOBS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
-from qnviz.ui.state.session import session, viewer
+from qnviz.ui.privates import connected, yield_to_reruns
+from qnviz.ui.state.session import viewer
 from qnviz.ui.state.store import STORE
 
 TICK = 0.02                                    # seconds between two looks at whether it is over
@@ -31,10 +32,10 @@ def computed(spec: RunSpec, whole: bool = False) -> Trace:
     """
     if (known := held(spec, whole)) is not None:
         return known
-    job = JOBS.watch(f"{viewer()}/lesson", spec, session())
+    job = JOBS.watch(f"{viewer()}/lesson", spec, connected())
     place, told = st.empty(), time.monotonic()
     while not job.over.wait(TICK):
-        st.session_state.get("interrupt")      # here a changed control ends the wait
+        yield_to_reruns()                      # here a changed control ends the wait
         if time.monotonic() - told > TELL:
             told, now = time.monotonic(), job.look()
             place.progress(now.fraction, "Waiting for another run to end" if now.waiting
@@ -51,4 +52,4 @@ def computed(spec: RunSpec, whole: bool = False) -> Trace:
 def ahead(spec: RunSpec, place: str, whole: bool = False) -> None:
     """Begin to compute a run that is about to be asked for; `place` tells it from others."""
     if held(spec, whole) is None:
-        JOBS.watch(f"{viewer()}/lesson/{place}", spec, session())
+        JOBS.watch(f"{viewer()}/lesson/{place}", spec, connected())

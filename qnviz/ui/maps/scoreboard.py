@@ -18,9 +18,10 @@ from qnviz.scoreboard.table import COLUMNS, GRID, ROWS
 from qnviz.scoreboard.words import champions, stragglers, turns
 from qnviz.ui.components.share import share
 from qnviz.ui.maps.scoreboard_view import Shown, drawn, in_words, link_table
+from qnviz.ui.privates import connected
 from qnviz.ui.state import widgets as held
 from qnviz.ui.state.form import Form, plain, started
-from qnviz.ui.state.session import session, theme_name, viewer
+from qnviz.ui.state.session import theme_name, viewer
 from qnviz.words import say
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _start(q: Shown) -> None:
 
     _drop()
     request: Request = Request(q.chosen_rows, q.chosen_columns, int(q.repeats), q.seed, q.anew)
-    st.session_state[JOB] = BOARDS.watch(viewer(), request, shipped(), session())
+    st.session_state[JOB] = BOARDS.watch(viewer(), request, shipped(), connected())
 
 
 def _stop() -> None:

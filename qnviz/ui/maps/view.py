@@ -20,10 +20,11 @@ from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import SweepSpec
 from qnviz.sweeps.sweeping import SWEEPS, SweepJob, SweepSnapshot
 from qnviz.ui.components.map import maps
+from qnviz.ui.privates import connected
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.links import open_run
 from qnviz.ui.state.messages import CELL, received
-from qnviz.ui.state.session import session, viewer
+from qnviz.ui.state.session import viewer
 from qnviz.words import duration
 
 REFRESH = 0.25                                 # seconds between two looks at growing maps
@@ -68,7 +69,7 @@ class Maps:
 
     def watch(self) -> tuple[SweepJob, ...]:
         """The jobs of all maps; those before them are let go."""
-        here = session()
+        here = connected()
         return tuple(SWEEPS.watch(self.viewer, spec, here, slot=f"{self.page}/{i}")
                      for i, spec in enumerate(self.specs))
 

@@ -17,11 +17,12 @@ from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.labs.stage import Stage
+from qnviz.ui.privates import went_back
 from qnviz.ui.state import widgets as held
 from qnviz.ui.state.controls import control, misunderstood
 from qnviz.ui.state.messages import EVENT, FRAME, POINT, Message, received
 from qnviz.ui.state.query import LONGEST_VALUE
-from qnviz.ui.state.session import viewer, went_back
+from qnviz.ui.state.session import viewer
 from qnviz.ui.state.settings import (
     AXES,
     LIMITS,
