@@ -39,8 +39,9 @@ def test_the_readable_form_is_short():
     assert readable(query) == "m=kbfgs,kbfgs~2&start=-0.25,-0.25&f=(x^2%2By-11)^2"
 
 
-@pytest.mark.parametrize("page", ["lab", "atlas", "basins", "scoreboard", "complex_step", "methods",
-                                  "lessons/page"])
+@pytest.mark.parametrize("page", [
+    "labs/lab", "labs/complex_step", "maps/atlas", "maps/basins", "maps/scoreboard",
+    "catalogue/methods", "lessons/page"])
 def test_every_page_with_a_state_offers_its_link(page):
     text = (ROOT / f"qnviz/ui/{page}.py").read_text()
     assert text.count("share(") >= 1
