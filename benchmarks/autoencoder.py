@@ -23,7 +23,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.problems.autoencoder import Autoencoder
-from qnviz.problems.base import Problem
+from qnviz.problems.problem import Problem
 from qnviz.runs.device import set_threads
 
 EPOCHS, TUNING_SEEDS, SEEDS = 60, tuple(range(100, 108)), (0, 1, 2, 3, 4)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from qnviz.problems.base import Batch, Layer, Problem
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import Layer
+from qnviz.problems.tape import Batch
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ from benchmarks.pixels import Pixels, as_tensors, as_vector, mean_cross_entropy,
 from benchmarks.results import Measurement, Table
 from benchmarks.timing import interleaved, rows
 from qnviz.problems.autoencoder import PUBLISHED
-from qnviz.problems.base import Tape
+from qnviz.problems.tape import Tape
 from qnviz.runs.device import set_threads
 
 PEER, FRESH, KEPT = "curvlinops", "qnviz, with its passes", "qnviz, one more at the same point"

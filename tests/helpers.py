@@ -21,10 +21,12 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.problems import philox
 from qnviz.problems.activations import ACTIVATIONS
-from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.losses import LOSSES
+from qnviz.problems.problem import Problem
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock import NoisyRosenbrock, Rosenbrock
+from qnviz.problems.spec import Layer, ProblemSpec
+from qnviz.problems.tape import Batch
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace
 
@@ -52,8 +54,6 @@ class Net(Problem):
     With `samples` all runs share one full batch; with `minibatch` every run draws its own samples
     anew at each step.
     """
-
-    title = "net"
 
     def __init__(self, widths: tuple[int, ...], activation: str, loss: str, *, samples: int = 7,
                  minibatch: int = 0, biases: tuple[bool, ...] = (), seed: int = 0,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from qnviz.fields import parameters
 from qnviz.optim import KBFGS, KBFGSL, CurveBall, NewtonKrylov
-from qnviz.problems.base import Problem
+from qnviz.problems.problem import Problem
 from tests.helpers import F64, PLAIN_LOSSES, generator, normal
 
 ACTIVATIONS = {"identity": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU,

@@ -27,8 +27,8 @@ from qnviz.curvature.spectrum import (
     two_sided,
 )
 from qnviz.problems import lapack
-from qnviz.problems.base import Layer
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.problems.spec import Layer
 from tests.helpers import (
     F64,
     assert_close,

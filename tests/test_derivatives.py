@@ -7,7 +7,7 @@ import torch
 
 from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import SpecError
-from qnviz.problems.base import Problem
+from qnviz.problems.problem import Problem
 from qnviz.problems.typed.one_variable import OneVariable
 from qnviz.studies import derivatives as d
 from qnviz.studies.derivatives import Question, answer, case, costs, steps, truth

@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 from qnviz.methods.registry import METHODS
 from qnviz.methods.scipy_reference import FAMILY
 from qnviz.problems.autoencoder import Autoencoder
-from qnviz.problems.base import Layer
 from qnviz.problems.linear_net import LinearNet
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.problems.spec import Layer
 from qnviz.ui.catalogue.costs import LARGE, NEEDS, PROBLEMS, costs, drive, needs, numbers, refusals
 from qnviz.ui.catalogue.methods import FAMILIES, cited
 

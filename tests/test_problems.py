@@ -7,10 +7,10 @@ from qnviz.curvature.hessian_vector import COMPLEX_STEP
 from qnviz.curvature.oracle import dense
 from qnviz.problems import philox
 from qnviz.problems.activations import ACTIVATIONS
-from qnviz.problems.base import Tape
 from qnviz.problems.losses import LOSSES
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.problems.tape import Tape
 from tests.helpers import (
     CPU,
     F64,

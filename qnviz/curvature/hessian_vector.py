@@ -23,8 +23,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from qnviz.problems.base import Problem, Tape
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
+from qnviz.problems.tape import Tape
 
 Kind = Literal["pairs", "complex_step", "forward_over_reverse", "double_backward",
                "finite_difference"]

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.curvature.secant import bfgs_update, skip
-from qnviz.problems.base import Layer
 from qnviz.problems.products import mean_outer
+from qnviz.problems.spec import Layer
 
 PADDED = 40_000        # numbers of one run's padded matrices up to which layers are joined
 BLOCK = 256            # columns above which a second moment is made in blocks

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.hessian_vector import KINDS, Kind
-from qnviz.problems.base import Batch, Problem, Tape
+from qnviz.problems.problem import Problem
+from qnviz.problems.tape import Batch, Tape
 
 ROOM = 20_000_000                    # numbers that one batched call over many points may hold
 CACHED = 1_000_000                   # … on a processor, whose caches hold no more than some 10 MB

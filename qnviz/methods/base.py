@@ -19,7 +19,7 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import Frozen, parameters
-from qnviz.problems.base import ProblemSpec
+from qnviz.problems.spec import ProblemSpec
 
 Events = dict[str, Tensor]                     # (R, …) per name; what a step lets people see
 Label = Annotated[str, StringConstraints(pattern=r"^[\w .,:()=+-]{1,40}$", strip_whitespace=True)]

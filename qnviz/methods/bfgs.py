@@ -25,9 +25,9 @@ from qnviz.curvature.spectrum import definite_extremes
 from qnviz.fields import choice
 from qnviz.methods.base import Events, Failure, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
-from qnviz.problems.base import ProblemSpec
 from qnviz.problems.norms import norm
 from qnviz.problems.products import dot
+from qnviz.problems.spec import ProblemSpec
 from qnviz.words import AT_PRECISION, say
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qnviz.curvature.spectrum import definite_eigenvalues, definite_extremes
 from qnviz.methods.base import Events, Method, Summary
-from qnviz.problems.base import ProblemSpec
+from qnviz.problems.spec import ProblemSpec
 
 LARGEST = Summary("eig_max", "largest eigenvalue of H_g", "max", ("eig_max",),
                   lambda e: e["eig_max"].amax(-1), log=True)

@@ -46,8 +46,8 @@ from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Failure, Look, State, Summary, column
 from qnviz.methods.damping_words import damping_in_words
 from qnviz.methods.factored import LARGEST, Factored
-from qnviz.problems.base import Layer, ProblemSpec
 from qnviz.problems.products import product
+from qnviz.problems.spec import Layer, ProblemSpec
 
 
 @dataclass

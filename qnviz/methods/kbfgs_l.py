@@ -26,7 +26,7 @@ from qnviz.curvature.spectrum import definite_eigenvalues
 from qnviz.fields import whole
 from qnviz.methods.base import Events, Failure, Look, column
 from qnviz.methods.kbfgs import KBFGS, KroneckerState, spectrum_bounds
-from qnviz.problems.base import ProblemSpec
+from qnviz.problems.spec import ProblemSpec
 
 
 class KBFGSL(KBFGS):

@@ -28,8 +28,8 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number, whole
 from qnviz.methods.base import Events, Failure, Look, State, column, curved
 from qnviz.methods.factored import Factored
-from qnviz.problems.base import ProblemSpec
 from qnviz.problems.products import product
+from qnviz.problems.spec import ProblemSpec
 from qnviz.words import say
 
 

@@ -16,7 +16,7 @@ from qnviz.curvature.secant import CompactLBFGS
 from qnviz.fields import whole
 from qnviz.methods.base import Events, Failure, Look
 from qnviz.methods.bfgs import BFGS
-from qnviz.problems.base import ProblemSpec
+from qnviz.problems.spec import ProblemSpec
 
 
 class LBFGS(BFGS):

@@ -26,8 +26,8 @@ from qnviz.curvature.spectrum import eigen
 from qnviz.fields import choice, number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
-from qnviz.problems.base import ProblemSpec
 from qnviz.problems.norms import norm
+from qnviz.problems.spec import ProblemSpec
 from qnviz.words import AT_PRECISION, say
 
 FLAT = 1e-8

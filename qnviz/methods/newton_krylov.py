@@ -50,8 +50,9 @@ from qnviz.methods.base import (
     column,
     curved,
 )
-from qnviz.problems.base import ProblemSpec, Tape
 from qnviz.problems.norms import norm
+from qnviz.problems.spec import ProblemSpec
+from qnviz.problems.tape import Tape
 from qnviz.words import AT_PRECISION, say
 
 HALVINGS = 60

@@ -18,8 +18,8 @@ from torch.nn.parameter import is_lazy
 
 from qnviz.curvature.kronecker import second_moment
 from qnviz.errors import OptimizerError
-from qnviz.problems.base import Layer
 from qnviz.problems.products import append_one, product
+from qnviz.problems.spec import Layer
 
 CHANGED = 1e-2         # relative; rounding in bfloat16 is less
 

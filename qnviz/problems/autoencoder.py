@@ -21,8 +21,10 @@ from torch import Tensor
 from qnviz.errors import DataError
 from qnviz.fields import choice, number, optional_number, optional_whole, text
 from qnviz.problems import data, philox
-from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.minibatches import Minibatches
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import Layer, ProblemSpec
+from qnviz.problems.tape import Batch
 
 PUBLISHED: dict[str, tuple[int, ...]] = {
     "digits": (64, 32, 16, 6, 16, 32, 64),

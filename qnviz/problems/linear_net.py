@@ -20,10 +20,12 @@ from torch import Tensor
 
 from qnviz.fields import choice, number, optional_whole, whole
 from qnviz.problems import philox
-from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.lapack import svdvals
 from qnviz.problems.minibatches import Minibatches
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import Layer, ProblemSpec
+from qnviz.problems.tape import Batch
 
 INPUTS, OUTPUTS = 6, 10
 ZEROTH = torch.zeros(1, dtype=torch.int64)

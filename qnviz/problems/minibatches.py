@@ -11,7 +11,7 @@ from torch import Tensor
 
 from qnviz.errors import DataError
 from qnviz.problems import philox
-from qnviz.problems.base import Batch
+from qnviz.problems.tape import Batch
 
 KEPT = 4                             # permutations; a race's entrants ask for the same in turn
 

@@ -21,7 +21,9 @@ from torch import Tensor
 
 from qnviz.fields import choice, number
 from qnviz.problems import philox
-from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import Layer, ProblemSpec
+from qnviz.problems.tape import Batch
 
 Coordinate = Annotated[float, Field(ge=-10, le=10)]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from qnviz.fields import number, whole
-from qnviz.problems.base import Layer, ProblemSpec
+from qnviz.problems.spec import Layer, ProblemSpec
 from qnviz.problems.typed.function import OutputMap
 
 

@@ -1,6 +1,6 @@
-"""What a pass through a problem works on and leaves behind: layers, a batch, and the tape.
+"""What a pass through a problem works on and leaves behind: a batch, and the tape.
 
-Shapes as in `base`: R runs, N samples, P parameters.
+Shapes as in `calculus`: R runs, N samples, P parameters.
 """
 
 from __future__ import annotations
@@ -8,27 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-
-class Layer(NamedTuple):
-    """One block W of shape (out, in + bias) and the activation after it."""
-
-    fan_in: int
-    fan_out: int
-    bias: bool = True
-    activation: str = "identity"
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.fan_out, self.fan_in + self.bias
-
-    @property
-    def size(self) -> int:
-        return self.fan_out * (self.fan_in + self.bias)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from qnviz.errors import DeviceError
-from qnviz.problems.base import Problem
+from qnviz.problems.problem import Problem
 from qnviz.runs.spec import RunSpec
 
 NO_FLOAT64 = "Apple GPUs have no float64, in which noise is drawn and spectra are judged"

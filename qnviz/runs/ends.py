@@ -16,15 +16,13 @@ steps may still have diverged, if it stands absurdly far from its start (MATH §
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from qnviz.problems.spec import ProblemSpec
 from qnviz.runs.trace import FALLS
 from qnviz.words import say
-
-if TYPE_CHECKING:
-    from qnviz.problems.base import ProblemSpec  # it imports torch, and boards do not
 
 STATUS = ("running", "converged", "budget", "diverged", "undefined", "ended", "failed")
 RUNNING, CONVERGED, BUDGET, DIVERGED, UNDEFINED, ENDED, FAILED = range(len(STATUS))

@@ -14,8 +14,9 @@ from torch import Tensor
 from qnviz.curvature.oracle import ROOM, Oracle, dense, tapes
 from qnviz.curvature.spectrum import eigenvalues, extremes
 from qnviz.methods.base import Events, Method, join, take
-from qnviz.problems.base import Batch, Problem
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
+from qnviz.problems.tape import Batch
 from qnviz.runs.ends import ENDED, FAILED, STATUS
 from qnviz.runs.record import Recording
 from qnviz.runs.spec import RunSpec

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import room
-from qnviz.problems.base import Batch, Problem, ProblemSpec
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import ProblemSpec
+from qnviz.problems.tape import Batch
 from qnviz.runs.device import built
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace, looks

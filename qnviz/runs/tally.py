@@ -20,8 +20,8 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle, dense, tapes
 from qnviz.curvature.spectrum import extremes
 from qnviz.methods.base import Events, Method, join, take
-from qnviz.problems.base import Problem
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
 from qnviz.runs.ends import BUDGET, DIVERGED, RUNNING, UNDEFINED, Rule
 from qnviz.runs.lane import WATCHED_MATRIX
 from qnviz.runs.record import Rows

@@ -21,8 +21,10 @@ from torch import Tensor
 from qnviz.errors import SpecError
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
-from qnviz.problems.base import Batch, Problem, ProblemSpec
+from qnviz.problems.problem import Problem
 from qnviz.problems.registry import PROBLEMS
+from qnviz.problems.spec import ProblemSpec
+from qnviz.problems.tape import Batch
 from qnviz.runs.device import set_threads
 from qnviz.runs.ends import CONVERGED
 from qnviz.runs.spec import RunSpec

@@ -23,9 +23,10 @@ from qnviz.errors import SpecError
 from qnviz.fields import Frozen, choice, number, whole
 from qnviz.problems import philox
 from qnviz.problems.autoencoder import Autoencoder
-from qnviz.problems.base import Batch, Problem, Tape
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.problems.tape import Batch, Tape
 from qnviz.problems.typed.one_variable import OneVariable
 from qnviz.runs.device import set_threads
 from qnviz.words import say

@@ -21,8 +21,8 @@ from qnviz.curvature.spectrum import eigen
 from qnviz.errors import TraceError
 from qnviz.methods.newton_krylov import SOLVERS, NewtonKrylov, System
 from qnviz.problems import philox
-from qnviz.problems.base import Problem
 from qnviz.problems.norms import norm
+from qnviz.problems.problem import Problem
 from qnviz.runs.device import built, set_threads
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace, looks

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from qnviz.problems.base import Problem, ProblemSpec
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import ProblemSpec
 from qnviz.runs.device import DTYPES, resolve, set_threads
 from qnviz.runs.ends import CONVERGED
 from qnviz.runs.tally import Fleet, Rows, tally

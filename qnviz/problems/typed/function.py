@@ -21,8 +21,10 @@ from torch import Tensor
 from qnviz.errors import ExpressionError
 from qnviz.fields import number, optional_number, text
 from qnviz.problems import lapack, philox
-from qnviz.problems.base import Batch, Layer, Problem, ProblemSpec
 from qnviz.problems.losses import Itself
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import Layer, ProblemSpec
+from qnviz.problems.tape import Batch
 from qnviz.problems.typed.bound import bound
 from qnviz.problems.typed.expression import Expression, parse
 from qnviz.problems.typed.gallery import CLASSICS, Classic

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.problems import lapack
-from qnviz.problems.base import Problem
+from qnviz.problems.problem import Problem
 from qnviz.problems.typed.settling import Settled, settle
 
 if TYPE_CHECKING:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from qnviz.problems.activations import ACTIVATIONS
-from qnviz.problems.base import Batch, Layer, Problem
 from qnviz.problems.losses import Itself
+from qnviz.problems.problem import Problem
+from qnviz.problems.spec import Layer
+from qnviz.problems.tape import Batch
 
 
 def _jet(name: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -35,8 +37,6 @@ def _jet(name: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 class OneVariable(Problem):
     """One of them at a point x, on the processor."""
-
-    title = "function of one variable"
 
     def __init__(self, name: str, x: float, dtype: torch.dtype):
         # the output map applies it; the layer names it for those who look for kinks

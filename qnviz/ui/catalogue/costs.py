@@ -17,9 +17,9 @@ from qnviz.methods.base import Method
 from qnviz.methods.factored import Factored
 from qnviz.methods.registry import METHODS
 from qnviz.problems.autoencoder import Autoencoder
-from qnviz.problems.base import ProblemSpec
 from qnviz.problems.linear_net import LinearNet
 from qnviz.problems.rosenbrock import Rosenbrock
+from qnviz.problems.spec import ProblemSpec
 from qnviz.ui.maps.methods import LABS
 
 STEPS = 20                                     # that are counted

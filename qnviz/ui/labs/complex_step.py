@@ -11,7 +11,7 @@ from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import QnvizError
 from qnviz.figures import derivatives as figures
 from qnviz.figures.theme import THEMES, Picture, Theme
-from qnviz.problems.base import Problem
+from qnviz.problems.problem import Problem
 from qnviz.studies.derivatives import DIGITS, Answer, Costs, Question, answer, costs
 from qnviz.ui.components.share import share
 from qnviz.ui.state.form import Form

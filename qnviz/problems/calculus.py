@@ -1,4 +1,4 @@
-"""A problem is a layered map with a loss; this file is its calculus, written by hand.
+"""A layered map with a loss, and its derivatives, written by hand.
 
     ā_{l−1} = [a_{l−1}; 1]      h_l = W_l ā_{l−1}      a_l = φ_l(h_l)      (MATH §1)
     u = r(h_L; ξ)               f = mean over samples of loss(u, target) + ½ τ ‖θ‖²
@@ -11,30 +11,22 @@ conjugated.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.fields import Frozen
 from qnviz.problems import philox
 from qnviz.problems.activations import ACTIVATIONS
 from qnviz.problems.losses import LOSSES
 from qnviz.problems.products import activate, append_one, mean_outer, product
-from qnviz.problems.tape import Batch, Layer, Tape
+from qnviz.problems.spec import Layer
+from qnviz.problems.tape import Batch, Tape
 
-__all__ = ["Batch", "Layer", "Problem", "ProblemSpec", "Tape"]
 
-
-class Problem(ABC):
-    """A layered map, a loss and data on one device. Subclasses give layers, batches and start."""
-
-    title: ClassVar[str]
+class LayeredMap:
+    """Layers, an output map r and a loss, on one device; r is the identity unless overridden."""
 
     def __init__(self, layers: tuple[Layer, ...], loss: str, dtype: torch.dtype,
                  device: torch.device, tau: float = 0.0):
@@ -44,27 +36,7 @@ class Problem(ABC):
         self.size = sum(layer.size for layer in layers)          # P
         self.units = sum(layer.fan_out for layer in layers)      # of all layers together
 
-    # --- what a problem has to say ----------------------------------------------------------
-
-    @abstractmethod
-    def start(self, seed: int, runs: Tensor) -> Tensor:
-        """Theta (R, P) at which the given runs begin."""
-
-    @abstractmethod
-    def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
-        """The batches of steps first … first + count − 1 for the given runs."""
-
-    def fresh(self, batch: Batch, iteration: int) -> Batch:
-        """Another batch of the same step, by (seed, run, step, iteration ≥ 1); a full one stays."""
-        return batch
-
-    @abstractmethod
-    def reference(self) -> Batch:
-        """The noise-free or full batch on which progress is reported; shared by all runs."""
-
-    def training(self, seed: int, runs: Tensor) -> Batch:
-        """The samples on which methods begin, at step −1: what they draw there is drawn once."""
-        return replace(self.reference(), seed=seed, step=-1, runs=runs)
+    # --- the output map -----------------------------------------------------------------------
 
     def output(self, h: Tensor, xi: Tensor) -> Tensor:
         """U = r(h; ξ); a plain net has u = h."""
@@ -82,7 +54,7 @@ class Problem(ABC):
         """Derivative of (∂u/∂h)ᵀ w along dh at fixed w; None where r is linear."""
         return None
 
-    # --- the calculus that follows from it ----------------------------------------------------
+    # --- parameters ---------------------------------------------------------------------------
 
     def split(self, theta: Tensor) -> list[Tensor]:
         """Theta (R, P) as views W_l (R, out, in+1)."""
@@ -96,6 +68,8 @@ class Problem(ABC):
         """Blocks (R, out, in+1) as one vector (R, P)."""
         flat = [b.reshape(b.shape[0], -1) for b in blocks]
         return flat[0] if len(flat) == 1 else torch.cat(flat, 1)
+
+    # --- passes and products ------------------------------------------------------------------
 
     def forward(self, theta: Tensor, batch: Batch) -> Tape:
         """One forward pass; theta may be complex."""
@@ -218,124 +192,3 @@ class Problem(ABC):
         w = self.loss.sampled_gradient(tape.u, partial(draw, philox.uniform),
                                        partial(draw, philox.normal))
         return self.pull_back(tape, w)
-
-    # --- what there is to see besides the loss ------------------------------------------------
-
-    def report(self, theta: Tensor) -> dict[str, Tensor]:
-        """More numbers (n,) to report at iterates theta (n, P), such as the held-out loss."""
-        return {}
-
-    def views(self, theta: Tensor, start: Tensor) -> dict[str, Tensor]:
-        """What a person looks at, (n, …), at iterates theta (n, P) of a run that began at start."""
-        return {}
-
-    def scene(self) -> dict[str, np.ndarray]:
-        """What the views are compared with, the same at every step."""
-        return {}
-
-
-class ProblemSpec(Frozen):
-    """What a person writes to ask for a problem; `build` makes it real on a device."""
-
-    title: ClassVar[str]
-    summary: ClassVar[str]
-    reference: ClassVar[str]
-    equation: ClassVar[str]                  # LaTeX, of all problems of the kind
-    plane: ClassVar[bool] = False            # whether theta itself is a point of the plane
-    smooth: ClassVar[bool] = True            # whether there are derivatives wherever f has a value
-    axes: ClassVar[tuple[str, str]] = ("x_1", "x_2")      # what the plane's axes are called, LaTeX
-    still: ClassVar[float | None] = None     # ‖∇f‖ at which pages call a run arrived, if they do
-    reach: ClassVar[float] = 10.0            # the largest coordinate of a start in the plane
-    loss_name: ClassVar[str] = "loss"        # what the reported loss is called
-    rare: ClassVar[tuple[str, ...]] = ()     # fields that pages put aside, to keep one row
-    reads: ClassVar[tuple[str, ...]] = ()    # fields that say how a file of data is read
-    most_looks: ClassVar[int | None] = None  # iterates looked at in a run; None: every one
-    most_views: ClassVar[int] = 0            # of these, how many are viewed
-
-    name: str = ""                           # a Literal in each problem: what a spec calls it
-
-    @property
-    def formula(self) -> str:
-        """This problem's own function as LaTeX."""
-        return self.equation
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether every step sees the same function."""
-        return True
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How its data were read, in sentences, where that had to be decided.
-
-        Raises:
-            DataError: they cannot be read.
-        """
-        return ()
-
-    @property
-    def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The part of the plane worth looking at: (x range, y range)."""
-        raise TypeError(f"{type(self).__name__} has no plane")
-
-    @property
-    def minimiser(self) -> tuple[float, float]:
-        """Where the loss is smallest in the plane."""
-        raise TypeError(f"{type(self).__name__} has no plane")
-
-    @property
-    def minimisers(self) -> tuple[tuple[float, float], ...]:
-        """All points of the plane where the loss is smallest, as far as they are known."""
-        return (self.minimiser,)
-
-    @property
-    def lowest(self) -> float | None:
-        """The smallest loss, from which `stop_loss` counts; None where none is known."""
-        return 0.0
-
-    @property
-    def bound(self) -> float:
-        """A number that the loss cannot fall below, whatever θ is."""
-        return 0.0
-
-    @property
-    def signed(self) -> bool:
-        """Whether the loss may fall below 0, so that ratios of losses mean nothing."""
-        return False
-
-    @property
-    def undefined(self) -> str | None:
-        """Why there is no loss at the start, in a sentence; None where there is one."""
-        return None
-
-    def missing_value(self, theta: Sequence[float]) -> str:
-        """Why theta (P,) lies where f is not defined, such as "there is log of −1"; or ""."""
-        return ""
-
-    def missing_derivative(self, theta: Sequence[float], order: int) -> str:
-        """Why f has a value at theta (P,), but no derivatives of an order, 1 or 2; or ""."""
-        return ""
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers, known without building anything."""
-        raise TypeError(f"{type(self).__name__} must say which layers it has")
-
-    @property
-    def size(self) -> int:
-        """P, the number of parameters."""
-        return sum(layer.size for layer in self.layers)
-
-    @property
-    def step_samples(self) -> int:
-        """How many samples a step looks at."""
-        return 1
-
-    @property
-    def content(self) -> str:
-        """What tells the data apart from others of the same name; part of a run's key."""
-        return ""
-
-    def build(self, dtype: torch.dtype, device: torch.device) -> Problem:
-        """The problem itself, on a device."""
-        raise TypeError(f"{type(self).__name__} must say how it is built")
