@@ -8,11 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from qnviz.figures.player import assembled, linked, packed, plain
-from qnviz.figures.playhead import Playhead, unpacked
+from qnviz.figures.packing import packed, plain, unpacked
+from qnviz.figures.player import assembled, linked
+from qnviz.figures.playhead import Playhead
 from qnviz.figures.race.codes import codes
+from qnviz.figures.race.strip import planned, png
 from qnviz.figures.still import still
-from qnviz.figures.strip import planned, png
 from qnviz.figures.theme import THEMES
 from qnviz.runs.loop import run
 from qnviz.runs.trace import Trace

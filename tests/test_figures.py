@@ -1,6 +1,5 @@
 """Pictures show what the trace holds, for every method and every kind of end."""
 
-import base64
 import json
 
 import numpy as np
@@ -8,7 +7,8 @@ import pytest
 
 from qnviz.figures.colors import oklab, parts
 from qnviz.figures.draw import curve
-from qnviz.figures.player import PICTURES, linked, packed
+from qnviz.figures.packing import packed, unpacked
+from qnviz.figures.player import PICTURES, linked
 from qnviz.figures.race.eigenvalues import eigenvalues
 from qnviz.figures.race.krylov import REASONS, krylov
 from qnviz.figures.race.loss import loss
@@ -26,10 +26,6 @@ ROSENBROCK = {"name": "rosenbrock"}
 def traced(*methods, noise=0.0, steps=60, **more):
     problem = ROSENBROCK | {"noise": noise} | more.pop("problem", {})
     return run(parse({"problem": problem, "methods": list(methods), "steps": steps} | more))
-
-
-def unpacked(column):
-    return np.frombuffer(base64.b64decode(column["bdata"]), f"<{column['dtype']}")
 
 
 @pytest.fixture(scope="module")

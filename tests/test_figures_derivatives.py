@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from qnviz.figures import derivatives as figures
+from qnviz.figures.system import derivatives as figures
 from qnviz.figures.theme import DARK, LIGHT
 from qnviz.studies.derivatives import Costs, Question, answer
 from qnviz.words import say

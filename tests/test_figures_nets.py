@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from qnviz.figures.player import plain
+from qnviz.figures.packing import plain
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.drift import drift
 from qnviz.figures.race.factors import factors

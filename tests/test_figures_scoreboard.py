@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qnviz.figures.scoreboard import EDGE, Strip, Table, height, scoreboard, told
+from qnviz.figures.maps.scoreboard import EDGE, Strip, Table, height, scoreboard, told
 from qnviz.figures.theme import DARK, LIGHT
 
 

@@ -7,7 +7,7 @@ import torch
 from qnviz.curvature.krylov import leading_spectra
 from qnviz.curvature.lanczos import lanczos, ritz
 from qnviz.errors import TraceError
-from qnviz.figures.density import density
+from qnviz.figures.system.density import density
 from qnviz.figures.theme import DARK, LIGHT
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse

@@ -329,7 +329,7 @@ def test_words_follow_the_numbers():
 def test_reading_a_board_and_its_words_loads_no_torch():
     code = ("import sys\n"
             "from qnviz.scoreboard import board, reference, words\n"
-            "from qnviz.figures import scoreboard\n"
+            "from qnviz.figures.maps import scoreboard\n"
             f"board.load({str(SHIPPED)!r})\nassert 'torch' not in sys.modules\n")
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from qnviz import environment
 from qnviz.errors import ExportError
-from qnviz.figures.player import plain
+from qnviz.figures.packing import plain
 from qnviz.figures.still import still
 
 LOG = logging.getLogger("qnviz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures.packing import packed, plain
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.drift import drift
 from qnviz.figures.race.eigenvalues import SIDE, eigenvalues, side_by_side
@@ -61,23 +61,6 @@ MAX_FRAMES = 600
 PLAY_SECONDS = 6.0                    # how long a whole race takes at speed 1
 
 CLOCKS = {"iterations": ("step", ""), "work": ("work", "passes"), "seconds": ("time", "s")}
-
-
-def packed(a: np.ndarray, dtype: str = "f4") -> dict[str, str]:
-    """Numbers as Plotly packs them, base64 little-endian; f4 where they are only drawn."""
-    largest = np.finfo(dtype).max
-    small = np.clip(np.asarray(a, dtype=float), -largest, largest).astype(f"<{dtype}")
-    shape = {"shape": ", ".join(map(str, a.shape))} if a.ndim > 1 else {}
-    return {"dtype": dtype, "bdata": base64.b64encode(small.tobytes()).decode()} | shape
-
-
-def plain(value: Any) -> Any:
-    """A figure as JSON can hold it."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return packed(value) if isinstance(value, np.ndarray) else value
 
 
 def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run: int = 0,

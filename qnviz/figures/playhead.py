@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,20 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures.packing import unpacked
 from qnviz.words import say
 
 SIZES = {"circle": 11.0, "square": 9.8, "diamond": 10.2, "triangle-up": 11.0, "cross": 11.0,
          "x": 11.0, "star": 10.2}     # Plotly's sizes of what the canvas draws with a radius of 5.5
-
-
-def unpacked(column: Any) -> np.ndarray:
-    """Numbers as a payload packs them: a list, or base64 with the type and perhaps the shape."""
-    if not isinstance(column, Mapping):
-        return np.array([np.nan if v is None else v for v in column], dtype=float)
-    values = np.frombuffer(base64.b64decode(column["bdata"]), np.dtype(f"<{column['dtype']}"))
-    if "shape" in column:
-        values = values.reshape([int(n) for n in str(column["shape"]).split(",")])
-    return values
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.playhead import SIZES, Playhead, unpacked
-from qnviz.figures.strip import strip
+from qnviz.figures.packing import unpacked
+from qnviz.figures.playhead import SIZES, Playhead
+from qnviz.figures.race.strip import strip
 from qnviz.figures.theme import FONT, THEMES, Theme
 
 PAD = 16                              # around everything

@@ -12,8 +12,9 @@ import pytest
 
 from qnviz.export.html import player_html
 from qnviz.export.pictures import RENDERER, picture
+from qnviz.figures.packing import unpacked
 from qnviz.figures.player import linked
-from qnviz.figures.playhead import Playhead, unpacked
+from qnviz.figures.playhead import Playhead
 from qnviz.runs.trace import Trace
 from tests.browser.conftest import _chromium
 from tests.browser.player_page import Race

@@ -16,7 +16,7 @@ import numpy as np
 import streamlit as st
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.factors import factors
-from qnviz.figures.player import plain
+from qnviz.figures.packing import plain
 from qnviz.figures.race.reconstructions import reconstructions
 from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Entrant, Trace

@@ -1,1 +1,1 @@
-"""Maps: what a cell says, how it is drawn, what it says in words."""
+"""Many runs in one picture: maps of cells, with their words, and the scoreboard."""

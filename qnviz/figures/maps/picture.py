@@ -7,7 +7,6 @@ span what is nearly as good.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from qnviz.figures.maps.cells import (
     Side,
     nearest,
 )
-from qnviz.figures.player import packed, plain
+from qnviz.figures.packing import exact, packed, plain
 from qnviz.figures.theme import Picture, Theme, log_axis
 from qnviz.words import say
 
@@ -252,19 +251,13 @@ def panel(p: Picture, c: Cells, x: Side, y: Side, words: str,
           columns: Sequence[dict[str, Any]], seeds: int) -> dict[str, Any]:
     """One map as the component takes it: the figure, its grid, and what each cell says."""
     return {"id": p.id, "title": p.title, "alt": p.alt, "words": words, "margin": MARGIN,
-            "figure": plain(p.figure), "kind": packed_bytes(c.kind),
-            "shown": packed_bytes(shown(c)), "seeds": seeds,
+            "figure": plain(p.figure), "kind": exact(c.kind, "u1"),
+            "shown": exact(shown(c), "u1"), "seeds": seeds,
             "grid": [_grid(x), _grid(y)], "columns": list(columns),
-            "counts": [packed_bytes(np.minimum(a, 255)) for a in (c.runs, c.reached, c.diverged)]
+            "counts": [exact(np.minimum(a, 255), "u1") for a in (c.runs, c.reached, c.diverged)]
             if seeds > 1 else []}
 
 
 def _grid(side: Side) -> dict[str, Any]:
     return {"label": side.label, "log": side.log, "values": packed(side.values, "f8"),
             "edges": packed(side.edges, "f8")}
-
-
-def packed_bytes(a: np.ndarray) -> dict[str, str]:
-    """Small whole numbers as one byte each."""
-    small = a.astype(np.uint8)
-    return {"dtype": "u1", "bdata": base64.b64encode(small.tobytes()).decode()}

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.race.views import Columns, chosen, due, pack, seen, so_far, thinned
+from qnviz.figures.packing import exact
+from qnviz.figures.race.views import Columns, chosen, due, seen, so_far, thinned
 from qnviz.figures.theme import Picture, Theme, notice
 from qnviz.runs.trace import Entrant, Trace
 
@@ -64,8 +65,8 @@ def _one(theme: Theme, i: int, e: Entrant, c: Columns, labels: np.ndarray, most:
     when = "So far" if ended == now and now else f"At the end{ended}"
     alt = (f"Codes of {len(final)} held-out images under {e.title}, {views.shape[-1]} units, at "
            f"the playhead; each point is its class's digit. {when}, {told}.")
-    cloud = {"entrant": i, "colors": list(COLORS[theme.name]), "labels": pack(labels, "i1"),
-             "rows": pack(steps, "u2"), **_grid(points, spans)}
+    cloud = {"entrant": i, "colors": list(COLORS[theme.name]), "labels": exact(labels, "i1"),
+             "rows": exact(steps, "u2"), **_grid(points, spans)}
     return Picture("codes", f"{e.title}{ended}: {told}", alt, {"data": [], "layout": layout},
                    label=e.title, cloud=cloud)
 
@@ -92,7 +93,7 @@ def _grid(points: np.ndarray, spans: list[list[float]]) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         count = np.clip(np.round((points - origin) / step), 0, 65534) + 1
     known = np.isfinite(points).all(-1, keepdims=True)
-    return {"views": pack(np.where(known, count, 0), "u2"),
+    return {"views": exact(np.where(known, count, 0), "u2"),
             "origin": (origin - step).tolist(), "step": step.tolist()}
 
 

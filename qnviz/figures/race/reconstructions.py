@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.race.views import Columns, due, listed, pack, ranked, seen, so_far, thinned, when
+from qnviz.figures.packing import exact
+from qnviz.figures.race.views import Columns, due, listed, ranked, seen, so_far, thinned, when
 from qnviz.figures.theme import Picture, Theme, notice
 from qnviz.runs.trace import Trace
 from qnviz.words import say
@@ -36,12 +37,12 @@ def reconstructions(trace: Trace, theme: Theme, run: int = 0) -> Picture:
         mean = _mean_error(c, errors, kept)
         # what has diverged holds no image, whatever its bytes say
         ends.append((e.title, np.nan if c["status"][0] == "diverged" else float(mean[-1])))
-        rows.append({"entrant": i, "images": pack(images, "u1"), "rows": pack(steps, "u2"),
-                     "errors": pack(errors, "f4"), "mean": pack(mean, "f4")})
+        rows.append({"entrant": i, "images": exact(images, "u1"), "rows": exact(steps, "u2"),
+                     "errors": exact(errors, "f4"), "mean": exact(mean, "f4")})
     layout = theme.base("", "") | dict(margin=dict(l=0, r=0, t=0, b=0), dragmode=False)
     for axis in ("xaxis", "yaxis"):
         layout[axis] = dict(visible=False, range=[0, 1], fixedrange=True)
-    strip = {"shape": shape, "count": len(inputs), "inputs": pack(inputs, "u1"),
+    strip = {"shape": shape, "count": len(inputs), "inputs": exact(inputs, "u1"),
              "photo": bool(np.median(inputs) >= INK), "rows": rows}
     order = ranked(ends)
     alt = (f"{len(inputs)} held-out images of {shape[0]} × {shape[1]} pixels, and what each "

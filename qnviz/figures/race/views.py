@@ -1,11 +1,10 @@
-"""What pictures of a run's views share: which view is due at a step, packing, labels at line ends.
+"""What pictures of a run's views share: which view is due at a step, labels at line ends.
 
 A view is looked at only now and then, at the iterates `view_step`, and of run 0 alone.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -69,12 +68,6 @@ def thinned(rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """At most so many of the rows 0 … rows[-1], the last among them, and `rows` in their count."""
     kept = np.unique(np.linspace(0, rows[-1], max(most, 2)).round().astype(int))
     return kept, np.searchsorted(kept, rows, side="right") - 1
-
-
-def pack(a: np.ndarray, dtype: str) -> dict[str, str]:
-    """Numbers as the player reads them: base64, little-endian."""
-    data = np.ascontiguousarray(a, dtype=np.dtype(dtype).newbyteorder("<"))
-    return {"dtype": dtype, "bdata": base64.b64encode(data.tobytes()).decode()}
 
 
 def chosen(pictures: Sequence[Picture]) -> Picture:

@@ -1,1 +1,1 @@
-"""One Newton system taken apart: its pictures under one playhead."""
+"""What a lab takes apart: one Newton system, a derivative, the spectrum of a Hessian."""

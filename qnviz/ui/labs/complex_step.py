@@ -9,7 +9,7 @@ import streamlit as st
 
 from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import QnvizError
-from qnviz.figures import derivatives as figures
+from qnviz.figures.system import derivatives as figures
 from qnviz.figures.theme import THEMES, Picture, Theme
 from qnviz.problems.problem import Problem
 from qnviz.studies.derivatives import DIGITS, Answer, Costs, Question, answer, costs

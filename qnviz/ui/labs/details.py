@@ -14,7 +14,7 @@ import streamlit as st
 from qnviz.errors import TraceError
 from qnviz.export.tables import columns
 from qnviz.fields import parameters
-from qnviz.figures.density import density
+from qnviz.figures.system.density import density
 from qnviz.figures.theme import THEMES
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS

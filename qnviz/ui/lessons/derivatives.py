@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 
 from qnviz.errors import QnvizError
-from qnviz.figures import derivatives as figures
 from qnviz.figures.player import assembled
+from qnviz.figures.system import derivatives as figures
 from qnviz.figures.theme import THEMES
 from qnviz.figures.theme import Picture as Drawn
 from qnviz.studies.derivatives import DIGITS, Answer, Costs, Errors, Question, answer, costs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from qnviz.errors import QnvizError, TraceError
-from qnviz.figures import scoreboard as figures
+from qnviz.figures.maps import scoreboard as figures
 from qnviz.figures.theme import THEMES
 from qnviz.paths import ASSETS
 from qnviz.scoreboard.board import Board, load

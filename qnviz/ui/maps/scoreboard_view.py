@@ -12,7 +12,7 @@ import streamlit as st
 from pydantic import field_validator
 
 from qnviz.fields import Frozen, choice, text, whole
-from qnviz.figures.scoreboard import Strip, Table, scoreboard, told
+from qnviz.figures.maps.scoreboard import Strip, Table, scoreboard, told
 from qnviz.figures.theme import Picture, Theme
 from qnviz.scoreboard.board import UNITS, Board, Cell, written
 from qnviz.scoreboard.reference import REFERENCE, compared

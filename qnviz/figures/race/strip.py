@@ -13,7 +13,8 @@ import numpy as np
 
 from qnviz.figures.colors import mixed, parts
 from qnviz.figures.draw import marks, note
-from qnviz.figures.playhead import SIZES, Playhead, unpacked
+from qnviz.figures.packing import unpacked
+from qnviz.figures.playhead import SIZES, Playhead
 from qnviz.figures.theme import Theme
 from qnviz.words import say
 
