@@ -228,7 +228,7 @@ def test_scipy_takes_no_more_iterations_than_the_run_has_steps():
     spec = RunSpec(problem=LinearNet(samples=30, width=3), methods=(METHODS["scipy_bfgs"](),),
                    steps=3)
     first, = itertools.islice(stream(spec), 1)
-    assert first.lanes[0].state.path.shape[1] <= 4
+    assert first.entrants[0].state.path.shape[1] <= 4
     assert c["scipy_bfgs"]["loss"].shape == (4, 1)
 
 

@@ -138,7 +138,7 @@ class Job:
                 self._stop.set()
             last = time.monotonic()
         if progress is not None:
-            self.complete = not any(lane.alive for lane in progress.lanes)
+            self.complete = progress.complete
             self.trace = progress.trace(1.0 if self.complete else QUALITY)
 
     def _enter(self) -> bool:

@@ -34,7 +34,7 @@ class Progress:
 
     done: int                        # entrant-steps finished
     total: int
-    lanes: list[Lane]
+    entrants: list[Lane]
     spec: RunSpec
     device: str
 
@@ -42,6 +42,11 @@ class Progress:
     def fraction(self) -> float:
         """Share of the work that is done."""
         return self.done / self.total
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has come to its own end."""
+        return not any(entrant.alive for entrant in self.entrants)
 
     def trace(self, quality: float = 1.0, known: Trace | None = None) -> Trace:
         """Everything recorded so far, drawable at any time.
@@ -53,8 +58,8 @@ class Progress:
             return self._trace(quality, known)
 
     def _trace(self, quality: float, known: Trace | None) -> Trace:
-        spec, problem = self.spec, self.lanes[0].problem
-        lanes = {lane.method.entrant: lane for lane in self.lanes}
+        spec, problem = self.spec, self.entrants[0].problem
+        lanes = {lane.method.entrant: lane for lane in self.entrants}
         columns = {label: lane.record.columns() for label, lane in lanes.items()}
         if spec.problem.plane:
             flat = plane(spec.problem, problem)
@@ -69,7 +74,7 @@ class Progress:
                 columns[label] |= path
         trace = Trace(
             spec=spec.model_dump(mode="json"), key=spec.key(),
-            entrants=entrants([lane.method for lane in self.lanes]),
+            entrants=entrants([lane.method for lane in self.entrants]),
             columns=columns, plane=flat,
             scene={"loss_name": np.array(spec.problem.loss_name)} | problem.scene(),
             words={label: lane.words() for label, lane in lanes.items()},
