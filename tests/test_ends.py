@@ -28,6 +28,7 @@ from qnviz.figures.maps.cells import (
 from qnviz.figures.race.loss import loss as loss_picture
 from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
+from qnviz.methods.base import AT_PRECISION
 from qnviz.methods.registry import METHODS
 from qnviz.problems.typed.function import Function
 from qnviz.problems.typed.ops import FUNCTIONS
@@ -41,7 +42,6 @@ from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import parse_sweep
 from qnviz.sweeps.tiles import compute, tiles
 from qnviz.ui.labs.open_view import ended
-from qnviz.words import AT_PRECISION
 
 KINK = "sqrt(x^2+y^2)"                          # its minimum, 0 at (0, 0), has no gradient
 WHY = "at (0, 0) ∇f has no value, as sqrt in column 1 has no derivative at 0"

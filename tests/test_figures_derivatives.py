@@ -7,8 +7,8 @@ import pytest
 
 from qnviz.figures.system import derivatives as figures
 from qnviz.figures.theme import DARK, LIGHT
+from qnviz.numbers import say
 from qnviz.studies.derivatives import Costs, Question, answer
-from qnviz.words import say
 
 QUESTIONS = {
     "net": Question(), "float32": Question(precision="float32", decades=48),

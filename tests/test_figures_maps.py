@@ -215,12 +215,6 @@ def test_where_a_run_ends_is_told_by_distance_and_divergence_by_status():
     assert "25 % end elsewhere, 25 % diverge" in said
 
 
-@pytest.mark.parametrize(("share", "text"), [
-    (0.0, "0 %"), (0.004, "under 1 %"), (0.61, "61 %"), (0.999, "over 99 %"), (1.0, "100 %"),
-    (float("nan"), "–")])
-def test_shares_as_people_say_them(share, text):
-    assert maps_words.percent(share) == text
-
 
 def test_a_difference_is_said_with_its_numbers():
     a = cells(grid([[10, 20], [30, -np.inf]]), STEPS)

@@ -15,8 +15,8 @@ from qnviz.figures.race.singular_values import singular_values
 from qnviz.figures.race.views import due
 from qnviz.figures.race.zeros import zeros
 from qnviz.figures.theme import LIGHT, THEMES, Picture
+from qnviz.numbers import say
 from qnviz.runs.trace import Trace, clock
-from qnviz.words import say
 from tests.net_traces import (
     STEPS,
     TARGET,

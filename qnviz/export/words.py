@@ -7,9 +7,9 @@ from typing import Any
 
 from qnviz import __version__
 from qnviz.methods.registry import METHODS
+from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.trace import Trace
-from qnviz.words import say
 
 LONGEST = 60                         # characters of one setting that are shown
 NAMED = 3                            # how many entrants a title names before it counts them

@@ -25,8 +25,8 @@ from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.race.trials import trials
 from qnviz.figures.race.zeros import zeros
 from qnviz.figures.theme import THEMES, Head, Picture, Theme
+from qnviz.numbers import say
 from qnviz.runs.trace import Trace, at_every_step, clock
-from qnviz.words import say
 
 # every picture that a race can show, by its id
 PICTURES: dict[str, Callable[[Trace, Theme, str, int], Picture]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.packing import unpacked
-from qnviz.words import say
+from qnviz.numbers import say
 
 SIZES = {"circle": 11.0, "square": 9.8, "diamond": 10.2, "triangle-up": 11.0, "cross": 11.0,
          "x": 11.0, "star": 10.2}     # Plotly's sizes of what the canvas draws with a radius of 5.5

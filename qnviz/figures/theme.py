@@ -10,8 +10,8 @@ import numpy as np
 
 from qnviz.figures.colors import mixed, relit
 from qnviz.figures.draw import note
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace, clock
-from qnviz.words import say
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

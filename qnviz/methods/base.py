@@ -24,6 +24,9 @@ from qnviz.problems.spec import ProblemSpec
 Events = dict[str, Tensor]                     # (R, …) per name; what a step lets people see
 Label = Annotated[str, StringConstraints(pattern=r"^[\w .,:()=+-]{1,40}$", strip_whitespace=True)]
 
+# what a method says of a step whose whole gain would be rounding: it stands at a minimum
+AT_PRECISION = "no step along d lowers f any more at this precision"
+
 
 @dataclass
 class State:

@@ -23,12 +23,12 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, quotient, skip
 from qnviz.curvature.spectrum import definite_extremes
 from qnviz.fields import choice
-from qnviz.methods.base import Events, Failure, Look, Method, State, Summary
+from qnviz.methods.base import AT_PRECISION, Events, Failure, Look, Method, State, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
 from qnviz.problems.products import dot
 from qnviz.problems.spec import ProblemSpec
-from qnviz.words import AT_PRECISION, say
 
 
 @dataclass

@@ -38,9 +38,9 @@ from qnviz.methods.base import (
     column,
     curved,
 )
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
 from qnviz.problems.spec import ProblemSpec
-from qnviz.words import say
 
 PERIOD, RATE = 5, 0.999                       # how often λ moves, and by which factor per step
 

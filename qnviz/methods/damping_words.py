@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qnviz.curvature.double_damping import Damping
-from qnviz.words import say
+from qnviz.numbers import say
 
 
 def damping_in_words(e: Mapping[str, Any], mu1: float, mu2: float, damping: Damping) -> str:

@@ -28,9 +28,9 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number, whole
 from qnviz.methods.base import Events, Failure, Look, State, column, curved
 from qnviz.methods.factored import Factored
+from qnviz.numbers import say
 from qnviz.problems.products import product
 from qnviz.problems.spec import ProblemSpec
-from qnviz.words import say
 
 
 @dataclass

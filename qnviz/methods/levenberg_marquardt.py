@@ -29,10 +29,20 @@ from torch.linalg import vecdot
 from qnviz.curvature.line_search import below_rounding
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Failure, Look, Method, State, Summary, column, curved
+from qnviz.methods.base import (
+    AT_PRECISION,
+    Events,
+    Failure,
+    Look,
+    Method,
+    State,
+    Summary,
+    column,
+    curved,
+)
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
 from qnviz.problems.spec import ProblemSpec
-from qnviz.words import AT_PRECISION, say
 
 DENSE_LIMIT = 2000                             # parameters; a dense P×P solve per run and step
 

@@ -24,11 +24,11 @@ from qnviz.curvature.line_search import backtracking
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import eigen
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.methods.base import AT_PRECISION, Events, Failure, Look, Method, State, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
 from qnviz.problems.spec import ProblemSpec
-from qnviz.words import AT_PRECISION, say
 
 FLAT = 1e-8
 

@@ -40,6 +40,7 @@ from qnviz.curvature.minres import minres
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import choice, number, whole
 from qnviz.methods.base import (
+    AT_PRECISION,
     FLAT_LOSS,
     Events,
     Failure,
@@ -50,10 +51,10 @@ from qnviz.methods.base import (
     column,
     curved,
 )
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
 from qnviz.problems.spec import ProblemSpec
 from qnviz.problems.tape import Tape
-from qnviz.words import AT_PRECISION, say
 
 HALVINGS = 60
 SOLVERS: dict[str, Callable[..., Krylov]] = {"cg": conjugate_gradients, "minres": minres}

@@ -16,8 +16,8 @@ from torch import Tensor
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
 from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
-from qnviz.words import say
 
 
 @dataclass

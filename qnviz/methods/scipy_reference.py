@@ -21,10 +21,10 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.base import Events, Failure, Look, Method, State
+from qnviz.numbers import say
 from qnviz.problems.norms import largest_power, norm
 from qnviz.problems.spec import ProblemSpec
 from qnviz.problems.tape import Tape
-from qnviz.words import say
 
 PRODUCTS = 50                                  # with the Hessian that a step usually needs at most
 LONGEST = 2000                                 # iterations that are recorded at most

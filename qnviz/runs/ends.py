@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qnviz.numbers import say
 from qnviz.problems.spec import ProblemSpec
 from qnviz.runs.trace import FALLS
-from qnviz.words import say
 
 STATUS = ("running", "converged", "budget", "diverged", "undefined", "ended", "failed")
 RUNNING, CONVERGED, BUDGET, DIVERGED, UNDEFINED, ENDED, FAILED = range(len(STATUS))

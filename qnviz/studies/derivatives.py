@@ -21,6 +21,7 @@ from torch import Tensor
 from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import SpecError
 from qnviz.fields import Frozen, choice, number, whole
+from qnviz.numbers import say
 from qnviz.problems import philox
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.norms import norm
@@ -29,7 +30,6 @@ from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.problems.tape import Batch, Tape
 from qnviz.problems.typed.one_variable import OneVariable
 from qnviz.runs.device import set_threads
-from qnviz.words import say
 
 CPU = torch.device("cpu")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from qnviz.curvature.krylov import Krylov, Reason, leading_spectra, ritz_values
 from qnviz.methods.newton_krylov import SOLVER_NAMES
+from qnviz.numbers import say
 from qnviz.problems.norms import norm
-from qnviz.words import say
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qnviz.curvature.pair import InPlane
-from qnviz.words import say
+from qnviz.numbers import say
 from tests.browser.pair_values import GOOD, PRESETS, STRONG, python
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.numbers import say
 from qnviz.ui.components.pair import SOURCE
-from qnviz.words import say
 from tests.browser.pair_values import GOOD, python
 
 MODULE = """const module = (source) =>

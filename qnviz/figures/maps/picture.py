@@ -26,7 +26,7 @@ from qnviz.figures.maps.cells import (
 )
 from qnviz.figures.packing import exact, packed, plain
 from qnviz.figures.theme import Picture, Theme, log_axis
-from qnviz.words import say
+from qnviz.numbers import say
 
 # Viridis [van der Walt, Smith 2015]: even steps, also for the colour-blind and in grey.
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30",

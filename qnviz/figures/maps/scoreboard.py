@@ -16,7 +16,7 @@ import numpy as np
 from qnviz.figures.colors import veil
 from qnviz.figures.draw import marks, note
 from qnviz.figures.theme import FONT, Picture, Theme, log_axis
-from qnviz.words import say
+from qnviz.numbers import say
 
 ROW, HEAD, FOOT, NAMES, GAP = 45, 46, 46, 168, 0.012   # pixels; the last, a share of the width
 EDGE = 0.07                          # of a strip, right of its longest run: where failures stand

@@ -7,20 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from qnviz.figures.maps.cells import Best, Cells, Range, Side
-from qnviz.words import say
+from qnviz.numbers import percent, say
 
 ALIKE = 1.25                          # two factors are told as one where they differ by less
-
-
-def percent(share: float) -> str:
-    """A share as people say it: 61 %, never 0 % or 100 % of what is only nearly so."""
-    if not np.isfinite(share):
-        return "–"
-    if 0 < share < 0.01:
-        return "under 1 %"
-    if 0.99 < share < 1:
-        return "over 99 %"
-    return f"{100 * share:.0f} %"
 
 
 def title(name: str, c: Cells, target: bool) -> str:

@@ -31,8 +31,8 @@ from qnviz.figures.theme import (
     notice,
     time_range,
 )
+from qnviz.numbers import say
 from qnviz.runs.trace import Trace
-from qnviz.words import say
 
 EMPTY = "No balance of layers to look at: it is kept for the linear net."
 LEAST, MOST = 1e-8, 1e6               # shares: below is rounding, above is divergence

@@ -25,8 +25,8 @@ from qnviz.figures.theme import (
     notice,
     time_range,
 )
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace, clock
-from qnviz.words import say
 
 EMPTY = ("None of these methods keeps a matrix, so there are no eigenvalues to bound. "
          "Add K-BFGS or K-BFGS(L).")

@@ -24,8 +24,8 @@ from qnviz.figures.theme import (
     notice,
     time_range,
 )
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace
-from qnviz.words import say
 
 EMPTY = ("None of these methods keeps Kronecker factors. Add K-BFGS, K-BFGS(L) or KFAC.")
 FACTORS = (("g", "output side", "y", [0.53, 1.0]), ("a", "input side", "y2", [0.0, 0.47]))

@@ -10,8 +10,8 @@ import numpy as np
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.race.views import chosen, end_labels, room, so_far, stroke
 from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace, at_every_step, clock, looks
-from qnviz.words import say
 
 AXES = {"iterations": "step", "work": "work (forward passes of the batch)",
         "seconds": "seconds in the method"}

@@ -14,8 +14,8 @@ from qnviz.figures.draw import curve, marks
 from qnviz.figures.race.loss import AXES
 from qnviz.figures.race.views import chosen, so_far
 from qnviz.figures.theme import UNSTARTED, WAITING, Picture, Theme, notice, time_range
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace, clock
-from qnviz.words import say
 
 EMPTY = "No method here damps its pairs. Add K-BFGS or K-BFGS(L)."
 RATIOS = (("ratio1", "sᵀy / yᵀHy", "μ₁"), ("ratio2", "s̃ᵀy / s̃ᵀs̃", "μ₂"))

@@ -13,8 +13,8 @@ import numpy as np
 from qnviz.figures.packing import exact
 from qnviz.figures.race.views import Columns, due, listed, ranked, seen, so_far, thinned, when
 from qnviz.figures.theme import Picture, Theme, notice
+from qnviz.numbers import say
 from qnviz.runs.trace import Trace
-from qnviz.words import say
 
 EMPTY = "No images to look at: reconstructions are kept for autoencoders, of the first run."
 MOST_BYTES = 1_000_000                # of images in one payload; more looks are thinned evenly

@@ -25,8 +25,8 @@ from qnviz.figures.race.views import (
     when,
 )
 from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace
-from qnviz.words import say
 
 EMPTY = "No product of matrices to look at: singular values are kept for the linear net."
 LOST = "diverged"

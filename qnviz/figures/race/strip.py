@@ -16,7 +16,7 @@ from qnviz.figures.draw import marks, note
 from qnviz.figures.packing import unpacked
 from qnviz.figures.playhead import SIZES, Playhead
 from qnviz.figures.theme import Theme
-from qnviz.words import say
+from qnviz.numbers import say
 
 NAME, NOTE = 13, 11                   # sizes of type
 LETTER = 0.7                          # width of an average bold letter, in its size

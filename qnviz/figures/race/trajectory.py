@@ -14,8 +14,8 @@ import numpy as np
 from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.race.views import so_far, stroke
 from qnviz.figures.theme import Head, Picture, Theme, notice
+from qnviz.numbers import say
 from qnviz.runs.trace import Trace, at_every_step, looks
-from qnviz.words import say
 
 FAR = 1e6                             # a diverged path leaves the picture; further is not drawn
 PITS = 0.005                          # share of a surface around its minima, dark all the same

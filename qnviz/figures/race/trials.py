@@ -14,8 +14,8 @@ from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.race.loss import AXES
 from qnviz.figures.race.views import so_far
 from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant, Trace, clock
-from qnviz.words import say
 
 EMPTY = ("No method here chooses its step by the Taylor error. Add Newton-Krylov to see every "
          "trial.")

@@ -22,7 +22,7 @@ from qnviz.figures.system.views import (
     zeros,
 )
 from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range
-from qnviz.words import say
+from qnviz.numbers import say
 
 FLOOR = 1e-300                        # below it a log axis has no place
 SAME = 1e-3                           # relative distance of two ends that a title calls one

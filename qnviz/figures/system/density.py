@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from qnviz.figures.theme import Picture, Theme, notice, power_of_ten
-from qnviz.words import say
+from qnviz.numbers import say
 
 UNKNOWN = "The Hessian is not finite here, so it has no eigenvalues to show."
 BINS = 72

@@ -14,7 +14,7 @@ import numpy as np
 from qnviz.figures.colors import veil
 from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.theme import Picture, Theme, log_axis, log_range
-from qnviz.words import say
+from qnviz.numbers import say
 
 # in words, colour of Okabe and Ito, dash
 KINDS = {

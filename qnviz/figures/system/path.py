@@ -13,7 +13,7 @@ import numpy as np
 from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.system.views import LOOKS, System, stroke
 from qnviz.figures.theme import Head, Picture, Theme
-from qnviz.words import say
+from qnviz.numbers import say
 
 LEVELS = 12
 WHOLE = 0.99                          # a share of ‖d‖² from which a shadow is the thing itself

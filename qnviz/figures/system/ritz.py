@@ -12,7 +12,7 @@ import numpy as np
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.system.views import ZERO, Signed, Solve, System, steps_axis
 from qnviz.figures.theme import Head, Picture, Theme
-from qnviz.words import say
+from qnviz.numbers import say
 
 NEAR = 0.01                           # relative distance at which an eigenvalue counts as found
 

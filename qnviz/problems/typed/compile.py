@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from qnviz.numbers import say
 from qnviz.problems.typed.ops import function
 from qnviz.problems.typed.program import Program, Step
 from qnviz.problems.typed.text import at
 from qnviz.problems.typed.tree import Node
-from qnviz.words import say
 
 LARGEST_POWER = 20
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from qnviz.errors import ExpressionError
 from qnviz.fields import number, optional_number, text
+from qnviz.numbers import say
 from qnviz.problems import lapack, philox
 from qnviz.problems.losses import Itself
 from qnviz.problems.problem import Problem
@@ -30,7 +31,6 @@ from qnviz.problems.typed.expression import Expression, parse
 from qnviz.problems.typed.gallery import CLASSICS, Classic
 from qnviz.problems.typed.program import Program, Undefined
 from qnviz.problems.typed.tree import latex
-from qnviz.words import say
 
 REACH = 100.0                                  # largest coordinate of anything drawn
 SEARCHED = 5.5                                 # half the width of where minima are searched,

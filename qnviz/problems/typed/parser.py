@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from qnviz.errors import ExpressionError
+from qnviz.numbers import say
 from qnviz.problems.typed.ops import NAMED
 from qnviz.problems.typed.text import (
     CONSTANTS,
@@ -26,7 +27,6 @@ from qnviz.problems.typed.text import (
     quoted,
 )
 from qnviz.problems.typed.tree import Node, text
-from qnviz.words import say
 
 DEEPEST = 40                                   # parentheses and signs in each other
 LARGEST = 1e12                                 # of a number that is typed

@@ -24,8 +24,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from qnviz.numbers import say
 from qnviz.problems.typed.ops import Function, function
-from qnviz.words import say
 
 VARIABLES = 2
 Number = Tensor | float

@@ -15,6 +15,7 @@ from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
+from qnviz.numbers import say
 from qnviz.paths import PAGES
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.runs.loop import run
@@ -39,7 +40,6 @@ from qnviz.ui.state.defaults import RACE
 from qnviz.ui.state.form import Form, plain, write
 from qnviz.ui.state.links import link_to
 from qnviz.ui.state.session import theme_name
-from qnviz.words import say
 
 PAGE = "methods"
 ALL = "overview"

@@ -11,12 +11,12 @@ from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import QnvizError
 from qnviz.figures.system import derivatives as figures
 from qnviz.figures.theme import THEMES, Picture, Theme
+from qnviz.numbers import say
 from qnviz.problems.problem import Problem
 from qnviz.studies.derivatives import DIGITS, Answer, Costs, Question, answer, costs
 from qnviz.ui.components.share import share
 from qnviz.ui.state.form import Form
 from qnviz.ui.state.session import theme_name
-from qnviz.words import say
 
 FUNCTIONS = {"autoencoder": "autoencoder", "rosenbrock": "Rosenbrock",
              "squire_trapp": "eˣ / √(sin³x + cos³x)", "exp_relu": "e^relu(x), a kink at 0",

@@ -14,6 +14,7 @@ from qnviz.figures.race.raster import nearest_event, raster_rows
 from qnviz.jobs.background import JOBS
 from qnviz.methods.damping_words import damping_in_words
 from qnviz.methods.kbfgs import KBFGS
+from qnviz.numbers import say
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace
 from qnviz.studies.update import InPlane, in_plane, update_at
@@ -34,7 +35,6 @@ from qnviz.ui.state.page import Page, page_extra
 from qnviz.ui.state.session import theme_name
 from qnviz.ui.state.settings import Settings
 from qnviz.ui.state.store import STORE
-from qnviz.words import say
 
 PAGE = "damping"
 LARGEST = 1e6                                  # of a number of the drag view in the URL

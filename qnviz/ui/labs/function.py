@@ -7,6 +7,7 @@ import math
 import streamlit as st
 from pydantic import ValidationError
 
+from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
 from qnviz.problems.typed.function import Function
@@ -16,7 +17,6 @@ from qnviz.ui.labs.lab import preset
 from qnviz.ui.state.defaults import FUNCTION, ROSENBROCK_N, classic
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.page import Page
-from qnviz.words import say
 
 LABS = {"function": FUNCTION, "rosenbrock_n": ROSENBROCK_N}
 SADDLE = classic("saddle")

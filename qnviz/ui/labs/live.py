@@ -8,12 +8,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from qnviz.jobs.background import JOBS, Job, Snapshot
+from qnviz.numbers import duration
 from qnviz.ui.labs.stage import Stage, show
 from qnviz.ui.privates import yield_to_reruns
 from qnviz.ui.state.page import Page
 from qnviz.ui.state.session import viewer
 from qnviz.ui.state.settings import Settings
-from qnviz.words import duration
 
 PATIENCE = 1.5                                 # seconds after which a run is shown growing
 FIRST = 10.0                                   # … even if it has not made a step yet

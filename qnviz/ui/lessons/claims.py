@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from qnviz.errors import QnvizError
-from qnviz.words import say
+from qnviz.numbers import say
 
 Value = float | str
 Facts = Callable[[str], Value]                 # a name's value; raises ClaimError

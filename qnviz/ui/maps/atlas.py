@@ -20,6 +20,7 @@ from qnviz.figures.maps.cells import (
     typical,
 )
 from qnviz.figures.theme import THEMES, Theme
+from qnviz.numbers import say
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
 from qnviz.ui.components.share import share
@@ -32,7 +33,6 @@ from qnviz.ui.state.form import NARROW, Form
 from qnviz.ui.state.links import link_to
 from qnviz.ui.state.session import theme_name
 from qnviz.web import encoded
-from qnviz.words import say
 
 PAGE = "atlas"
 COMMON = ("steps_to_target", "final_loss", "work")

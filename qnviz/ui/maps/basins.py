@@ -15,6 +15,7 @@ from qnviz.figures.maps import picture as figures
 from qnviz.figures.maps import words as words
 from qnviz.figures.maps.cells import Cells, Side, ends
 from qnviz.figures.theme import THEMES, Theme
+from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.plane import surface
 from qnviz.sweeps.result import SweepResult
@@ -27,7 +28,6 @@ from qnviz.ui.state import widgets as held
 from qnviz.ui.state.form import NARROW, Form
 from qnviz.ui.state.session import theme_name
 from qnviz.web import encoded
-from qnviz.words import say
 
 PAGE = "basins"
 Surface = tuple[np.ndarray, np.ndarray, np.ndarray]

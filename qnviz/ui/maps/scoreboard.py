@@ -11,6 +11,7 @@ import streamlit as st
 from qnviz.errors import QnvizError, TraceError
 from qnviz.figures.maps import scoreboard as figures
 from qnviz.figures.theme import THEMES
+from qnviz.numbers import say
 from qnviz.paths import ASSETS
 from qnviz.scoreboard.board import Board, load
 from qnviz.scoreboard.reference import MISSING, PUBLISHED, RULE, SOURCE, differences
@@ -22,7 +23,6 @@ from qnviz.ui.privates import connected
 from qnviz.ui.state import widgets as held
 from qnviz.ui.state.form import Form, plain, started
 from qnviz.ui.state.session import theme_name, viewer
-from qnviz.words import say
 
 if TYPE_CHECKING:
     from qnviz.scoreboard.job import BoardJob, Request

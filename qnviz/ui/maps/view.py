@@ -14,6 +14,7 @@ import streamlit as st
 
 from qnviz.errors import QnvizError, TraceError
 from qnviz.jobs.workers import pool, warm
+from qnviz.numbers import duration
 from qnviz.paths import ASSETS
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
@@ -25,7 +26,6 @@ from qnviz.ui.state.form import plain
 from qnviz.ui.state.links import open_run
 from qnviz.ui.state.messages import CELL, received
 from qnviz.ui.state.session import viewer
-from qnviz.words import duration
 
 REFRESH = 0.25                                 # seconds between two looks at growing maps
 CROWD = 4                                      # sweeps beyond which looks are rarer

@@ -10,11 +10,11 @@ import streamlit as st
 
 from qnviz.errors import ExpressionError
 from qnviz.fields import Parameter
+from qnviz.numbers import say
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
 from qnviz.problems.typed.expression import parse
 from qnviz.ui.state import widgets as held
-from qnviz.words import say
 
 STEPS_PER_DECADE = (1, 2, 5)
 

@@ -1,6 +1,6 @@
 // What a picture of one update found, in words: its title, its sentence, its faults.
 
-/** A number as qnviz.words.say writes it: 3.2e−5, 0.031, 12.4, 1,240. */
+/** A number as qnviz.numbers.say writes it: 3.2e−5, 0.031, 12.4, 1,240. */
 export function say(value) {
   if (Number.isNaN(value)) return "undefined";
   if (value === 0) return "0";
