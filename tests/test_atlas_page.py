@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.tiles import compute, tiles
-from qnviz.ui.components.map import SOURCE
 from qnviz.ui.maps import atlas, basins
 from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.maps.methods import LABS, MAPPED, VARIANTS, axis_title, symbol, usual_range
@@ -177,7 +176,3 @@ def test_all_methods_but_references_are_offered():
     assert "bfgs" in VARIANTS
     assert not any(name.startswith("scipy") for name in VARIANTS)
 
-
-def test_the_component_is_one_module():
-    assert SOURCE.count("export default") == 1
-    assert "mountMaps" in SOURCE

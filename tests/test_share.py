@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnviz.ui.components.share import SOURCE
-
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = {",": "2C", ":": "3A", "/": "2F", "@": "40", "=": "3D", "*": "2A", "(": "28", ")": "29",
          "^": "5E", "~": "7E", "!": "21"}           # as link.js has them
@@ -22,7 +20,7 @@ def readable(query):
 
 
 def test_the_signs_are_those_of_the_script():
-    text = (ROOT / "qnviz/ui/components/share/link.js").read_text()
+    text = (ROOT / "qnviz/web/share/link.js").read_text()
     assert [f'"{code}": "{sign}"' in text for sign, code in PLAIN.items()] == [True] * len(PLAIN)
     assert all(quote(sign, safe="") in (f"%{code}", sign) for sign, code in PLAIN.items())
 
@@ -47,7 +45,3 @@ def test_every_page_with_a_state_offers_its_link(page):
     assert text.count("share(") >= 1
     assert "from qnviz.ui.components.share import share" in text
 
-
-def test_the_module_exports_its_forms():
-    assert all(name in SOURCE for name in ("export function readable", "export function linkTo",
-                                           "export default lasting"))

@@ -53,10 +53,11 @@ def player_html(trace: Trace, *, layout: str | None = None, axis: str = "iterati
              "made": f"{words.made(trace)} plotly.js {version}, © Plotly, Inc., is inside this "
                      "file under the MIT licence."}
     data = web.encoded({"theme": theme, "about": about, "payloads": shared, "table": table})
-    module = f"{web.script()}\n{_text('offline.js')}"
+    module = web.bundle("offline.js")
     parts = {
         "csp": _policy(script, module), "generator": f"qnviz {__version__}",
-        "title": html.escape(title), "style": f"{web.style()}\n{_text('offline.css')}",
+        "title": html.escape(title),
+        "style": f"{web.text('player/player.css')}\n{web.text('offline.css')}",
         "data": _harmless(data.decode()), "plotly": script, "module": module}
     # one pass: what was filled in is not looked at again
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("offline.html"))

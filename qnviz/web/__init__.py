@@ -1,4 +1,13 @@
-"""The linked player as the browser runs it, with or without Streamlit around it."""
+"""What runs in the browser: ES modules and style sheets, in the app and in exported pages.
+
+    player/  pair/  map/  share/  lesson_bar/  frame/     one component each
+    engine/                                               computing that knows of no page
+    *.js                                                  what several of them use
+    offline.js                                            the page of an exported run
+
+A `component.js` is what Streamlit mounts, all else knows nothing of Streamlit. `bundle` puts a
+module and what it imports into one script.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +16,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-_HERE = Path(__file__).parent
+from qnviz.web.bundle import bundle
 
-PLAYER = ("tools.js", "views.js", "panel.js", "words.js", "keys.js", "player.js")
-"""The parts of the player's ES module, in order; `mountPlayer` is what it exports."""
+__all__ = ["bundle", "encoded", "text"]
+
+_HERE = Path(__file__).parent
 
 
 def text(name: str) -> str:
-    """A file of this folder."""
+    """A file of this folder, such as "player/player.css"."""
     return (_HERE / name).read_text(encoding="utf-8")
-
-
-def script() -> str:
-    """The player's ES module: ``mountPlayer(root, payload, callbacks)`` and its helpers."""
-    return "\n".join(text(name) for name in PLAYER)
-
-
-def style() -> str:
-    """The player's style sheet."""
-    return text("player.css")
 
 
 def encoded(payload: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.components.lesson_bar import SOURCE
+from qnviz.web import bundle
 from tests.browser.navigation import query
 
 SHIPPED = sorted(p.stem for p in (Path(__file__).parents[2] / "lessons").glob("*.md")
@@ -135,7 +135,7 @@ BAR = """async (source) => {
 def test_keys_that_outrun_the_server_are_not_lost(app_url: str, page: Any) -> None:
     """What it says of a step that the reader has left meanwhile does not take the reader back."""
     page.goto(f"{app_url}/_stcore/health")
-    page.evaluate(BAR, SOURCE)
+    page.evaluate(BAR, bundle("lesson_bar/component.js"))
 
     def follows(*script: Any) -> list[Any]:
         page.evaluate("asks.length = 0")

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 
 from qnviz.numbers import say
-from qnviz.ui.components.pair import SOURCE
+from tests.browser.modules import imported
 from tests.browser.pair_values import GOOD, python
-
-MODULE = """const module = (source) =>
-  import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));"""
 
 
 def cases(count: int) -> list[dict[str, Any]]:
@@ -71,12 +68,10 @@ def compare(got: dict[str, Any], expected: Any, size: float) -> None:
 
 def test_formulas_are_those_of_python(page: Any) -> None:
     """All fields of all three dampings, on 1,000 random cases, to 1e-9."""
-    page.goto("about:blank")
+    imported(page, "engine/pair.js")
     given = cases(1000)
-    script = MODULE + """
-      return module(source).then((m) =>
-        given.map(({H, s, y, mu1, mu2}) => m.updateInPlane(H, s, y, mu1, mu2)));"""
-    got = page.evaluate(f"([source, given]) => {{ {script} }}", [SOURCE, given])
+    got = page.evaluate("""(given) => given.map(
+      ({H, s, y, mu1, mu2}) => m.updateInPlane(H, s, y, mu1, mu2))""", given)
     acted = np.zeros(4, int)
     for case, mine in zip(given, got, strict=True):
         expected = python(case)
@@ -90,27 +85,24 @@ def test_formulas_are_those_of_python(page: Any) -> None:
 
 def test_numbers_are_written_as_in_python(page: Any) -> None:
     """The readout and the pages write numbers in the same words."""
-    page.goto("about:blank")
+    imported(page, "numbers.js")
     values = [0, 1, -1, 0.0312, 12.44, 999.4, 999.6, 1240.2, 99999, 1.2e5, -3.21e-5, 5e-4, 0.001,
               1e300, -0.9996, 1 / 3]
-    script = MODULE + "return module(source).then((m) => values.map(m.say));"
-    got = page.evaluate(f"([source, values]) => {{ {script} }}", [SOURCE, values])
+    got = page.evaluate("(values) => values.map(m.say)", values)
     assert got == [say(v) for v in values]
 
 
 def test_a_payload_that_cannot_be_drawn_is_said(page: Any) -> None:
     """A sentence takes the picture's place, and a good payload takes it back."""
-    page.goto("about:blank")
-    script = MODULE + """
-      return module(source).then((m) => {
-        const root = document.body.appendChild(document.createElement('div'));
-        const view = m.mountPair(root, {...good, H: [1, 2]});
-        const seen = [[root.innerText, root.dataset.ready]];
-        view.update(good);
-        seen.push([root.innerText, root.dataset.ready]);
-        return seen;
-      });"""
-    bad, good = page.evaluate(f"([source, good]) => {{ {script} }}", [SOURCE, GOOD])
+    imported(page, "pair/pair.js")
+    bad, good = page.evaluate("""(good) => {
+      const root = document.body.appendChild(document.createElement('div'));
+      const view = m.mountPair(root, {...good, H: [1, 2]});
+      const seen = [[root.innerText, root.dataset.ready]];
+      view.update(good);
+      seen.push([root.innerText, root.dataset.ready]);
+      return seen;
+    }""", GOOD)
     assert "The update could not be drawn: H needs 3 numbers" in bad[0]
     assert bad[1] == "false"
     assert "could not be drawn" not in good[0]

@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.components.player import SOURCE
+from tests.browser.modules import imported
 from tests.browser.player_page import BLUE, GREEN, LAST, ORANGE, Race
 
 
 def test_helpers(page: Any) -> None:
     """Columns are decoded, indices found and numbers written as people do."""
-    page.goto("about:blank")
+    imported(page, "columns.js", "numbers.js", "player/model.js")
     column = base64.b64encode(bytes([0, 0, 128, 63, 0, 0, 192, 127])).decode()  # f4: 1, NaN
     got = page.evaluate(
-        """async ([source, bdata]) => {
-          const blob = new Blob([source], {type: 'text/javascript'});
-          const m = await import(URL.createObjectURL(blob));
+        """(bdata) => {
           const seen = (a) => Array.from(a, (v) => Number.isNaN(v) ? 'NaN' : v);
           return {
             lists: seen(m.decode([1, null, 2.5])),
@@ -32,7 +30,7 @@ def test_helpers(page: Any) -> None:
               .map(m.formatNumber),
           };
         }""",
-        [SOURCE, column],
+        column,
     )
     assert got["lists"] == [1, "NaN", 2.5]
     assert got["floats"] == [1, "NaN"]
@@ -45,11 +43,9 @@ def test_helpers(page: Any) -> None:
 
 def test_bad_payload_says_why(page: Any) -> None:
     """Neither a broken payload nor a missing plotly.js leaves a blank."""
-    page.goto("about:blank")
+    imported(page, "player/player.js")
     texts = page.evaluate(
-        """async (source) => {
-          const blob = new Blob([source], {type: 'text/javascript'});
-          const m = await import(URL.createObjectURL(blob));
+        """async () => {
           const texts = [];
           const base = {clock: {label: 'step', frames: [0, 1]}, entrants: [], panels: []};
           const notPlotly = {...base, rows: [['@words']], plotly_url: 'data:text/javascript,1'};
@@ -61,7 +57,6 @@ def test_bad_payload_says_why(page: Any) -> None:
           }
           return texts;
         }""",
-        SOURCE,
     )
     for text, ready in texts:
         assert text.startswith("The picture could not be drawn: ")

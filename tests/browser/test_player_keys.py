@@ -7,17 +7,15 @@ from typing import Any
 
 import pytest
 
-from qnviz.ui.components.player import SOURCE
+from tests.browser.modules import imported
 from tests.browser.player_page import LAST, Race
 
 
 def test_own_frame_coming_back_is_no_pin(page: Any) -> None:
     """A page that pins what was reported must not pull the reader back; a real pin must."""
-    page.goto("about:blank")
+    imported(page, "player/player.js")
     seen, reported = page.evaluate(
-        """async (source) => {
-          const blob = new Blob([source], {type: 'text/javascript'});
-          const m = await import(URL.createObjectURL(blob));
+        """async () => {
           window.QnvizPlotly = {};  // no panels, so nothing of it is used
           const pause = (ms) => new Promise((done) => setTimeout(done, ms));
           const root = document.body.appendChild(document.createElement('div'));
@@ -44,7 +42,6 @@ def test_own_frame_coming_back_is_no_pin(page: Any) -> None:
           player.destroy();
           return [seen, reported];
         }""",
-        SOURCE,
     )
     assert reported == [10]
     assert seen == [20, 15, 10]
@@ -164,9 +161,7 @@ def test_one_of_two_players_answers(page: Any, url: str) -> None:
 
 
 # A race of one entrant that grows, without a server: what the player does with each payload.
-GROWING = """async (source) => {
-  const blob = new Blob([source], {type: 'text/javascript'});
-  const m = await import(URL.createObjectURL(blob));
+GROWING = """async () => {
   window.drawn = [];
   window.QnvizPlotly = {react: async (node) => {
     node.on = () => {};
@@ -200,8 +195,8 @@ GROWING = """async (source) => {
 @pytest.fixture
 def growing(page: Any) -> Any:
     """A page with a player whose run is at step 4 of 100."""
-    page.goto("about:blank")
-    assert page.evaluate(GROWING, SOURCE) == [4, "false"], "at the newest step, and not playing"
+    imported(page, "player/player.js")
+    assert page.evaluate(GROWING) == [4, "false"], "at the newest step, and not playing"
     return page
 
 

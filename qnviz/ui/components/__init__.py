@@ -1,1 +1,1 @@
-"""Browser components: each a folder of scripts and a style sheet with its Python side."""
+"""Browser components: the Python side of what `qnviz/web` runs there."""

@@ -7,15 +7,14 @@ browser would read it before it draws the first picture (benchmarks/NOTES.md).
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import streamlit as st
 
-from qnviz.ui.components.component import component, module
+from qnviz.ui.components.component import component
 from qnviz.web import encoded
 
 COME, HERE = "later/come", "later/here"
-_component = component("qnviz_later", module(Path(__file__).parent, "later.js"))
+_component = component("qnviz_later", "frame/later.js")
 
 
 def later(draw: Callable[[], None]) -> None:

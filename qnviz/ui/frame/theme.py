@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from qnviz.ui.components.component import component, module, nothing
+from qnviz.ui.components.component import component, nothing
 from qnviz.ui.state.session import theme_name
 from qnviz.web import encoded
 
-_component = component("qnviz_theme", module(Path(__file__).parent, "theme.js"))
+_component = component("qnviz_theme", "frame/theme.js")
 
 
 def follow() -> None:

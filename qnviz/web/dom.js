@@ -1,0 +1,48 @@
+// Small tools for the elements of a page.
+
+export function element(tag, className, parent, attributes = {}) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  parent?.append(node);
+  return node;
+}
+
+export function svg(tag, parent, attributes) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  parent?.append(node);
+  return node;
+}
+
+export const ICONS = {
+  play: "M4 2.2v11.6L13.5 8z",
+  pause: "M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z",
+  back: "M3 3h2v10H3zM13 3v10L6 8z",
+  forward: "M11 3h2v10h-2zM3 3v10l7-5z",
+  flag: "M3 1.5h1.6V2H13l-2 3.2 2 3.3H4.6v6H3z",
+};
+
+export function icon(name, parent) {
+  const box = svg("svg", parent, { viewBox: "0 0 16 16", "aria-hidden": "true", class: "qnviz-icon" });
+  return svg("path", box, { d: ICONS[name], fill: "currentColor" });
+}
+
+/** Set a text only when it changed, since every write costs a layout; says whether it did. */
+export function write(node, text) {
+  if (node.written === text) return false;
+  node.written = text;
+  node.textContent = text;
+  return true;
+}
+
+/** A text whose lines end between words alone: not within K-BFGS(L), nor before a unit. */
+export function unbroken(node, text) {
+  const words = text.split(/(?<!=) (?![%×=])/).map((word) => {
+    const box = document.createElement("span");
+    box.style.whiteSpace = "nowrap";
+    box.textContent = word;
+    return box;
+  });
+  node.replaceChildren(...words.flatMap((word, i) => (i ? [" ", word] : [word])));
+}

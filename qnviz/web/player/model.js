@@ -1,0 +1,62 @@
+// A payload as the player works with it: checked, decoded, and indexed by the playhead's frames.
+
+import { decode } from "../columns.js";
+
+/** The last index whose clock is at most `value`, or 0 before the first. */
+export function indexAt(clock, value) {
+  // float32 clocks meet float64 playheads, so equal times may differ in the last bits.
+  const limit = value + 1e-7 * Math.abs(value);
+  let low = 0;
+  let high = clock.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (clock[middle] <= limit) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** The payload, checked and decoded; its errors are sentences for the reader. */
+export function readModel(payload) {
+  if (!payload || typeof payload !== "object") throw new Error("there is no payload");
+  for (const name of ["clock", "entrants", "panels", "rows"]) {
+    if (!payload[name]) throw new Error(`the payload has no ${name}`);
+  }
+  const frames = decode(payload.clock.frames);
+  if (!frames.length) throw new Error("the clock has no frames");
+  const known = new Set(["@words", ...payload.panels.map((panel) => panel.id)]);
+  const shown = payload.rows.flat();
+  for (const id of shown) if (!known.has(id)) throw new Error(`a row names no panel: ${id}`);
+  const entrants = payload.entrants.map((entrant) => readEntrant(entrant, frames));
+  const panels = payload.panels.filter((panel) => shown.includes(panel.id));
+  for (const panel of panels) {
+    for (const option of [panel, ...(panel.choices ?? [])]) {
+      const owners = [...(option.heads ?? []), ...(option.strip?.rows ?? []), ...(option.cloud ? [option.cloud] : [])];
+      for (const owner of owners) {
+        if (!entrants[owner.entrant]) throw new Error(`panel ${panel.id} shows something of no entrant`);
+      }
+    }
+  }
+  return { ...payload.clock, frames, entrants, panels, rows: payload.rows, value: payload.value ?? "Loss" };
+}
+
+function readEntrant(entrant, frames) {
+  const clock = decode(entrant.clock);
+  const last = clock.length - 1;
+  if (last < 0) throw new Error(`the clock of ${entrant.title} is empty`);
+  const limit = clock[last] * (1 + 1e-7);
+  return {
+    ...entrant,
+    clock,
+    loss: decode(entrant.loss),
+    last,
+    index: Int32Array.from(frames, (value) => indexAt(clock, value)),
+    // who is behind in a run that still grows has no end yet
+    over: Uint8Array.from(frames, (value) => Boolean(entrant.end) && value > limit),
+  };
+}
+
+/** The view row of an entrant at a frame. */
+export function rowAt(rows, entrant, frame) {
+  return rows[Math.min(entrant.index[frame], rows.length - 1)];
+}

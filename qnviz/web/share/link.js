@@ -1,0 +1,33 @@
+// What is shared: the address bar, with the step that is shown, as short as it can be written.
+
+// Signs that Streamlit writes as %2C and so on, though a query may hold them as they are. What ends
+// a link in running text, or means something else in a query (+ & # % space quotes), stays coded.
+const PLAIN = { "2C": ",", "3A": ":", "2F": "/", "40": "@", "3D": "=", "2A": "*", "28": "(", "29": ")",
+  "5E": "^", "7E": "~", "21": "!" };
+
+/** The same address without needless percent signs. */
+function readable(href) {
+  const [path, query = ""] = href.split(/\?(.*)/s);
+  const plain = query.replace(/%([0-9A-F]{2})/gi, (code, hex) => PLAIN[hex.toUpperCase()] ?? code);
+  return plain ? `${path}?${plain}` : path;
+}
+
+/** The address of what is shown; with a frame of the playhead, or playing from the start (null). */
+export function linkTo(href, frame) {
+  const [path, query = ""] = href.split("#")[0].split(/\?(.*)/s);
+  const parts = query.split("&").filter((part) => part && !/^step(=|$)/.test(part));
+  if (frame !== null) parts.push(`step=${frame}`);
+  return readable(`${path}?${parts.join("&")}`);
+}
+
+/** As a link in Markdown; in angle brackets, as its parentheses would end it. */
+export function asMarkdown(link, title) {
+  return `[${title.replace(/([\\[\]])/g, "\\$1")}](<${link}>)`;
+}
+
+/** As a link in LaTeX: what TeX would take for its own is escaped, as hyperref has it. */
+export function asLatex(link, title) {
+  const code = (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
+  const safe = link.replace(/[\^{}\\]/g, code).replace(/[%#&_]/g, "\\$&");
+  return `\\href{${safe}}{${title.replace(/[%#&_{}$]/g, "\\$&")}}`;
+}
