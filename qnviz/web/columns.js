@@ -1,8 +1,14 @@
 // Columns of numbers as Python sends them.
 
 const ARRAY_TYPES = {
-  f8: Float64Array, f4: Float32Array, i4: Int32Array, u4: Uint32Array,
-  i2: Int16Array, u2: Uint16Array, i1: Int8Array, u1: Uint8Array,
+  f8: Float64Array,
+  f4: Float32Array,
+  i4: Int32Array,
+  u4: Uint32Array,
+  i2: Int16Array,
+  u2: Uint16Array,
+  i1: Int8Array,
+  u1: Uint8Array,
 };
 
 /** A column of the payload as numbers: a list (null is NaN) or Plotly's {dtype, bdata}. */

@@ -19,10 +19,11 @@ export function lasting(start) {
       mounts.set(parentElement, mount);
     }
     // Streamlit also cleans up a call that a newer one overtook; the element then lives on.
-    return () => setTimeout(() => {
-      if (parentElement.isConnected || mounts.get(parentElement) !== mount) return;
-      mount.view.destroy();
-      mounts.delete(parentElement);
-    });
+    return () =>
+      setTimeout(() => {
+        if (parentElement.isConnected || mounts.get(parentElement) !== mount) return;
+        mount.view.destroy();
+        mounts.delete(parentElement);
+      });
   };
 }

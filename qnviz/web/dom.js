@@ -24,7 +24,11 @@ export const ICONS = {
 };
 
 export function icon(name, parent) {
-  const box = svg("svg", parent, { viewBox: "0 0 16 16", "aria-hidden": "true", class: "qnviz-icon" });
+  const box = svg("svg", parent, {
+    viewBox: "0 0 16 16",
+    "aria-hidden": "true",
+    class: "qnviz-icon",
+  });
   return svg("path", box, { d: ICONS[name], fill: "currentColor" });
 }
 

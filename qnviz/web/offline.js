@@ -46,5 +46,7 @@ for (const name of ["title", "subtitle", "problem", "spec", "made"]) {
 const body = document.querySelector("#methods tbody");
 for (const row of data.about.methods) {
   const line = element("tr", "", body);
-  row.forEach((text, k) => { element(k ? "td" : "th", "", line, k ? {} : { scope: "row" }).textContent = text; });
+  row.forEach((text, k) => {
+    element(k ? "td" : "th", "", line, k ? {} : { scope: "row" }).textContent = text;
+  });
 }

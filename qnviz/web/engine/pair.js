@@ -22,8 +22,13 @@ export function mix(a, b, t) {
 export function spectrum([a, b, c], det) {
   const middle = (a + c) / 2;
   const large = middle + (middle < 0 ? -1 : 1) * Math.hypot((a - c) / 2, b);
-  const small = large === 0 ? 0 : det === undefined ? (a / large) * c - (b / large) * b : det / large;
-  return { low: Math.min(small, large), high: Math.max(small, large), angle: Math.atan2(2 * b, a - c) / 2 };
+  const small =
+    large === 0 ? 0 : det === undefined ? (a / large) * c - (b / large) * b : det / large;
+  return {
+    low: Math.min(small, large),
+    high: Math.max(small, large),
+    angle: Math.atan2(2 * b, a - c) / 2,
+  };
 }
 
 /** det H⁺ = tᵀHt / sᵀy with s turned to t = (s₂, −s₁), as a sum of squares: it has the sign of sᵀy. */
@@ -57,10 +62,20 @@ function damp(H, s, y, mu1, mu2, damping) {
   }
   const sy = dot(st, yt);
   return {
-    s: st, y: yt, Hy: Hyt, theta1, theta2, sy, ss, usable,
-    ratio1_before: before / yHy, ratio1_after: sty / yHy,
-    ratio2_before: sty / ss, ratio2_after: sy / ss,
-    c1: dot(yt, Hyt) / sy, c2: ss / sy,
+    s: st,
+    y: yt,
+    Hy: Hyt,
+    theta1,
+    theta2,
+    sy,
+    ss,
+    usable,
+    ratio1_before: before / yHy,
+    ratio1_after: sty / yHy,
+    ratio2_before: sty / ss,
+    ratio2_after: sy / ss,
+    c1: dot(yt, Hyt) / sy,
+    c2: ss / sy,
   };
 }
 
@@ -70,7 +85,9 @@ function bfgs(H, { s, y, Hy, sy }) {
   const half = 0.5 * (1 + rho * dot(y, Hy));
   const w = [rho * (half * s[0] - Hy[0]), rho * (half * s[1] - Hy[1])];
   const H_new = [
-    H[0] + 2 * s[0] * w[0], H[1] + (s[0] * w[1] + w[0] * s[1]), H[2] + 2 * s[1] * w[1],
+    H[0] + 2 * s[0] * w[0],
+    H[1] + (s[0] * w[1] + w[0] * s[1]),
+    H[2] + 2 * s[1] * w[1],
   ];
   return H_new.every(Number.isFinite) ? H_new : null;
 }
@@ -86,8 +103,9 @@ function worstCase(high, mu1, mu2, damping) {
   const [powell, near, far] = [1 / mu1, 1 - mu2, 1 + mu2];
   if (4 * mu2 * high <= far * far * powell) return [powell, 1 / mu2];
   // a² − b² over a + b, as a − b cancels for small μ₂
-  const root = (4 * mu2 * high + near * near * powell)
-    / (far * Math.sqrt(high) + near * Math.sqrt(Math.max(high - powell, 0)));
+  const root =
+    (4 * mu2 * high + near * near * powell) /
+    (far * Math.sqrt(high) + near * Math.sqrt(Math.max(high - powell, 0)));
   return [(root * root) / (4 * mu2), 1 / mu2];
 }
 
@@ -102,9 +120,15 @@ export function updateInPlane(H, s, y, mu1, mu2) {
     const own = bounded ? bounds(before, pair.c1, pair.c2) : [NaN, NaN];
     const apriori = bounds(before, ...worstCase(before.high, mu1, mu2, damping));
     return {
-      pair, H: H_new ?? H, changed: H_new !== null, low, high,
-      pair_low: own[0], pair_high: own[1],
-      apriori_low: apriori[0], apriori_high: apriori[1],
+      pair,
+      H: H_new ?? H,
+      changed: H_new !== null,
+      low,
+      high,
+      pair_low: own[0],
+      pair_high: own[1],
+      apriori_low: apriori[0],
+      apriori_high: apriori[1],
     };
   };
   return { none: one("none"), powell: one("powell"), double: one("double") };

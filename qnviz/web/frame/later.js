@@ -18,5 +18,6 @@ function mountLater(root, data, ready) {
   return { update: () => {}, destroy: () => clearTimeout(next) };
 }
 
-export default lasting((root, data, latest) => (
-  mountLater(root, data, () => latest().setTriggerValue("ready", true))));
+export default lasting((root, data, latest) =>
+  mountLater(root, data, () => latest().setTriggerValue("ready", true)),
+);

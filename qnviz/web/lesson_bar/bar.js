@@ -5,9 +5,10 @@ import { element, write } from "../dom.js";
 const NEXT = new Set(["PageDown", "n", "N"]);
 const BACK = new Set(["PageUp", "p", "P"]);
 const DARK = new Set(["b", "B", "."]);
-const TYPING = "textarea, select, [contenteditable]:not([contenteditable=false]), [role=combobox], "
-  + "[role=listbox], [role=textbox], "
-  + "input:not([type=range]):not([type=radio]):not([type=checkbox]):not([type=button])";
+const TYPING =
+  "textarea, select, [contenteditable]:not([contenteditable=false]), [role=combobox], " +
+  "[role=listbox], [role=textbox], " +
+  "input:not([type=range]):not([type=radio]):not([type=checkbox]):not([type=button])";
 
 class Bar {
   constructor(root, ask) {
@@ -27,7 +28,10 @@ class Bar {
     this.veil = element("div", "lesson-veil", document.body, { "aria-hidden": "true" });
     this.veil.hidden = true;
     this.veil.addEventListener("click", () => this.darken(false));
-    document.addEventListener("keydown", (event) => this.key(event), { capture: true, signal: this.stop.signal });
+    document.addEventListener("keydown", (event) => this.key(event), {
+      capture: true,
+      signal: this.stop.signal,
+    });
   }
 
   button(label, action, style = "") {
@@ -50,7 +54,11 @@ class Bar {
       this.dots.replaceChildren();
       this.dot = data.steps.map((heading, i) => {
         const label = `Step ${i + 1}: ${heading}`;
-        const dot = element("button", "lesson-dot", this.dots, { type: "button", title: label, "aria-label": label });
+        const dot = element("button", "lesson-dot", this.dots, {
+          type: "button",
+          title: label,
+          "aria-label": label,
+        });
         dot.addEventListener("click", () => this.goTo(i + 1));
         return dot;
       });
@@ -114,7 +122,8 @@ class Bar {
   }
 
   key(event) {
-    if (!this.data || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!this.data || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
+      return;
     if (!this.root.getClientRects().length) return;
     const target = event.target instanceof Element ? event.target : document.body;
     if (target.closest(TYPING)) return;
@@ -127,7 +136,8 @@ class Bar {
 
   action(name) {
     if (DARK.has(name)) return () => this.darken(this.veil.hidden);
-    if (!this.veil.hidden) {                    // whatever comes next wants to be seen
+    if (!this.veil.hidden) {
+      // whatever comes next wants to be seen
       if (name === "Escape" || NEXT.has(name) || BACK.has(name)) return () => this.darken(false);
       return null;
     }

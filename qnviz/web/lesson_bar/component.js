@@ -3,5 +3,6 @@
 import { lasting } from "../component.js";
 import { mountBar } from "./bar.js";
 
-export default lasting((root, data, latest) => (
-  mountBar(root, data, (wish) => latest().setTriggerValue("ask", wish))));
+export default lasting((root, data, latest) =>
+  mountBar(root, data, (wish) => latest().setTriggerValue("ask", wish)),
+);

@@ -7,12 +7,29 @@ export const NOTHING = 255; // the kind of a cell that was not computed yet
 
 /** A map's grid and numbers, decoded. */
 export function readMap(panel) {
-  const [x, y] = panel.grid.map((side) => ({ ...side, values: decode(side.values), edges: decode(side.edges) }));
+  const [x, y] = panel.grid.map((side) => ({
+    ...side,
+    values: decode(side.values),
+    edges: decode(side.edges),
+  }));
   const columns = panel.columns.map(({ title, values, low, high }) => ({
-    title, values: decode(values), low: low && decode(low), high: high && decode(high),
+    title,
+    values: decode(values),
+    low: low && decode(low),
+    high: high && decode(high),
   }));
   const counts = (panel.counts ?? []).map(decode);
-  return { ...panel, x, y, nx: x.values.length, ny: y.values.length, kind: decode(panel.kind), shown: decode(panel.shown), columns, counts };
+  return {
+    ...panel,
+    x,
+    y,
+    nx: x.values.length,
+    ny: y.values.length,
+    kind: decode(panel.kind),
+    shown: decode(panel.shown),
+    columns,
+    counts,
+  };
 }
 
 /** Where a value lies between an axis's ends, 0 … 1. */
@@ -33,13 +50,17 @@ export function cellAt(side, part) {
 /** A cell in words, a line each: where it is, what it is, its numbers with their spread. */
 export function tell(map, kinds, iy, ix) {
   const at = iy * map.nx + ix;
-  const lines = [`${map.x.label} = ${formatNumber(map.x.values[ix])}, ${map.y.label} = ${formatNumber(map.y.values[iy])}`];
+  const lines = [
+    `${map.x.label} = ${formatNumber(map.x.values[ix])}, ${map.y.label} = ${formatNumber(map.y.values[iy])}`,
+  ];
   if (map.kind[at] === NOTHING) return [...lines, "not computed yet"];
   if (map.kind[at] > 0 || kinds[0].text) lines.push(kinds[map.kind[at]].text);
   for (const { title, values, low, high } of map.columns) {
     if (!Number.isFinite(values[at])) continue;
-    const spread = map.seeds > 1 && low && low[at] !== high[at]
-      ? ` (${formatNumber(low[at])} … ${formatNumber(high[at])})` : "";
+    const spread =
+      map.seeds > 1 && low && low[at] !== high[at]
+        ? ` (${formatNumber(low[at])} … ${formatNumber(high[at])})`
+        : "";
     lines.push(`${title}: ${formatNumber(values[at])}${spread}`);
   }
   if (map.counts.length) {

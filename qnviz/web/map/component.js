@@ -3,5 +3,6 @@
 import { lasting } from "../component.js";
 import { mountMaps } from "./maps.js";
 
-export default lasting((root, data, latest) => (
-  mountMaps(root, data, (cell) => latest().setTriggerValue("open", cell))));
+export default lasting((root, data, latest) =>
+  mountMaps(root, data, (cell) => latest().setTriggerValue("open", cell)),
+);

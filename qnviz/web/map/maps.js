@@ -36,7 +36,8 @@ class Maps {
     this.legend = payload.legend;
     write(this.headline, payload.headline ?? "");
     while (this.panels.length > payload.maps.length) this.panels.pop().destroy();
-    while (this.panels.length < payload.maps.length) this.panels.push(new MapPanel(this, this.panels.length));
+    while (this.panels.length < payload.maps.length)
+      this.panels.push(new MapPanel(this, this.panels.length));
     this.root.dataset.maps = payload.maps.length;
     payload.maps.forEach((map, i) => this.panels[i].take(map));
     // maps over the same grid are looked at together
@@ -79,7 +80,8 @@ class Maps {
       const entry = element("span", "qnviz-map-swatch", this.key);
       const sample = element("i", "", entry);
       sample.style.background = kind.hatched
-        ? `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${kind.colors[0]} 1px 5px)` : kind.colors[0];
+        ? `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${kind.colors[0]} 1px 5px)`
+        : kind.colors[0];
       entry.append(kind.text);
     }
   }

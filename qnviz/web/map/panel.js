@@ -5,7 +5,13 @@ import { element, write } from "../dom.js";
 import { clamp } from "../numbers.js";
 import { cellAt, NOTHING, partOf, readMap, tell } from "./cells.js";
 
-const PLAIN = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false, staticPlot: true };
+const PLAIN = {
+  displayModeBar: false,
+  responsive: false,
+  doubleClick: false,
+  scrollZoom: false,
+  staticPlot: true,
+};
 const HATCH = 7; // pixels between two lines
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [-1, 0], ArrowUp: [1, 0] };
 
@@ -20,7 +26,9 @@ function enlarged(layout, scale) {
     }
   };
   for (const name of ["font", "xaxis", "yaxis"]) grow(layout[name]);
-  layout.margin = Object.fromEntries(Object.entries(layout.margin).map(([side, v]) => [side, Math.round(v * scale)]));
+  layout.margin = Object.fromEntries(
+    Object.entries(layout.margin).map(([side, v]) => [side, Math.round(v * scale)]),
+  );
   return layout;
 }
 
@@ -30,19 +38,26 @@ export class MapPanel {
     this.box = element("section", "qnviz-map", maps.row);
     this.title = element("h2", "qnviz-map-title", this.box);
     this.figure = element("div", "qnviz-map-figure", this.box, {
-      role: "application", tabindex: "0", "aria-roledescription": "map", "data-map": index,
+      role: "application",
+      tabindex: "0",
+      "aria-roledescription": "map",
+      "data-map": index,
     });
     this.plot = element("div", "qnviz-map-plot", this.figure, { "aria-hidden": "true" });
     this.canvas = element("canvas", "qnviz-map-canvas", this.figure, { "aria-hidden": "true" });
     this.tip = element("div", "qnviz-map-tip", this.figure, { "aria-hidden": "true", hidden: "" });
     this.words = element("p", "qnviz-map-words", this.box);
     this.context = this.canvas.getContext("2d");
-    const on = (type, action) => this.figure.addEventListener(type, action, { signal: maps.stop.signal });
+    const on = (type, action) =>
+      this.figure.addEventListener(type, action, { signal: maps.stop.signal });
     on("pointermove", (event) => this.point(event));
     on("pointerleave", () => maps.look(null));
     on("click", (event) => this.click(event));
     on("keydown", (event) => this.key(event));
-    on("focus", () => this.figure.matches(":focus-visible") && this.look(this.cursor ?? this.middle()));
+    on(
+      "focus",
+      () => this.figure.matches(":focus-visible") && this.look(this.cursor ?? this.middle()),
+    );
     on("blur", () => maps.look(null));
     this.observer = new ResizeObserver(() => {
       clearTimeout(this.resizing);
@@ -56,7 +71,10 @@ export class MapPanel {
     write(this.title, panel.title);
     this.title.title = panel.title;
     write(this.words, panel.words);
-    this.figure.setAttribute("aria-label", `${panel.alt} Arrow keys choose a cell, Enter opens its run.`);
+    this.figure.setAttribute(
+      "aria-label",
+      `${panel.alt} Arrow keys choose a cell, Enter opens its run.`,
+    );
     this.figure.dataset.nx = this.map.nx;
     this.figure.dataset.ny = this.map.ny;
     this.present();
@@ -65,11 +83,18 @@ export class MapPanel {
   present() {
     const { figure, margin } = this.map;
     const scale = this.box.clientWidth > 800 ? 1.2 : 1;
-    this.margin = Object.fromEntries(Object.entries(margin).map(([side, v]) => [side, Math.round(v * scale)]));
+    this.margin = Object.fromEntries(
+      Object.entries(margin).map(([side, v]) => [side, Math.round(v * scale)]),
+    );
     const layout = enlarged(structuredClone(figure.layout), scale);
     [layout.width, layout.height] = [this.figure.clientWidth, this.figure.clientHeight];
     if (!(layout.width > 0 && layout.height > 0)) return;
-    window.QnvizPlotly.react(this.plot, figure.data.map((trace) => ({ ...trace })), layout, PLAIN);
+    window.QnvizPlotly.react(
+      this.plot,
+      figure.data.map((trace) => ({ ...trace })),
+      layout,
+      PLAIN,
+    );
     this.draw();
   }
 
@@ -93,7 +118,9 @@ export class MapPanel {
   rectangle([iy, ix]) {
     const { x, y, w, h } = this.area;
     const [left, right] = [ix, ix + 1].map((i) => x + w * partOf(this.map.x, this.map.x.edges[i]));
-    const [low, high] = [iy, iy + 1].map((i) => y + h * (1 - partOf(this.map.y, this.map.y.edges[i])));
+    const [low, high] = [iy, iy + 1].map(
+      (i) => y + h * (1 - partOf(this.map.y, this.map.y.edges[i])),
+    );
     return [left, high, right - left, low - high];
   }
 
@@ -104,7 +131,10 @@ export class MapPanel {
     const [width, height] = [this.figure.clientWidth, this.figure.clientHeight];
     const ratio = window.devicePixelRatio || 1;
     const { canvas, context } = this;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    if (
+      canvas.width !== Math.round(width * ratio) ||
+      canvas.height !== Math.round(height * ratio)
+    ) {
       [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
       Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     }
@@ -150,7 +180,10 @@ export class MapPanel {
   frame(cell) {
     const { context } = this;
     const [x, y, w, h] = this.rectangle(cell);
-    for (const [color, width] of [["#ffffff", 4], ["#101318", 1.8]]) {
+    for (const [color, width] of [
+      ["#ffffff", 4],
+      ["#101318", 1.8],
+    ]) {
       Object.assign(context, { strokeStyle: color, lineWidth: width });
       context.strokeRect(x - 1, y - 1, w + 2, h + 2);
     }
@@ -163,14 +196,19 @@ export class MapPanel {
     this.draw();
     if (!this.looked) return;
     const lines = tell(this.map, this.maps.legend.kinds, ...this.looked);
-    this.tip.replaceChildren(...lines.map((line) => {
-      const row = element("div", "");
-      row.textContent = line;
-      return row;
-    }));
+    this.tip.replaceChildren(
+      ...lines.map((line) => {
+        const row = element("div", "");
+        row.textContent = line;
+        return row;
+      }),
+    );
     const [x, y, w, h] = this.rectangle(this.looked);
     const right = x + w + 10 + this.tip.offsetWidth < this.figure.clientWidth;
-    const top = Math.min(Math.max(0, y + h / 2 - this.tip.offsetHeight / 2), this.figure.clientHeight - this.tip.offsetHeight);
+    const top = Math.min(
+      Math.max(0, y + h / 2 - this.tip.offsetHeight / 2),
+      this.figure.clientHeight - this.tip.offsetHeight,
+    );
     this.tip.style.transform = `translate(${right ? x + w + 10 : Math.max(0, x - 10 - this.tip.offsetWidth)}px, ${top}px)`;
   }
 
@@ -199,7 +237,10 @@ export class MapPanel {
       event.preventDefault();
       const far = event.shiftKey ? Math.max(4, Math.round(this.map.nx / 8)) : 1;
       const [iy, ix] = this.cursor ?? this.middle();
-      this.look([clamp(iy + far * way[0], 0, this.map.ny - 1), clamp(ix + far * way[1], 0, this.map.nx - 1)]);
+      this.look([
+        clamp(iy + far * way[0], 0, this.map.ny - 1),
+        clamp(ix + far * way[1], 0, this.map.nx - 1),
+      ]);
       this.maps.say(tell(this.map, this.maps.legend.kinds, ...this.cursor).join(". "));
     } else if (event.key === "Enter" && this.cursor) {
       event.preventDefault();

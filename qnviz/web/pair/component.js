@@ -3,5 +3,6 @@
 import { lasting } from "../component.js";
 import { mountPair } from "./pair.js";
 
-export default lasting((root, data, latest) => (
-  mountPair(root, data, (values) => latest().setStateValue("pair", values))));
+export default lasting((root, data, latest) =>
+  mountPair(root, data, (values) => latest().setStateValue("pair", values)),
+);

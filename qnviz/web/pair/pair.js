@@ -24,18 +24,21 @@ const HANDLES = [
 
 /** What is reported and compared: every number with 6 significant digits. */
 function rounded(state) {
-  const six = (v) => (Array.isArray(v) ? v.map(six) : v === null ? null : Number(Number(v).toPrecision(6)));
+  const six = (v) =>
+    Array.isArray(v) ? v.map(six) : v === null ? null : Number(Number(v).toPrecision(6));
   return Object.fromEntries(FIELDS.map((name) => [name, six(state[name])]));
 }
 
 /** A state from a payload; what JSON could not say (null) becomes NaN. */
 function stateFrom(values) {
   const numbers = (v, n) => {
-    if (!Array.isArray(v) || v.length !== n) throw new Error("H needs 3 numbers, s and y need 2 each");
+    if (!Array.isArray(v) || v.length !== n)
+      throw new Error("H needs 3 numbers, s and y need 2 each");
     return v.map((x) => (x === null ? NaN : Number(x)));
   };
   const state = { H: numbers(values.H, 3), s: numbers(values.s, 2), y: numbers(values.y, 2) };
-  for (const name of ["mu1", "mu2"]) state[name] = values[name] == null ? NaN : Number(values[name]);
+  for (const name of ["mu1", "mu2"])
+    state[name] = values[name] == null ? NaN : Number(values[name]);
   return { ...state, ...axesOf(state.H) };
 }
 
@@ -51,7 +54,10 @@ class Pair {
     root.dataset.qnvizPair = "";
     const head = element("div", "qnviz-pair-head", root);
     this.title = element("h2", "qnviz-pair-title", head);
-    this.presets = element("div", "qnviz-pair-presets", head, { role: "group", "aria-label": "Examples" });
+    this.presets = element("div", "qnviz-pair-presets", head, {
+      role: "group",
+      "aria-label": "Examples",
+    });
     this.complaint = element("p", "qnviz-pair-complaint", root, { role: "alert", hidden: "" });
     this.body = element("div", "qnviz-pair-body", root);
     const figure = element("div", "qnviz-pair-figure", this.body);
@@ -177,7 +183,9 @@ class Pair {
   put(name, v) {
     if (name === "s" || name === "y") return this.change({ [name]: v });
     const length = norm(v);
-    const turn = length ? { angle: Math.atan2(v[1], v[0]) - (name === "second" ? Math.PI / 2 : 0) } : {};
+    const turn = length
+      ? { angle: Math.atan2(v[1], v[0]) - (name === "second" ? Math.PI / 2 : 0) }
+      : {};
     return this.change({ ...turn, [name]: length });
   }
 
@@ -197,7 +205,10 @@ class Pair {
     this.mark();
     picture.svg.style.visibility = finite ? "" : "hidden";
     if (!finite) return;
-    picture.draw(state, this.result, `${titleOf(state, this.result)}. ${this.sentence}`, [this.at("first"), this.at("second")]);
+    picture.draw(state, this.result, `${titleOf(state, this.result)}. ${this.sentence}`, [
+      this.at("first"),
+      this.at("second"),
+    ]);
     for (const { name, node } of this.handles) {
       const v = this.at(name);
       node.setAttribute("transform", `translate(${picture.pixel(v, this.zoomOf(name))})`);
@@ -213,8 +224,12 @@ class Pair {
     const { picture } = this;
     if (!(picture.w > 0)) return;
     const { zoom, limit, best } = picture.scales(this.state, this.result);
-    const fits = picture.k > 0 && zoom === picture.zoom && picture.k <= 0.97 * limit
-      && picture.k < 1.35 * best && picture.k > best / 1.35;
+    const fits =
+      picture.k > 0 &&
+      zoom === picture.zoom &&
+      picture.k <= 0.97 * limit &&
+      picture.k < 1.35 * best &&
+      picture.k > best / 1.35;
     picture.zoom = zoom;
     if (fits) return void this.draw();
     cancelAnimationFrame(this.gliding);
@@ -238,11 +253,20 @@ class Pair {
 
   handle({ name, label }) {
     const node = svg("g", this.picture.svg, {
-      class: `qnviz-pair-handle is-${name}`, role: "slider", tabindex: 0, "aria-label": label,
-      "aria-roledescription": "movable point", "aria-valuemin": 0, "aria-valuemax": 1e6, "data-handle": name,
+      class: `qnviz-pair-handle is-${name}`,
+      role: "slider",
+      tabindex: 0,
+      "aria-label": label,
+      "aria-roledescription": "movable point",
+      "aria-valuemin": 0,
+      "aria-valuemax": 1e6,
+      "data-handle": name,
     });
     svg("circle", node, { r: 20, class: "qnviz-pair-grip" });
-    const shape = name === "s" || name === "y" ? ["circle", { r: 7 }] : ["rect", { x: -6, y: -6, width: 12, height: 12 }];
+    const shape =
+      name === "s" || name === "y"
+        ? ["circle", { r: 7 }]
+        : ["rect", { x: -6, y: -6, width: 12, height: 12 }];
     svg(shape[0], node, { ...shape[1], class: "qnviz-pair-knob" });
     const on = (type, action) => node.addEventListener(type, action, { signal: this.stop.signal });
     on("pointerdown", (event) => this.grab(event));
@@ -269,7 +293,11 @@ class Pair {
     const far = places.map((p) => Math.hypot(p[0] - x, p[1] - y));
     const nearest = far.lastIndexOf(Math.min(...far));
     const { name, node } = this.handles[nearest];
-    this.held = { name, pointer: event.pointerId, off: [places[nearest][0] - x, places[nearest][1] - y] };
+    this.held = {
+      name,
+      pointer: event.pointerId,
+      off: [places[nearest][0] - x, places[nearest][1] - y],
+    };
     node.focus({ preventScroll: true });
     node.setPointerCapture(event.pointerId);
     this.root.dataset.held = name;

@@ -9,7 +9,19 @@ import { niceStep, say } from "../numbers.js";
 import { clip, DASHED, dashes, width } from "./shapes.js";
 
 /** Kinds of marks, from the back to the front. */
-const LAYERS = ["wash", "grid", "edge", "plane", "circle", "curve", "axes", "way", "shaft", "point", "text"];
+const LAYERS = [
+  "wash",
+  "grid",
+  "edge",
+  "plane",
+  "circle",
+  "curve",
+  "axes",
+  "way",
+  "shaft",
+  "point",
+  "text",
+];
 const NAMES = { none: "undamped", powell: "Powell", double: "double" };
 const APART = 3; // pixels between two labels
 const ends = ({ low, high }) => ({ low, high });
@@ -19,7 +31,9 @@ export class Picture {
   constructor(parent) {
     this.svg = svg("svg", parent, { class: "qnviz-pair-svg" });
     this.image = svg("g", this.svg, { role: "img" });
-    this.layers = Object.fromEntries(LAYERS.map((name) => [`qnviz-pair-${name}`, svg("g", this.image, {})]));
+    this.layers = Object.fromEntries(
+      LAYERS.map((name) => [`qnviz-pair-${name}`, svg("g", this.image, {})]),
+    );
     this.nodes = new Map();
     this.spots = new Map(); // by label: which of its places it took, so that it stays there
     this.k = 0;
@@ -59,7 +73,10 @@ export class Picture {
     const longest = Math.max(first, second);
     const pull = Math.max(norm(s), norm(y));
     const share = pull / longest;
-    const zoom = share > 0 && longest > 0 && (share < 0.1 || share > 10) ? 10 ** -Math.round(Math.log10(share)) : 1;
+    const zoom =
+      share > 0 && longest > 0 && (share < 0.1 || share > 10)
+        ? 10 ** -Math.round(Math.log10(share))
+        : 1;
     const { pair } = result?.double ?? { pair: { s, y } };
     const fit = (v) => Math.min(wide / Math.abs(v[0] * zoom), high / Math.abs(v[1] * zoom));
     const limits = [high / longest, ...[s, y, pair.s, pair.y].map(fit)].filter((k) => k < Infinity);
@@ -84,7 +101,10 @@ export class Picture {
 
   /** Draw a state; `result` is null where it has no update, `axes` are the ends of H's axes. */
   draw(state, result, alt, axes) {
-    this.handles = [...axes.map((v) => this.pixel(v)), ...[state.s, state.y].map((v) => this.pixel(v, this.zoom))];
+    this.handles = [
+      ...axes.map((v) => this.pixel(v)),
+      ...[state.s, state.y].map((v) => this.pixel(v, this.zoom)),
+    ];
     this.taken = this.handles.map((v) => ({ v, half: [11, 11] })); // boxes that labels keep clear of
     this.used = new Set();
     this.labels = [];
@@ -103,11 +123,13 @@ export class Picture {
     if (result?.double.pair.usable) this.damped(state, result);
     this.arrow("s", state.s, "is-s");
     this.arrow("y", state.y, "is-y");
-    if (!result || result.double.pair.theta1 === 1) this.tip("s", state.s, result ? "s = s̃" : "s", "is-s");
+    if (!result || result.double.pair.theta1 === 1)
+      this.tip("s", state.s, result ? "s = s̃" : "s", "is-s");
     else this.tip("s", state.s, "s", "is-s");
     const same = result && result.double.pair.theta2 === 1;
     this.tip("y", state.y, same ? "y = ỹ" : "y", "is-y");
-    if (this.zoom !== 1) this.notes.push(`s and y are drawn ${say(this.zoom)} times as long; this changes no H⁺.`);
+    if (this.zoom !== 1)
+      this.notes.push(`s and y are drawn ${say(this.zoom)} times as long; this changes no H⁺.`);
     this.place();
     this.margin();
     for (const [name, node] of this.nodes) {
@@ -128,10 +150,13 @@ export class Picture {
     }
     this.node("path", "grid", "qnviz-pair-grid", { d: lines });
     // the outermost ticks alone bear numbers: the middle is full of other things
-    const [across, up] = [this.w, this.h].map((room) => Math.floor((room / 2 - 2 * this.size) / this.k / step));
+    const [across, up] = [this.w, this.h].map((room) =>
+      Math.floor((room / 2 - 2 * this.size) / this.k / step),
+    );
     const [right, top] = this.pixel([across * step, up * step]);
     const text = say(across * step);
-    if (across) this.tickText("across", text, right - width(text, 0.8 * this.size) / 2, cy + this.size + 2);
+    if (across)
+      this.tickText("across", text, right - width(text, 0.8 * this.size) / 2, cy + this.size + 2);
     if (up) this.tickText("up", say(up * step), cx + 6, top + 4);
   }
 
@@ -158,7 +183,9 @@ export class Picture {
     }
     const d = `M${polygon.map(([x, y]) => `${x} ${y}`).join("L")}Z`;
     this.node("path", `wash ${name}`, `qnviz-pair-wash is-${name}`, { d });
-    const edge = polygon.filter((p) => Math.abs(dot(along, p) - offset) < 1e-6 * (1 + Math.abs(offset)));
+    const edge = polygon.filter(
+      (p) => Math.abs(dot(along, p) - offset) < 1e-6 * (1 + Math.abs(offset)),
+    );
     if (edge.length < 2) return;
     const [a, b] = edge;
     this.node("path", `edge ${name}`, `qnviz-pair-edge is-${name}`, { d: `M${a}L${b}` });
@@ -170,10 +197,13 @@ export class Picture {
       hatch += `M${x.toFixed(1)} ${y.toFixed(1)}l${(9 * along[0] + 6 * ux).toFixed(1)} ${(9 * along[1] + 6 * uy).toFixed(1)}`;
     }
     this.node("path", `plane ${name}`, `qnviz-pair-plane is-${name}`, { d: hatch });
-    const reach = 0.5 * width(text, this.size) * Math.abs(along[0]) + 16 + 0.7 * this.size * Math.abs(along[1]);
-    const places = [reach, reach + 2 * this.size].flatMap((far) => [0.12, 0.88, 0.2, 0.8, 0.3, 0.7, 0.42, 0.58]
-      .map((t) => mix(a, b, t))
-      .map((p) => [p[0] + far * along[0], p[1] + far * along[1]]));
+    const reach =
+      0.5 * width(text, this.size) * Math.abs(along[0]) + 16 + 0.7 * this.size * Math.abs(along[1]);
+    const places = [reach, reach + 2 * this.size].flatMap((far) =>
+      [0.12, 0.88, 0.2, 0.8, 0.3, 0.7, 0.42, 0.58]
+        .map((t) => mix(a, b, t))
+        .map((p) => [p[0] + far * along[0], p[1] + far * along[1]]),
+    );
     this.label(`plane ${name}`, text, `is-${name}`, places);
   }
 
@@ -201,13 +231,15 @@ export class Picture {
   /** Places for a text beside a closed curve around the middle, given in pixels from there. */
   around(curve, text) {
     const half = 0.5 * width(text, this.size);
-    const places = (side) => Array.from({ length: 24 }, (_, i) => {
-      const [x, y] = curve(((0.3 + i * 5) * 2 * Math.PI) / 24);
-      const r = side * (Math.hypot(x, y) || 1);
-      return [
-        this.w / 2 + x + (x / r) * (half + 5), this.h / 2 + y + (y / r) * (0.6 * this.size + 4),
-      ];
-    });
+    const places = (side) =>
+      Array.from({ length: 24 }, (_, i) => {
+        const [x, y] = curve(((0.3 + i * 5) * 2 * Math.PI) / 24);
+        const r = side * (Math.hypot(x, y) || 1);
+        return [
+          this.w / 2 + x + (x / r) * (half + 5),
+          this.h / 2 + y + (y / r) * (0.6 * this.size + 4),
+        ];
+      });
     return [...places(1), ...places(-1)]; // outside it first, then inside
   }
 
@@ -220,7 +252,10 @@ export class Picture {
     if (low >= 0) {
       const sight = Math.hypot(this.w, this.h) / 2 / this.k;
       const half = a > sight ? Math.asin(sight / a) : Math.PI / 2; // beyond, it is out of sight
-      const arc = (middle) => this.line(name, middle - half, middle + half, (t) => turn(a * Math.cos(t), b * Math.sin(t)));
+      const arc = (middle) =>
+        this.line(name, middle - half, middle + half, (t) =>
+          turn(a * Math.cos(t), b * Math.sin(t)),
+        );
       this.node("path", `curve ${name}`, classes, { d: arc(Math.PI / 2) + arc(-Math.PI / 2) });
       const places = this.around((t) => turn(a * Math.cos(t), b * Math.sin(t)), text);
       if (!this.label(`curve ${name}`, text, className, places)) this.outside(text);
@@ -228,11 +263,18 @@ export class Picture {
     }
     if (high <= 0) return;
     const far = Math.asinh(Math.hypot(this.w, this.h) / 2 / this.k / Math.min(a, b));
-    const branch = (sign) => this.line(name, -far, far, (t) => turn(sign * a * Math.cosh(t), b * Math.sinh(t)));
+    const branch = (sign) =>
+      this.line(name, -far, far, (t) => turn(sign * a * Math.cosh(t), b * Math.sinh(t)));
     this.node("path", `branch ${name}`, classes, { d: branch(1) + branch(-1) });
     const reach = Math.asinh(Math.hypot(this.w, this.h) / 5 / this.k / Math.max(a, b));
-    const places = this.around((t) => turn(Math.sign(Math.cos(t)) * a * Math.cosh(reach * Math.sin(t)),
-      b * Math.sinh(reach * Math.sin(t))), text);
+    const places = this.around(
+      (t) =>
+        turn(
+          Math.sign(Math.cos(t)) * a * Math.cosh(reach * Math.sin(t)),
+          b * Math.sinh(reach * Math.sin(t)),
+        ),
+      text,
+    );
     const words = `${text}: a hyperbola`;
     if (!this.label(`curve ${name}`, words, className, places)) this.outside(words);
   }
@@ -248,21 +290,35 @@ export class Picture {
       if (alike) alike.names.push(name);
       else groups.push({ H, names: [name] });
     }
-    if (result.double.changed && !result.none.changed) this.notes.push("Undamped: no update, as sᵀy = 0.");
-    for (const name of ["double", "powell", "none"]) { // the thinner line lies above
+    if (result.double.changed && !result.none.changed)
+      this.notes.push("Undamped: no update, as sᵀy = 0.");
+    for (const name of ["double", "powell", "none"]) {
+      // the thinner line lies above
       const group = groups.find(({ names }) => names.includes(name));
       if (!group) continue;
       const { names } = group;
-      const text = names.length === 3 ? "H⁺, all three alike" : `H⁺ ${names.map((n) => NAMES[n]).join(" = ")}`;
-      this.ellipse(name, { ...spectrum(result[name].H), ...ends(result[name]) }, `is-${name}`, name === names[0] ? text : "");
+      const text =
+        names.length === 3 ? "H⁺, all three alike" : `H⁺ ${names.map((n) => NAMES[n]).join(" = ")}`;
+      this.ellipse(
+        name,
+        { ...spectrum(result[name].H), ...ends(result[name]) },
+        `is-${name}`,
+        name === names[0] ? text : "",
+      );
     }
   }
 
   /** The path of a curve, given in pixels from the middle, with the dashes of its kind. */
   line(kind, from, to, curve) {
-    const points = Array.from({ length: 121 }, (_, i) => curve(from + ((to - from) * i) / 120))
-      .map(([x, y]) => [this.w / 2 + x, this.h / 2 + y]);
-    return dashes(points, DASHED[kind]?.map((v) => (v * this.size) / 13), this.w, this.h);
+    const points = Array.from({ length: 121 }, (_, i) => curve(from + ((to - from) * i) / 120)).map(
+      ([x, y]) => [this.w / 2 + x, this.h / 2 + y],
+    );
+    return dashes(
+      points,
+      DASHED[kind]?.map((v) => (v * this.size) / 13),
+      this.w,
+      this.h,
+    );
   }
 
   axes(ends) {
@@ -303,8 +359,12 @@ export class Picture {
     const head = Math.min(0.8 * this.size, length);
     const [ux, uy] = [(dx / length) * head, (dy / length) * head];
     const wing = (side) => [to[0] - ux + side * 0.45 * uy, to[1] - uy - side * 0.45 * ux];
-    this.node("path", `shaft ${name}`, `qnviz-pair-shaft ${className}`, { d: `M${from}L${to[0] - 0.8 * ux} ${to[1] - 0.8 * uy}` });
-    this.node("path", `head ${name}`, `qnviz-pair-point ${className}`, { d: `M${to}L${wing(1)}L${wing(-1)}Z` });
+    this.node("path", `shaft ${name}`, `qnviz-pair-shaft ${className}`, {
+      d: `M${from}L${to[0] - 0.8 * ux} ${to[1] - 0.8 * uy}`,
+    });
+    this.node("path", `head ${name}`, `qnviz-pair-point ${className}`, {
+      d: `M${to}L${wing(1)}L${wing(-1)}Z`,
+    });
   }
 
   tip(name, v, text, className) {
@@ -312,8 +372,22 @@ export class Picture {
     const [dx, dy] = [0.5 * width(text, this.size) + 12, 0.75 * this.size + 12];
     const [out, up] = [x < this.w / 2 ? -dx : dx, y < this.h / 2 ? -dy : dy]; // away from the middle
     // around the tip, and farther away where what is near is taken
-    const places = [[1, 1], [1.15, 2], [1.3, 3.2]].flatMap(([wide, high]) => [[1, 0], [0, 1], [1, 1], [-1, 0],
-      [0, -1], [1, -1], [-1, 1], [-1, -1]].map(([i, j]) => [x + i * wide * out, y + j * high * up]));
+    const places = [
+      [1, 1],
+      [1.15, 2],
+      [1.3, 3.2],
+    ].flatMap(([wide, high]) =>
+      [
+        [1, 0],
+        [0, 1],
+        [1, 1],
+        [-1, 0],
+        [0, -1],
+        [1, -1],
+        [-1, 1],
+        [-1, -1],
+      ].map(([i, j]) => [x + i * wide * out, y + j * high * up]),
+    );
     this.label(`tip ${name}`, text, `${className} is-tip`, places);
   }
 
@@ -323,8 +397,9 @@ export class Picture {
   label(name, text, className, places) {
     if (!text) return true;
     const half = [0.5 * width(text, this.size), 0.6 * this.size];
-    const inside = places.map(([x, y]) => x > half[0] && x < this.w - half[0]
-      && y > half[1] && y < this.h - half[1]);
+    const inside = places.map(
+      ([x, y]) => x > half[0] && x < this.w - half[0] && y > half[1] && y < this.h - half[1],
+    );
     if (!inside.some(Boolean)) return false;
     this.labels.push({ name, text, className, places, inside, half });
     return true;
@@ -332,13 +407,20 @@ export class Picture {
 
   place() {
     const { taken } = this;
-    const first = (label) => (label.name.startsWith("tip") ? 0 : label.name.startsWith("curve") ? 1 : 2);
+    const first = (label) =>
+      label.name.startsWith("tip") ? 0 : label.name.startsWith("curve") ? 1 : 2;
     for (const label of this.labels.sort((a, b) => first(a) - first(b))) {
       const { name, text, className, places, inside, half } = label;
-      const over = (i) => taken.reduce((sum, { v, half: other }) => {
-        const [dx, dy] = [0, 1].map((j) => half[j] + other[j] + APART - Math.abs(v[j] - places[i][j]));
-        return sum + (dx > 0 && dy > 0 ? dx * dy : 0);
-      }, inside[i] ? 0 : 1e9);
+      const over = (i) =>
+        taken.reduce(
+          (sum, { v, half: other }) => {
+            const [dx, dy] = [0, 1].map(
+              (j) => half[j] + other[j] + APART - Math.abs(v[j] - places[i][j]),
+            );
+            return sum + (dx > 0 && dy > 0 ? dx * dy : 0);
+          },
+          inside[i] ? 0 : 1e9,
+        );
       let best = this.spots.get(name) ?? 0;
       if (!(best < places.length) || over(best) > 0) {
         const costs = places.map((_, i) => over(i));
@@ -353,7 +435,11 @@ export class Picture {
 
   text(name, text, className, x, y, room = null) {
     const middle = room === null ? {} : { "text-anchor": "middle" };
-    const node = this.node("text", `text ${name}`, "qnviz-pair-text", { x: x + (room ?? 0) / 2, y, ...middle });
+    const node = this.node("text", `text ${name}`, "qnviz-pair-text", {
+      x: x + (room ?? 0) / 2,
+      y,
+      ...middle,
+    });
     if (node.dataset.is !== className) {
       node.dataset.is = className;
       node.setAttribute("class", `qnviz-pair-text ${className}`);
@@ -368,8 +454,15 @@ export class Picture {
   /** What lies outside is said at the lower border. */
   margin() {
     if (this.beyond.length) this.notes.push(`Outside the picture: ${this.beyond.join("; ")}`);
-    this.notes.forEach((text, i) => this.text(`note ${i}`, text, "is-note", 6,
-      this.h - 7 - (this.notes.length - 1 - i) * 1.25 * this.size));
+    this.notes.forEach((text, i) =>
+      this.text(
+        `note ${i}`,
+        text,
+        "is-note",
+        6,
+        this.h - 7 - (this.notes.length - 1 - i) * 1.25 * this.size,
+      ),
+    );
   }
 }
 

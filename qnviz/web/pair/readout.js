@@ -5,7 +5,11 @@ import { dot, times } from "../engine/pair.js";
 import { say } from "../numbers.js";
 import { DASHED } from "./shapes.js";
 
-const ROWS = [["none", "undamped"], ["powell", "Powell"], ["double", "double"]];
+const ROWS = [
+  ["none", "undamped"],
+  ["powell", "Powell"],
+  ["double", "double"],
+];
 
 export class Readout {
   constructor(parent, onMu) {
@@ -14,7 +18,13 @@ export class Readout {
     this.sliders = ["mu1", "mu2"].map((name, i) => {
       const label = element("label", "", sliders);
       const text = element("span", "", label);
-      const attributes = { type: "range", min: 0.001, max: 0.999, step: 0.001, "aria-label": `μ${"₁₂"[i]}` };
+      const attributes = {
+        type: "range",
+        min: 0.001,
+        max: 0.999,
+        step: 0.001,
+        "aria-label": `μ${"₁₂"[i]}`,
+      };
       const input = element("input", "", label, attributes);
       input.addEventListener("input", () => onMu(name, Number(input.value)));
       return { name, text, input, symbol: `μ${"₁₂"[i]}` };
@@ -33,9 +43,16 @@ export class Readout {
     ]);
     ROWS.forEach(([name], i) => {
       const head = this.spectra[i + 1][0];
-      const mark = svg("svg", null, { width: 26, height: 8, class: "qnviz-pair-sample", "aria-hidden": "true" });
+      const mark = svg("svg", null, {
+        width: 26,
+        height: 8,
+        class: "qnviz-pair-sample",
+        "aria-hidden": "true",
+      });
       svg("path", mark, {
-        d: "M0 4H26", class: `qnviz-pair-curve is-${name}`, "stroke-dasharray": DASHED[name]?.join(" ") ?? "none",
+        d: "M0 4H26",
+        class: `qnviz-pair-curve is-${name}`,
+        "stroke-dasharray": DASHED[name]?.join(" ") ?? "none",
       });
       head.prepend(mark);
     });
@@ -48,7 +65,12 @@ export class Readout {
     return texts.map((row, r) => {
       const line = element("tr", "", table);
       return row.map((text, c) => {
-        const cell = element(r && c ? "td" : "th", "", line, r && c ? {} : { scope: r ? "row" : "col" });
+        const cell = element(
+          r && c ? "td" : "th",
+          "",
+          line,
+          r && c ? {} : { scope: r ? "row" : "col" },
+        );
         write(element("span", "", cell), text);
         return cell;
       });
@@ -74,18 +96,40 @@ export class Readout {
     const pair = result?.double.pair;
     const usable = pair?.usable;
     const said = (value) => (usable ? say(value) : "–");
-    this.fill(this.ratios[1], [said(pair?.ratio1_before), said(pair?.ratio1_after), `μ₁ = ${say(mu1)}`,
-      usable ? `θ₁ = ${say(pair.theta1)}` : "–"]);
-    this.fill(this.ratios[2], [said(pair?.ratio2_before), said(pair?.ratio2_after), `μ₂ = ${say(mu2)}`,
-      usable ? `θ₂ = ${say(pair.theta2)}` : "–"]);
-    const products = [["sᵀy", dot(s, y)], ["yᵀHy", dot(y, times(H, y))]];
+    this.fill(this.ratios[1], [
+      said(pair?.ratio1_before),
+      said(pair?.ratio1_after),
+      `μ₁ = ${say(mu1)}`,
+      usable ? `θ₁ = ${say(pair.theta1)}` : "–",
+    ]);
+    this.fill(this.ratios[2], [
+      said(pair?.ratio2_before),
+      said(pair?.ratio2_after),
+      `μ₂ = ${say(mu2)}`,
+      usable ? `θ₂ = ${say(pair.theta2)}` : "–",
+    ]);
+    const products = [
+      ["sᵀy", dot(s, y)],
+      ["yᵀHy", dot(y, times(H, y))],
+    ];
     if (usable) products.push(["s̃ᵀỹ", pair.sy], ["c₁", pair.c1], ["c₂", pair.c2]);
     write(this.products, products.map(([name, value]) => `${name} = ${say(value)}`).join("   "));
     ROWS.forEach(([name], i) => {
       const u = result?.[name];
       const bound = (value) => (Number.isNaN(value) ? "none" : say(value));
-      this.fill(this.spectra[i + 1], u?.changed ? [say(u.low), bound(u.pair_low), bound(u.apriori_low),
-        say(u.high), bound(u.pair_high), bound(u.apriori_high)] : ["–", "–", "–", "–", "–", "–"]);
+      this.fill(
+        this.spectra[i + 1],
+        u?.changed
+          ? [
+              say(u.low),
+              bound(u.pair_low),
+              bound(u.apriori_low),
+              say(u.high),
+              bound(u.pair_high),
+              bound(u.apriori_high),
+            ]
+          : ["–", "–", "–", "–", "–", "–"],
+      );
     });
   }
 

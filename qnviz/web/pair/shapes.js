@@ -7,20 +7,30 @@ export const width = (text, size) => 0.53 * size * text.replace(/[\u0300-\u036f]
 
 /** The part of a rectangle (0, 0) … (w, h) where a·x ≥ b, as a polygon in pixels. */
 export function clip(w, h, a, b) {
-  const corners = [[0, 0], [w, 0], [w, h], [0, h]];
+  const corners = [
+    [0, 0],
+    [w, 0],
+    [w, h],
+    [0, h],
+  ];
   const above = corners.map((p) => dot(a, p) - b);
   const kept = [];
   corners.forEach((p, i) => {
     const j = (i + 1) % 4;
     if (above[i] >= 0) kept.push(p);
-    if (above[i] >= 0 !== above[j] >= 0) kept.push(mix(p, corners[j], above[i] / (above[i] - above[j])));
+    if (above[i] >= 0 !== above[j] >= 0)
+      kept.push(mix(p, corners[j], above[i] / (above[i] - above[j])));
   });
   return kept;
 }
 
 /** Dashes and gaps in pixels. */
 export const DASHED = {
-  none: [9, 4, 2, 4], powell: [9, 5], inverse: [1.5, 3.5], certified: [2, 5], apriori: [2, 9],
+  none: [9, 4, 2, 4],
+  powell: [9, 5],
+  inverse: [1.5, 3.5],
+  certified: [2, 5],
+  apriori: [2, 9],
 };
 
 /**
@@ -35,7 +45,8 @@ export function dashes(points, pattern, w, h) {
   let drawing = false; // whether the path stands at (px, py)
   for (let i = 1; i < points.length; i++) {
     const [qx, qy] = points[i];
-    const out = Math.max(px, qx) < 0 || Math.min(px, qx) > w || Math.max(py, qy) < 0 || Math.min(py, qy) > h;
+    const out =
+      Math.max(px, qx) < 0 || Math.min(px, qx) > w || Math.max(py, qy) < 0 || Math.min(py, qy) > h;
     let rest = Math.hypot(qx - px, qy - py);
     if (out) {
       [px, py, drawing] = [qx, qy, false];

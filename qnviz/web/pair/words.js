@@ -10,7 +10,10 @@ export function faultOf({ H, s, y, mu1, mu2 }) {
   if (![...H, ...s, ...y, mu1, mu2].every(Number.isFinite)) {
     return "Some of the numbers are not finite: pick an example, or give H, s, y, μ₁ and μ₂ anew.";
   }
-  for (const [name, mu] of [["μ₁", mu1], ["μ₂", mu2]]) {
+  for (const [name, mu] of [
+    ["μ₁", mu1],
+    ["μ₂", mu2],
+  ]) {
     if (mu > 0 && mu < 1) continue;
     const why = name === "μ₂" && mu >= 1 ? " At 1, ỹ = s̃ whatever y was." : "";
     return `${name} = ${say(mu)} must lie between 0 and 1, both ends left out.${why}`;
@@ -19,8 +22,10 @@ export function faultOf({ H, s, y, mu1, mu2 }) {
   if (low > 1e-12 * high) return "";
   const zero = Math.abs(low) <= 1e-12 * Math.abs(high) || high === 0;
   const what = zero ? "is singular" : "is not positive definite";
-  return `H ${what}: its eigenvalues are ${say(zero ? 0 : low)} and ${say(high)}, and an estimate of `
-    + "an inverse Hessian needs both above 0. Pull the ends of its axes away from the origin.";
+  return (
+    `H ${what}: its eigenvalues are ${say(zero ? 0 : low)} and ${say(high)}, and an estimate of ` +
+    "an inverse Hessian needs both above 0. Pull the ends of its axes away from the origin."
+  );
 }
 
 /** Why the pair of a faultless state teaches nothing; empty where it does. */
@@ -67,26 +72,34 @@ function actedOf({ mu1, mu2 }, pair) {
   const one = pair.theta1 < 1;
   if (one) {
     const negative = pair.ratio1_before < 0 ? " (negative curvature along s)" : "";
-    parts.push(`sᵀy/yᵀHy = ${below(pair.ratio1_before, "μ₁", mu1)}${negative}: Powell's damping kept `
-      + `θ₁ = ${say(pair.theta1)} of s.`);
+    parts.push(
+      `sᵀy/yᵀHy = ${below(pair.ratio1_before, "μ₁", mu1)}${negative}: Powell's damping kept ` +
+        `θ₁ = ${say(pair.theta1)} of s.`,
+    );
   }
   if (pair.theta2 < 1) {
-    parts.push(`${one ? "Then " : ""}s̃ᵀy/s̃ᵀs̃ = ${below(pair.ratio2_before, "μ₂", mu2)}: step 2 kept `
-      + `θ₂ = ${say(pair.theta2)} of y.`);
+    parts.push(
+      `${one ? "Then " : ""}s̃ᵀy/s̃ᵀs̃ = ${below(pair.ratio2_before, "μ₂", mu2)}: step 2 kept ` +
+        `θ₂ = ${say(pair.theta2)} of y.`,
+    );
     if (mu2 >= 0.95) parts.push("As μ₂ nears 1, ỹ becomes s̃ whatever y was.");
   }
   if (!parts.length) {
-    parts.push(`sᵀy/yᵀHy = ${say(pair.ratio1_before)} ≥ μ₁ = ${say(mu1)} and sᵀy/sᵀs = `
-      + `${say(pair.ratio2_before)} ≥ μ₂ = ${say(mu2)}: a good pair, left as it is.`);
+    parts.push(
+      `sᵀy/yᵀHy = ${say(pair.ratio1_before)} ≥ μ₁ = ${say(mu1)} and sᵀy/sᵀs = ` +
+        `${say(pair.ratio2_before)} ≥ μ₂ = ${say(mu2)}: a good pair, left as it is.`,
+    );
   }
   return parts.join(" ");
 }
 
 function spectraOf({ none, double }) {
-  const text = `Double-damped H⁺ has eigenvalues ${say(double.low)} and ${say(double.high)}, certified `
-    + `to lie within ${say(double.pair_low)} … ${say(double.pair_high)}`;
+  const text =
+    `Double-damped H⁺ has eigenvalues ${say(double.low)} and ${say(double.high)}, certified ` +
+    `to lie within ${say(double.pair_low)} … ${say(double.pair_high)}`;
   if (!none.changed) return `${text}; undamped there is no update, as it divides by sᵀy = 0.`;
-  if (none.low < 0) return `${text}; undamped it would be indefinite (${say(none.low)} and ${say(none.high)}).`;
+  if (none.low < 0)
+    return `${text}; undamped it would be indefinite (${say(none.low)} and ${say(none.high)}).`;
   if (double.pair.theta1 === 1 && double.pair.theta2 === 1) return `${text}.`;
   return `${text}; undamped they would be ${say(none.low)} and ${say(none.high)}.`;
 }

@@ -14,8 +14,15 @@ export function toPixel(axis, value) {
 
 /** What the axes mean: while it stays, Plotly keeps the reader's zoom over new data. */
 export function axesMeaning(layout, growing) {
-  const axes = Object.entries(layout).filter(([name]) => /^[xy]axis\d*$/.test(name)).sort();
-  const meaning = ([name, axis]) => [name, axis.type, growing ? null : axis.range, axis.title?.text ?? axis.title];
+  const axes = Object.entries(layout)
+    .filter(([name]) => /^[xy]axis\d*$/.test(name))
+    .sort();
+  const meaning = ([name, axis]) => [
+    name,
+    axis.type,
+    growing ? null : axis.range,
+    axis.title?.text ?? axis.title,
+  ];
   return JSON.stringify(axes.map(meaning));
 }
 
@@ -26,8 +33,13 @@ export function magnified(part, scale) {
   if (scale === 1) return part;
   if (Array.isArray(part)) return part.map((item) => magnified(item, scale));
   if (!part || typeof part !== "object" || part.bdata) return part;
-  return Object.fromEntries(Object.entries(part).map(([name, value]) => {
-    if (name === "contours") return [name, value]; // its size is a step between levels
-    return [name, GROWN.has(name) && typeof value === "number" ? value * scale : magnified(value, scale)];
-  }));
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => {
+      if (name === "contours") return [name, value]; // its size is a step between levels
+      return [
+        name,
+        GROWN.has(name) && typeof value === "number" ? value * scale : magnified(value, scale),
+      ];
+    }),
+  );
 }

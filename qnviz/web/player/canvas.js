@@ -5,7 +5,9 @@ const NARROWED = 0.85; // of their width letters may keep at least, before a tex
 /** A CSS colour as [red, green, blue]. */
 function parts(color) {
   if (!parts.known.has(color)) {
-    const c = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+    const c = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext(
+      "2d",
+    );
     c.fillStyle = color;
     c.fillRect(0, 0, 1, 1);
     parts.known.set(color, [...c.getImageData(0, 0, 1, 1).data.slice(0, 3)]);
@@ -14,7 +16,8 @@ function parts(color) {
 }
 parts.known = new Map();
 
-const blend = (from, to, share) => parts(from).map((v, k) => Math.round(v + share * (parts(to)[k] - v)));
+const blend = (from, to, share) =>
+  parts(from).map((v, k) => Math.round(v + share * (parts(to)[k] - v)));
 export const mixed = (from, to, share) => `rgb(${blend(from, to, share).join(" ")})`;
 
 /** Pixels for bytes 0 … 255: ink on the page's own ground, or black to white for photographs. */
@@ -22,7 +25,9 @@ export function tones(ink, photo) {
   const name = `${ink.text} ${ink.background} ${photo}`;
   if (!tones.known.has(name)) {
     // A ground a shade off the page's shows where an empty image is.
-    const [low, high] = photo ? ["#000", "#fff"] : [mixed(ink.background, ink.text, 0.07), ink.text];
+    const [low, high] = photo
+      ? ["#000", "#fff"]
+      : [mixed(ink.background, ink.text, 0.07), ink.text];
     const table = new Uint8ClampedArray(1024);
     for (let v = 0; v < 256; v++) table.set([...blend(low, high, v / 255), 255], 4 * v);
     tones.known.set(name, new Uint32Array(table.buffer));

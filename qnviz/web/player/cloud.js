@@ -34,7 +34,10 @@ export class Cloud {
   }
 
   draw(c) {
-    const { axes: [xa, ya], ratio } = this.panel;
+    const {
+      axes: [xa, ya],
+      ratio,
+    } = this.panel;
     const sprites = this.glyphs(ratio);
     const count = this.labels.length;
     const from = 2 * count * this.at();
@@ -49,7 +52,11 @@ export class Cloud {
       const x = x0 + (dx * across) / 65535;
       const y = y0 + (dy * up) / 65535;
       const sprite = sprites.get(this.labels[n]);
-      c.drawImage(sprite, Math.round(x * ratio - sprite.width / 2), Math.round(y * ratio - sprite.height / 2));
+      c.drawImage(
+        sprite,
+        Math.round(x * ratio - sprite.width / 2),
+        Math.round(y * ratio - sprite.height / 2),
+      );
     }
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     c.globalAlpha = 1;
@@ -66,13 +73,18 @@ export class Cloud {
       const sprite = Object.assign(document.createElement("canvas"), { width: side, height: side });
       const c = sprite.getContext("2d");
       c.setTransform(scale * ratio, 0, 0, scale * ratio, side / 2, side / 2);
-      c.fillStyle = label < 0 ? this.panel.player.ink.text : this.colors[label % this.colors.length];
+      c.fillStyle =
+        label < 0 ? this.panel.player.ink.text : this.colors[label % this.colors.length];
       if (label < 0) {
         c.globalAlpha = 0.6;
         c.arc(0, 0, 2, 0, 2 * Math.PI);
         c.fill();
       } else {
-        Object.assign(c, { font: `700 ${GLYPH}px ${this.panel.font}`, textAlign: "center", textBaseline: "middle" });
+        Object.assign(c, {
+          font: `700 ${GLYPH}px ${this.panel.font}`,
+          textAlign: "center",
+          textBaseline: "middle",
+        });
         c.fillText(label.toString(36), 0, 0.5);
       }
       this.sprites.set(label, sprite);

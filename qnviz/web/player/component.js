@@ -3,8 +3,10 @@
 import { lasting } from "../component.js";
 import { mountPlayer } from "./player.js";
 
-export default lasting((root, data, latest) => mountPlayer(root, data, {
-  onFrame: (frame) => latest().setStateValue("frame", frame),
-  onStart: (point, name) => latest().setTriggerValue(name, point),
-  onEvent: (event) => latest().setTriggerValue("event", event),
-}));
+export default lasting((root, data, latest) =>
+  mountPlayer(root, data, {
+    onFrame: (frame) => latest().setStateValue("frame", frame),
+    onStart: (point, name) => latest().setTriggerValue(name, point),
+    onEvent: (event) => latest().setTriggerValue("event", event),
+  }),
+);

@@ -12,10 +12,15 @@ function answering() {
 }
 
 // Widgets that use arrows, home, end or letters themselves, and those that use space only.
-const roles = (names) => names.split(" ").map((name) => `[role=${name}]`).join(", ");
-const OWN_KEYS = "input, textarea, select, canvas, iframe, video, audio, "
-  + "[contenteditable]:not([contenteditable=false]), "
-  + roles("slider tab radio option menuitem combobox listbox textbox spinbutton grid tree dialog");
+const roles = (names) =>
+  names
+    .split(" ")
+    .map((name) => `[role=${name}]`)
+    .join(", ");
+const OWN_KEYS =
+  "input, textarea, select, canvas, iframe, video, audio, " +
+  "[contenteditable]:not([contenteditable=false]), " +
+  roles("slider tab radio option menuitem combobox listbox textbox spinbutton grid tree dialog");
 const OWN_SPACE = `button, a[href], summary, ${roles("button checkbox switch link")}`;
 
 /** What a key does to a player, or null where the key is not for it. */

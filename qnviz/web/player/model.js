@@ -31,13 +31,25 @@ export function readModel(payload) {
   const panels = payload.panels.filter((panel) => shown.includes(panel.id));
   for (const panel of panels) {
     for (const option of [panel, ...(panel.choices ?? [])]) {
-      const owners = [...(option.heads ?? []), ...(option.strip?.rows ?? []), ...(option.cloud ? [option.cloud] : [])];
+      const owners = [
+        ...(option.heads ?? []),
+        ...(option.strip?.rows ?? []),
+        ...(option.cloud ? [option.cloud] : []),
+      ];
       for (const owner of owners) {
-        if (!entrants[owner.entrant]) throw new Error(`panel ${panel.id} shows something of no entrant`);
+        if (!entrants[owner.entrant])
+          throw new Error(`panel ${panel.id} shows something of no entrant`);
       }
     }
   }
-  return { ...payload.clock, frames, entrants, panels, rows: payload.rows, value: payload.value ?? "Loss" };
+  return {
+    ...payload.clock,
+    frames,
+    entrants,
+    panels,
+    rows: payload.rows,
+    value: payload.value ?? "Loss",
+  };
 }
 
 function readEntrant(entrant, frames) {

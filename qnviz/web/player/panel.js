@@ -8,7 +8,12 @@ import { drawMarker } from "./canvas.js";
 import { Cloud } from "./cloud.js";
 import { Strip } from "./strip.js";
 
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: "reset", scrollZoom: false };
+const CONFIG = {
+  displayModeBar: false,
+  responsive: false,
+  doubleClick: "reset",
+  scrollZoom: false,
+};
 const ARROW = new Path2D("M8 0L-5 6.5L-2.5 0L-5 -6.5Z");
 const ARROW_INSET = 9;
 const REST = 6; // a growing run draws a figure again after so many times what that takes
@@ -68,7 +73,10 @@ export class Panel {
     this.options = [panel, ...(panel.choices ?? [])];
     this.offer(panel.id);
     const wanted = this.player.choices.get(panel.id);
-    const chosen = Math.max(0, this.options.findIndex((option) => option.label === wanted));
+    const chosen = Math.max(
+      0,
+      this.options.findIndex((option) => option.label === wanted),
+    );
     if (this.select) this.select.value = String(chosen);
     const began = performance.now();
     const drawn = this.present({ ...this.options[chosen], id: panel.id });
@@ -85,7 +93,9 @@ export class Panel {
     this.select?.remove();
     this.select = null;
     if (this.options.length < 2) return;
-    this.select = element("select", "qnviz-choice", this.bar, { "aria-label": "Shown in this picture" });
+    this.select = element("select", "qnviz-choice", this.bar, {
+      "aria-label": "Shown in this picture",
+    });
     this.options.forEach((option, value) => {
       element("option", "", this.select, { value }).textContent = option.label ?? "";
     });
@@ -113,7 +123,10 @@ export class Panel {
    * lines do not hold can be read whole by pointer and by keyboard.
    */
   wrap() {
-    const { title, box: { parentElement: row } } = this;
+    const {
+      title,
+      box: { parentElement: row },
+    } = this;
     if (!row || !title.clientWidth) return;
     if (title.scrollWidth > title.clientWidth) row.classList.add("qnviz-two");
     if (title.scrollHeight > title.clientHeight + 2) title.tabIndex = 0;
@@ -122,7 +135,11 @@ export class Panel {
 
   /** Draw a figure (again); Plotly keeps the zoom as long as the axes mean the same. */
   present(spec) {
-    const { model: { entrants }, hidden, scale } = this.player;
+    const {
+      model: { entrants },
+      hidden,
+      scale,
+    } = this.player;
     this.spec = spec;
     this.scale = scale;
     this.axes = null; // nothing is drawn until Plotly has laid out the new axes
@@ -131,7 +148,9 @@ export class Panel {
     this.tip.hidden = true;
     this.start = null;
     this.heads = (spec.heads ?? []).map((head) => ({
-      ...head, x: head.x ? decode(head.x) : entrants[head.entrant].clock, y: decode(head.y),
+      ...head,
+      x: head.x ? decode(head.x) : entrants[head.entrant].clock,
+      y: decode(head.y),
     }));
     this.figure.dataset.panel = spec.id ?? "";
     this.head(spec);
@@ -142,14 +161,18 @@ export class Panel {
       const drawn = scale === 1 ? { ...trace } : magnified(trace, scale);
       return owner && hidden.has(owner.label) ? { ...drawn, visible: false } : drawn;
     });
-    const { width, height, ...layout } = magnified(structuredClone(spec.figure.layout ?? {}), scale);
+    const { width, height, ...layout } = magnified(
+      structuredClone(spec.figure.layout ?? {}),
+      scale,
+    );
     layout.autosize = true;
     layout.uirevision ??= axesMeaning(layout, this.player.growing);
     if (spec.click) layout.dragmode = false; // a drag chooses a start, so it must not zoom
     const first = !this.plot.on;
     const drawn = window.QnvizPlotly.react(this.plot, data, layout, CONFIG);
     if (first) {
-      for (const name of ["plotly_afterplot", "plotly_relayouting"]) this.plot.on(name, () => this.project());
+      for (const name of ["plotly_afterplot", "plotly_relayouting"])
+        this.plot.on(name, () => this.project());
     }
     this.project();
     return drawn;
@@ -160,7 +183,7 @@ export class Panel {
     this.spec.figure.data.forEach((trace, i) => {
       const owner = entrants[trace.meta?.entrant];
       if (!owner || trace.visible === false) return;
-      const wanted = hidden.has(owner.label) ? false : trace.visible ?? true;
+      const wanted = hidden.has(owner.label) ? false : (trace.visible ?? true);
       if (this.plot.data[i].visible === wanted) return;
       traces.push(i);
       visible.push(wanted);
@@ -182,7 +205,9 @@ export class Panel {
     const layout = this.plot._fullLayout;
     if (!layout?.xaxis || !layout?.yaxis) return;
     this.axes = [layout.xaxis, layout.yaxis];
-    const heights = Object.keys(layout).filter((name) => /^yaxis\d*$/.test(name)).map((name) => layout[name]);
+    const heights = Object.keys(layout)
+      .filter((name) => /^yaxis\d*$/.test(name))
+      .map((name) => layout[name]);
     this.top = Math.min(...heights.map((axis) => axis._offset));
     this.bottom = Math.max(...heights.map((axis) => axis._offset + axis._length));
     for (const head of this.heads) {
@@ -194,7 +219,10 @@ export class Panel {
     const [width, height] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
     if (this.canvas.width !== width || this.canvas.height !== height) {
       Object.assign(this.canvas, { width, height });
-      Object.assign(this.canvas.style, { width: `${layout.width}px`, height: `${layout.height}px` });
+      Object.assign(this.canvas.style, {
+        width: `${layout.width}px`,
+        height: `${layout.height}px`,
+      });
     }
     this.ratio = ratio;
     this.drawn = null;
@@ -279,26 +307,45 @@ export class Panel {
     // Off the picture an arrow at its edge says where the head is.
     const place = outside
       ? [
-        clamp(x, xa._offset + ARROW_INSET, xa._offset + xa._length - ARROW_INSET),
-        clamp(y, ya._offset + ARROW_INSET, ya._offset + ya._length - ARROW_INSET),
-        ARROW, Math.atan2(y - edgeY, x - edgeX),
-      ]
+          clamp(x, xa._offset + ARROW_INSET, xa._offset + xa._length - ARROW_INSET),
+          clamp(y, ya._offset + ARROW_INSET, ya._offset + ya._length - ARROW_INSET),
+          ARROW,
+          Math.atan2(y - edgeY, x - edgeX),
+        ]
       : [x, y, entrant.path, 0];
     const [px, py, shape, angle] = place;
-    drawMarker(c, shape, px, py, entrant.color, player.ink.background, entrant.over[player.frame], this.scale, angle);
+    drawMarker(
+      c,
+      shape,
+      px,
+      py,
+      entrant.color,
+      player.ink.background,
+      entrant.over[player.frame],
+      this.scale,
+      angle,
+    );
   }
 
   drawStart(ink) {
     const { context: c } = this;
     const [x, y] = this.start.map((value, k) => toPixel(this.axes[k], value));
     c.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [dx, dy] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ]) {
       c.moveTo(x + 5 * dx, y + 5 * dy);
       c.lineTo(x + 13 * dx, y + 13 * dy);
     }
     c.moveTo(x + 8, y);
     c.arc(x, y, 8, 0, 2 * Math.PI);
-    for (const [width, colour] of [[4, ink.background], [1.75, ink.text]]) {
+    for (const [width, colour] of [
+      [4, ink.background],
+      [1.75, ink.text],
+    ]) {
       c.lineWidth = width;
       c.strokeStyle = colour;
       c.stroke();
@@ -308,7 +355,8 @@ export class Panel {
   /** Press, drag and release in the plotting area choose a start. */
   point(event) {
     if (!this.spec?.click || !this.axes) return;
-    if (event.type === "pointerdown" ? event.button !== 0 : this.pointer !== event.pointerId) return;
+    if (event.type === "pointerdown" ? event.button !== 0 : this.pointer !== event.pointerId)
+      return;
     const corner = this.plot.getBoundingClientRect();
     const raw = [event.clientX - corner.left, event.clientY - corner.top];
     const pixels = raw.map((value, k) => value - this.axes[k]._offset);

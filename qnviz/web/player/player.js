@@ -25,9 +25,22 @@ const LARGE = 1.25;
 
 class Player {
   constructor(root, callbacks) {
-    Object.assign(this, { root, callbacks, panels: new Map(), hidden: new Set(), echoes: new Map() });
+    Object.assign(this, {
+      root,
+      callbacks,
+      panels: new Map(),
+      hidden: new Set(),
+      echoes: new Map(),
+    });
     this.choices = new Map(); // by panel: the label of what the reader wants to see in it
-    Object.assign(this, { frame: 0, clockTime: 0, speed: 1, playing: false, dragging: false, usedAt: 0 });
+    Object.assign(this, {
+      frame: 0,
+      clockTime: 0,
+      speed: 1,
+      playing: false,
+      dragging: false,
+      usedAt: 0,
+    });
     this.stop = new AbortController();
     this.build();
     this.listen();
@@ -41,7 +54,10 @@ class Player {
     this.complaint = element("p", "qnviz-complaint", root, { role: "alert" });
     this.complaint.hidden = true;
     this.body = element("div", "qnviz-body", root);
-    this.legend = element("div", "qnviz-legend", this.body, { role: "group", "aria-label": "Methods shown" });
+    this.legend = element("div", "qnviz-legend", this.body, {
+      role: "group",
+      "aria-label": "Methods shown",
+    });
     this.bar = element("div", "qnviz-bar", null, { role: "group", "aria-label": "Playback" });
     this.button("back", "One step back", () => this.step(-1));
     this.playButton = this.button("play", "Play", () => this.toggle());
@@ -52,7 +68,8 @@ class Player {
     const label = element("label", "qnviz-speed", this.bar);
     element("span", "", label).textContent = "Speed";
     this.select = element("select", "", label, { "aria-label": "Speed" });
-    for (const value of SPEEDS) element("option", "", this.select, { value }).textContent = `${value}×`;
+    for (const value of SPEEDS)
+      element("option", "", this.select, { value }).textContent = `${value}×`;
     this.select.value = "1";
     this.words = new Words();
   }
@@ -68,17 +85,37 @@ class Player {
   listen() {
     const { signal } = this.stop;
     const on = (target, type, action) => target.addEventListener(type, action, { signal });
-    on(this.slider, "pointerdown", () => { this.dragging = true; this.pause(); });
-    on(this.slider, "input", () => { this.goTo(Number(this.slider.value)); this.settle(); });
+    on(this.slider, "pointerdown", () => {
+      this.dragging = true;
+      this.pause();
+    });
+    on(this.slider, "input", () => {
+      this.goTo(Number(this.slider.value));
+      this.settle();
+    });
     for (const type of ["change", "pointerup", "pointercancel"]) {
-      on(this.slider, type, () => { this.dragging = false; this.settle(); });
+      on(this.slider, type, () => {
+        this.dragging = false;
+        this.settle();
+      });
     }
-    on(this.select, "change", () => { this.speed = Number(this.select.value); });
+    on(this.select, "change", () => {
+      this.speed = Number(this.select.value);
+    });
     on(document, "keydown", (event) => this.key(event));
-    on(document, "keyup", () => { if (this.keyHeld) this.release(); });
-    on(window, "blur", () => { if (this.keyHeld) this.release(); });
-    on(document, "visibilitychange", () => { if (document.hidden) this.pause(); });
-    for (const type of ["pointerdown", "focusin"]) on(this.root, type, () => { this.usedAt = performance.now(); });
+    on(document, "keyup", () => {
+      if (this.keyHeld) this.release();
+    });
+    on(window, "blur", () => {
+      if (this.keyHeld) this.release();
+    });
+    on(document, "visibilitychange", () => {
+      if (document.hidden) this.pause();
+    });
+    for (const type of ["pointerdown", "focusin"])
+      on(this.root, type, () => {
+        this.usedAt = performance.now();
+      });
   }
 
   // -- data ----------------------------------------------------------------------------------
@@ -127,7 +164,14 @@ class Player {
     this.root.dataset.id = payload.id ?? "";
     this.root.dataset.ready = "true";
     this.draw();
-    if (!before && payload.autoplay && !payload.follow && payload.frame == null && !prefersStillness()) this.play();
+    if (
+      !before &&
+      payload.autoplay &&
+      !payload.follow &&
+      payload.frame == null &&
+      !prefersStillness()
+    )
+      this.play();
   }
 
   /** Where nothing stands yet, the first picture need not wait for the others. */
@@ -146,9 +190,13 @@ class Player {
     const stood = !before || this.frame >= this.model.frames.length - 1;
     this.model = model;
     this.growing = Boolean(payload.follow || before?.follow);
-    for (const entrant of model.entrants) entrant.path ??= new Path2D(markerPath(entrant.marker, 5.5));
+    for (const entrant of model.entrants)
+      entrant.path ??= new Path2D(markerPath(entrant.marker, 5.5));
     const style = getComputedStyle(this.root);
-    this.ink = { text: style.color, background: style.getPropertyValue("--qnviz-paper").trim() || "#fff" };
+    this.ink = {
+      text: style.color,
+      background: style.getPropertyValue("--qnviz-paper").trim() || "#fff",
+    };
     const last = model.frames.length - 1;
     this.slider.max = last;
     this.integer = model.frames.every(Number.isInteger);
@@ -196,7 +244,9 @@ class Player {
     if (layout !== this.layout) this.lay(model);
     this.wrap();
     this.layout = layout;
-    const names = JSON.stringify(model.entrants.map((e) => [e.label, e.title, e.color, e.dash, e.marker]));
+    const names = JSON.stringify(
+      model.entrants.map((e) => [e.label, e.title, e.color, e.dash, e.marker]),
+    );
     const steady = names === this.names;
     if (!steady) this.name(model.entrants, model.value);
     this.names = names;
@@ -256,7 +306,8 @@ class Player {
   choose(label, event) {
     const labels = this.model.entrants.map((entrant) => entrant.label);
     const second = event.detail > 0 && event.detail % 2 === 0;
-    if (second) this.hidden = this.hiddenBefore ?? this.hidden; // undo what the first click did
+    if (second)
+      this.hidden = this.hiddenBefore ?? this.hidden; // undo what the first click did
     else this.hiddenBefore = new Set(this.hidden);
     if (event.altKey || event.shiftKey || second) {
       const alone = labels.every((other) => this.hidden.has(other) === (other !== label));
@@ -375,7 +426,14 @@ class Player {
   settle() {
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
-      if (this.playing || this.dragging || this.keyHeld || this.payload?.follow || this.frame === this.sent) return;
+      if (
+        this.playing ||
+        this.dragging ||
+        this.keyHeld ||
+        this.payload?.follow ||
+        this.frame === this.sent
+      )
+        return;
       this.sent = this.frame;
       this.echoes.set(this.frame, Date.now());
       this.callbacks.onFrame?.(this.frame);
@@ -391,7 +449,9 @@ class Player {
   chooseEvent([x, y]) {
     const { frames } = this.model;
     let nearest = 0;
-    frames.forEach((value, k) => { if (Math.abs(value - x) < Math.abs(frames[nearest] - x)) nearest = k; });
+    frames.forEach((value, k) => {
+      if (Math.abs(value - x) < Math.abs(frames[nearest] - x)) nearest = k;
+    });
     this.pause(false);
     this.goTo(nearest);
     clearTimeout(this.settling);

@@ -21,8 +21,12 @@ export class Strip {
     this.size = this.height * this.width * this.count;
     this.inputs = { images: decode(data.inputs), atlas: null, shown: -1 };
     this.rows = data.rows.map((row) => ({
-      entrant: row.entrant, images: decode(row.images), rows: decode(row.rows),
-      errors: row.errors && decode(row.errors), mean: row.mean && decode(row.mean), shown: -1,
+      entrant: row.entrant,
+      images: decode(row.images),
+      rows: decode(row.rows),
+      errors: row.errors && decode(row.errors),
+      mean: row.mean && decode(row.mean),
+      shown: -1,
     }));
     this.pointed = null;
   }
@@ -68,7 +72,16 @@ export class Strip {
         if (!best || size > 1.15 * best.scale) best = { scale: size, bands, columns, between };
       }
       if (shown <= 1 || best.scale * this.height >= LEAST_CELL * ratio) {
-        return this.place({ ...best, rows: rows.slice(0, shown), left, gap, more, width, height, ratio });
+        return this.place({
+          ...best,
+          rows: rows.slice(0, shown),
+          left,
+          gap,
+          more,
+          width,
+          height,
+          ratio,
+        });
       }
     }
   }
@@ -80,11 +93,20 @@ export class Strip {
     plan.crisp = whole >= 0.8 * scale && whole > 0;
     const used = plan.crisp ? whole : Math.max(scale, 1 / this.height);
     plan.blocks = plan.crisp || scale < 1 ? 1 : Math.ceil(scale);
-    plan.cell = [Math.max(1, Math.floor(this.width * used)), Math.max(1, Math.floor(this.height * used))];
-    const slots = [(width - left) / columns, (height - more - between) / (bands * (rows.length + 1))];
+    plan.cell = [
+      Math.max(1, Math.floor(this.width * used)),
+      Math.max(1, Math.floor(this.height * used)),
+    ];
+    const slots = [
+      (width - left) / columns,
+      (height - more - between) / (bands * (rows.length + 1)),
+    ];
     plan.step = plan.cell.map((size, k) => size + clamp(Math.floor(slots[k]) - size, gap, 4 * gap));
     plan.bandStep = (rows.length + 1) * plan.step[1] + (bands > 1 ? between / (bands - 1) : 0);
-    plan.top = Math.max(0, Math.floor((height - more - bands * (rows.length + 1) * plan.step[1] - between) / 2));
+    plan.top = Math.max(
+      0,
+      Math.floor((height - more - bands * (rows.length + 1) * plan.step[1] - between) / 2),
+    );
     plan.side = Math.max(0, Math.floor((width - left - columns * plan.step[0]) / 2));
     return plan;
   }
@@ -101,7 +123,7 @@ export class Strip {
   draw(c) {
     const { canvas, ratio, player } = this.panel;
     c.setTransform(1, 0, 0, 1, 0, 0);
-    const plan = this.plan = this.layout(c, canvas.width, canvas.height, ratio);
+    const plan = (this.plan = this.layout(c, canvas.width, canvas.height, ratio));
     this.tones = tones(player.ink, this.photo);
     this.drawLine(c, plan, 0, this.inputs, 0);
     plan.rows.forEach((row, k) => this.drawLine(c, plan, k + 1, row, this.at(row)));
@@ -111,7 +133,11 @@ export class Strip {
       c.font = `${NOTE_FONT(this.panel.scale)} ${this.panel.font}`;
       c.fillStyle = player.ink.text;
       c.textBaseline = "middle";
-      c.fillText(`… and ${this.visible.length - plan.rows.length} more`, (plan.side + plan.left) / ratio, y / ratio + 8);
+      c.fillText(
+        `… and ${this.visible.length - plan.rows.length} more`,
+        (plan.side + plan.left) / ratio,
+        y / ratio + 8,
+      );
     }
     if (this.pointed) {
       const [x, y] = this.corner(plan, ...this.pointed);
@@ -148,8 +174,16 @@ export class Strip {
     const noted = named && row.mean && plan.cell[1] >= 26 * scale * ratio;
     const line = middle - (noted ? 7 * scale : 0);
     if (entrant) {
-      drawMarker(c, entrant.path, left + 8 * scale, line, entrant.color, player.ink.background,
-        entrant.over[player.frame], scale);
+      drawMarker(
+        c,
+        entrant.path,
+        left + 8 * scale,
+        line,
+        entrant.color,
+        player.ink.background,
+        entrant.over[player.frame],
+        scale,
+      );
     }
     if (!named) return;
     c.font = `${NAME_FONT(scale)} ${font}`;
@@ -158,7 +192,13 @@ export class Strip {
     if (!noted) return;
     c.font = `${NOTE_FONT(scale)} ${font}`;
     c.fillStyle = mixed(player.ink.text, player.ink.background, 0.28);
-    writeWithin(c, `error ${formatNumber(row.mean[view])}`, left + 18 * scale, middle + 7 * scale, room);
+    writeWithin(
+      c,
+      `error ${formatNumber(row.mean[view])}`,
+      left + 18 * scale,
+      middle + 7 * scale,
+      room,
+    );
   }
 
   /** All images of a line side by side in true pixels, or in square blocks of them. */
@@ -191,7 +231,8 @@ export class Strip {
         for (let s = 0; s < this.count; s++) {
           const [left, top] = this.corner(plan, line, s);
           const [right, down] = [x * plan.ratio - left, y * plan.ratio - top];
-          if (right >= 0 && down >= 0 && right < plan.cell[0] && down < plan.cell[1]) this.pointed = [line, s];
+          if (right >= 0 && down >= 0 && right < plan.cell[0] && down < plan.cell[1])
+            this.pointed = [line, s];
         }
       }
     }
@@ -207,6 +248,10 @@ export class Strip {
     const title = row && this.panel.player.model.entrants[row.entrant].title;
     const error = row?.errors?.[this.at(row) * this.count + s];
     const words = error === undefined ? "" : `: squared error ${formatNumber(error)}`;
-    return { x: x + this.plan.cell[0] / this.plan.ratio / 2, y, text: `${title ?? "Input"}, image ${s + 1}${words}` };
+    return {
+      x: x + this.plan.cell[0] / this.plan.ratio / 2,
+      y,
+      text: `${title ?? "Input"}, image ${s + 1}${words}`,
+    };
   }
 }

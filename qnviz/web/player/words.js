@@ -7,7 +7,8 @@ import { formatNumber } from "../numbers.js";
 export class Words {
   constructor() {
     this.box = element("section", "qnviz-panel qnviz-words");
-    element("div", "qnviz-title", this.box, { role: "heading", "aria-level": 2 }).textContent = "At the playhead, in words";
+    element("div", "qnviz-title", this.box, { role: "heading", "aria-level": 2 }).textContent =
+      "At the playhead, in words";
     const region = { role: "group", "aria-label": "What happened at the playhead", tabindex: 0 };
     this.table = element("table", "", element("div", "qnviz-table", this.box, region));
   }

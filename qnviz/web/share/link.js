@@ -2,8 +2,19 @@
 
 // Signs that Streamlit writes as %2C and so on, though a query may hold them as they are. What ends
 // a link in running text, or means something else in a query (+ & # % space quotes), stays coded.
-const PLAIN = { "2C": ",", "3A": ":", "2F": "/", "40": "@", "3D": "=", "2A": "*", "28": "(", "29": ")",
-  "5E": "^", "7E": "~", "21": "!" };
+const PLAIN = {
+  "2C": ",",
+  "3A": ":",
+  "2F": "/",
+  40: "@",
+  "3D": "=",
+  "2A": "*",
+  28: "(",
+  29: ")",
+  "5E": "^",
+  "7E": "~",
+  21: "!",
+};
 
 /** The same address without needless percent signs. */
 function readable(href) {

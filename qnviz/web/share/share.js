@@ -22,7 +22,10 @@ class Share {
     this.choice = element("label", "qnviz-share-choice", root);
     this.pinned = element("input", "", this.choice, { type: "checkbox" });
     this.step = element("span", "", this.choice);
-    this.pinned.addEventListener("change", () => { this.touched = true; this.look(); });
+    this.pinned.addEventListener("change", () => {
+      this.touched = true;
+      this.look();
+    });
     const row = element("div", "qnviz-share-row", root);
     this.buttons = [
       this.button(row, "Copy link", (link) => link),
@@ -51,8 +54,12 @@ class Share {
     write(this.step, `Stand still at ${now}; without this it plays from the start`);
     this.link = linkTo(location.href, player && this.pinned.checked ? frame : null);
     if (this.field.value !== this.link) this.field.value = this.link;
-    this.title = [[...new Set(["qnviz", document.title])].join(": "), player && this.pinned.checked ? `step ${frame}` : ""]
-      .filter(Boolean).join(", ");
+    this.title = [
+      [...new Set(["qnviz", document.title])].join(": "),
+      player && this.pinned.checked ? `step ${frame}` : "",
+    ]
+      .filter(Boolean)
+      .join(", ");
   }
 
   async copy(button, name, form) {
@@ -63,7 +70,8 @@ class Share {
       write(this.said, "");
       clearTimeout(this.wait);
       this.wait = setTimeout(() => {
-        for (const [k, b] of this.buttons.entries()) b.textContent = ["Copy link", "Markdown", "LaTeX"][k];
+        for (const [k, b] of this.buttons.entries())
+          b.textContent = ["Copy link", "Markdown", "LaTeX"][k];
       }, SAID_MS);
       return;
     }
