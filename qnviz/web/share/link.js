@@ -1,25 +1,18 @@
 // What is shared: the address bar, with the step that is shown, as short as it can be written.
 
+const hex = (sign) => sign.charCodeAt(0).toString(16).toUpperCase();
+
 // Signs that Streamlit writes as %2C and so on, though a query may hold them as they are. What ends
 // a link in running text, or means something else in a query (+ & # % space quotes), stays coded.
-const PLAIN = {
-  "2C": ",",
-  "3A": ":",
-  "2F": "/",
-  40: "@",
-  "3D": "=",
-  "2A": "*",
-  28: "(",
-  29: ")",
-  "5E": "^",
-  "7E": "~",
-  21: "!",
-};
+const PLAIN = new Map(Array.from(",:/@=*()^~!", (sign) => [hex(sign), sign]));
 
 /** The same address without needless percent signs. */
 function readable(href) {
   const [path, query = ""] = href.split(/\?(.*)/s);
-  const plain = query.replace(/%([0-9A-F]{2})/gi, (code, hex) => PLAIN[hex.toUpperCase()] ?? code);
+  const plain = query.replace(
+    /%([0-9A-F]{2})/gi,
+    (code, digits) => PLAIN.get(digits.toUpperCase()) ?? code,
+  );
   return plain ? `${path}?${plain}` : path;
 }
 
@@ -38,7 +31,7 @@ export function asMarkdown(link, title) {
 
 /** As a link in LaTeX: what TeX would take for its own is escaped, as hyperref has it. */
 export function asLatex(link, title) {
-  const code = (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
+  const code = (sign) => `%${hex(sign)}`;
   const safe = link.replace(/[\^{}\\]/g, code).replace(/[%#&_]/g, "\\$&");
   return `\\href{${safe}}{${title.replace(/[%#&_{}$]/g, "\\$&")}}`;
 }
