@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.results import Measurement, Table, single, spread
 from benchmarks.timing import interleaved, rows
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import parse
 
@@ -28,8 +29,8 @@ def measure() -> Iterator[Table | str]:
 def race() -> Table:
     """Six methods, 300 steps each, nobody stops early; and the waits between two yields."""
     spec = parse(RACE)
-    trace = run(spec)
-    seconds = interleaved({"compute": lambda: run(spec), "pictures": lambda: linked(trace)}, 7)
+    view = RaceView(run(spec))
+    seconds = interleaved({"compute": lambda: run(spec), "pictures": lambda: linked(view)}, 7)
     gaps, last = [], time.perf_counter()
     for _ in stream(spec):
         now = time.perf_counter()

@@ -25,6 +25,7 @@ from qnviz.figures.maps.cells import (
     ends,
     typical,
 )
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.loss import loss as loss_picture
 from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
@@ -286,8 +287,8 @@ def test_what_falls_without_end_does_so_at_every_scale(f, start, c):
     trace = race(f"{c}*({f})", start, newton, steps=200)
     assert trace["newton"]["status"][0] == "diverged"
     assert "falls without end" in trace.ends["newton"][0]
-    assert "without end" in loss_picture(trace, THEMES["light"]).title
-    assert "without end" in trajectory(trace, THEMES["light"]).title
+    assert "without end" in loss_picture(RaceView(trace, THEMES["light"])).title
+    assert "without end" in trajectory(RaceView(trace, THEMES["light"])).title
 
 
 def test_what_leaves_its_domain_does_not_fall_without_end():
@@ -295,8 +296,8 @@ def test_what_leaves_its_domain_does_not_fall_without_end():
     c = trace["sgd"]
     assert c["status"][0] == "diverged"
     assert c["loss"][-1, 0] < 0
-    for said in (trace.ends["sgd"][0], loss_picture(trace, THEMES["light"]).title,
-                 trajectory(trace, THEMES["light"]).title):
+    for said in (trace.ends["sgd"][0], loss_picture(RaceView(trace, THEMES["light"])).title,
+                 trajectory(RaceView(trace, THEMES["light"])).title):
         assert "without end" not in said
     assert "f has no value, as there is log of −" in trace.ends["sgd"][0]
     assert "in column 14." in trace.ends["sgd"][0]
@@ -477,7 +478,7 @@ def test_tables_and_commands_say_it():
     assert "3 ended where derivatives have no value" in _summary("adam", trace)
     one = race(KINK, (0, 0), "adam")
     assert WHY in _summary("adam", one)
-    assert f"Adam ended at step 0: {WHY}." in loss_picture(one, THEMES["light"]).alt
+    assert f"Adam ended at step 0: {WHY}." in loss_picture(RaceView(one, THEMES["light"])).alt
     _, result = swept(KINK, {"name": "adam"}, (0, 1, 2), (0, 1, 2))
     assert summary(result)[0] == "3 used all steps, 1 ended where derivatives have no value."
 

@@ -13,7 +13,8 @@ from qnviz.export import words
 from qnviz.export.html import interned, player_html
 from qnviz.export.pictures import plotly_js
 from qnviz.figures.player import linked
-from qnviz.figures.theme import THEMES
+from qnviz.figures.race import RaceView
+from qnviz.figures.theme import DARK, THEMES
 from qnviz.runs.loop import run
 from qnviz.runs.trace import Trace
 from qnviz.web import encoded
@@ -89,12 +90,12 @@ def test_nothing_is_fetched_and_only_these_scripts_run(page):
 @pytest.mark.parametrize("theme", THEMES)
 def test_both_lights_hold_the_pages_own_payload(home, page, theme):
     data = held(page)
-    expected = json.loads(encoded(linked(home, theme=theme, frame=40)))
+    expected = json.loads(encoded(linked(RaceView(home, THEMES[theme])) | {"frame": 40}))
     assert restored(data["payloads"][theme], data["table"]) == expected
 
 
 def test_what_both_lights_share_stands_once(home, page):
-    alone = len(encoded(linked(home)))
+    alone = len(encoded(linked(RaceView(home))))
     scripts = len(plotly_js().read_text(encoding="utf-8"))
     assert len(page) < scripts + 1.3 * alone + 120_000
     assert interned({"a": ["x" * 99], "b": "x" * 99, "c": ["short"], "d": ["x" * 99]}) == (
@@ -138,7 +139,7 @@ def test_run_frame_axis_and_light_are_those_asked_for():
     data = held(player_html(trace, run=2, axis="work", frame=3, theme="dark"))
     assert data["theme"] == "dark"
     payload = restored(data["payloads"]["dark"], data["table"])
-    assert payload == json.loads(encoded(linked(trace, run=2, axis="work", frame=3, theme="dark")))
+    assert payload == json.loads(encoded(linked(RaceView(trace, DARK, "work", 2)) | {"frame": 3}))
     assert data["about"]["methods"][0][2] == trace.ends["adam"][2]
     assert "3 runs" in data["about"]["problem"]
     assert held(player_html(trace))["payloads"]["light"]["autoplay"] is True

@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 import pytest
 
 from qnviz.figures.packing import packed, plain, unpacked
-from qnviz.figures.player import assembled, linked
+from qnviz.figures.player import Clock, assembled, linked
 from qnviz.figures.playhead import Playhead
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.strip import planned, png
 from qnviz.figures.still import still
-from qnviz.figures.theme import THEMES
+from qnviz.figures.theme import DARK, LIGHT, THEMES
 from qnviz.runs.loop import run
 from qnviz.runs.trace import Trace
 from tests.helpers import spec
@@ -26,7 +27,7 @@ SHIPPED = ["home", "linear_net", "autoencoder", "damping", "krylov"]
 
 def payload(name, theme="light", axis="iterations"):
     trace = Trace.load(ROOT / "assets" / f"{name}.npz")
-    return linked(trace, theme=theme, axis=axis, layout=name if name in ("damping", "krylov")
+    return linked(RaceView(trace, THEMES[theme], axis), name if name in ("damping", "krylov")
                   else None)
 
 
@@ -75,7 +76,7 @@ def test_every_panel_of_every_lab_is_a_figure_that_plotly_takes(name, theme):
 
 @pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])
 def test_heads_stand_where_the_entrants_are(race, axis):
-    data = linked(race, axis=axis)
+    data = linked(RaceView(race, axis=axis))
     frames = unpacked(data["clock"]["frames"])
     for frame in (0, 3, len(frames) - 1):
         drawn = {t["marker"]["color"][1]: t for t in heads(still(data, "loss", frame))}
@@ -94,7 +95,7 @@ def test_heads_stand_where_the_entrants_are(race, axis):
 
 
 def test_a_run_that_is_over_is_hollow(race):
-    data = linked(race)
+    data = linked(RaceView(race))
     ball = race.entrants[1]
     stop = int(race[ball.label]["stopped"][0])
     assert race[ball.label]["status"][0] == "converged"
@@ -106,12 +107,12 @@ def test_a_run_that_is_over_is_hollow(race):
 
 
 def test_the_first_entrant_is_drawn_last(race):
-    assert [t["marker"]["color"][1] for t in heads(still(linked(race), "path", 2))] == [
+    assert [t["marker"]["color"][1] for t in heads(still(linked(RaceView(race)), "path", 2))] == [
         e.color for e in reversed(race.entrants)]
 
 
 def test_who_left_the_picture_is_an_arrow_at_its_edge(race):
-    data = linked(race)
+    data = linked(RaceView(race))
     panel = next(p for p in data["panels"] if p["id"] == "path")
     panel["heads"][0] |= {"x": packed(np.full(61, 99.0)), "y": packed(np.full(61, 1.0))}
     mark = heads(still(data, "path", 5))[-1]
@@ -124,7 +125,7 @@ def test_who_left_the_picture_is_an_arrow_at_its_edge(race):
 
 
 def test_nothing_stands_where_a_value_is_none(race):
-    data = linked(race)
+    data = linked(RaceView(race))
     panel = next(p for p in data["panels"] if p["id"] == "loss")
     for value, left in ((-1.0, 2), (np.nan, 2), (0.0, 3)):
         panel["heads"][0]["y"] = packed(np.full(61, value))
@@ -135,7 +136,7 @@ def test_nothing_stands_where_a_value_is_none(race):
 
 
 def test_a_trail_is_the_latest_part_of_the_way(race):
-    data = linked(race)
+    data = linked(RaceView(race))
     panel = next(p for p in data["panels"] if p["id"] == "path")
     before = len(panel["figure"]["data"])
     for frame, pieces in ((0, 0), (3, 3), (50, 8)):
@@ -154,13 +155,13 @@ def test_a_trail_is_the_latest_part_of_the_way(race):
 
 
 def test_the_cursor_goes_through_all_axes(race):
-    figure = still(linked(race), "eig", 17)
+    figure = still(linked(RaceView(race)), "eig", 17)
     line = figure["layout"]["shapes"][-1]
     assert (line["x0"], line["x1"], line["y0"], line["y1"]) == (17, 17, 0, 1)
 
 
 def test_title_legend_and_caption_are_inside(race):
-    data = linked(race, theme="dark")
+    data = linked(RaceView(race, DARK))
     figure = still(data, "loss", 9, caption="Rosenbrock <1>", width=320, transparent=True)
     text = figure["layout"]["title"]["text"]
     assert "step 9 of 60 · Rosenbrock &lt;1&gt;" in text.replace("<br>", " ").replace(
@@ -180,25 +181,25 @@ def test_a_pictures_own_legend_stays():
 
 
 def test_frames_beyond_the_ends_are_the_ends(race):
-    data = linked(race)
+    data = linked(RaceView(race))
     assert Playhead.at(data).words == Playhead.at(data, 9999).words == "step 60 of 60"
     assert Playhead.at(data, -3).time == 0
-    assert Playhead.at(linked(race, axis="work"), 0).words.endswith("passes")
+    assert Playhead.at(linked(RaceView(race, axis="work")), 0).words.endswith("passes")
 
 
 @pytest.mark.parametrize(("panel", "choice"), [("nope", None), ("loss", "nope")])
 def test_what_is_not_there_is_named(race, panel, choice):
     with pytest.raises(KeyError, match="nope"):
-        still(linked(race), panel, choice=choice)
+        still(linked(RaceView(race)), panel, choice=choice)
 
 
 def test_points_stand_where_the_code_is():
     trace = autoencoder(units=2)
-    picture = codes(trace, THEMES["light"])
+    picture = codes(RaceView(trace, THEMES["light"]))
     entrants = [{"label": e.label, "title": e.title, "color": e.color, "dash": e.dash,
                  "marker": e.marker, "clock": np.arange(13.0), "loss": np.ones(13), "words": [],
                  "end": ""} for e in trace.entrants]
-    data = assembled([picture], entrants, np.arange(13.0), [["codes"]], "x")
+    data = assembled(LIGHT, [picture], entrants, Clock(np.arange(13.0)), [["codes"]], "x")
     for frame, look in ((0, 0), (5, 1), (12, 4)):
         texts = [t for t in still(data, "codes", frame)["data"] if t.get("mode") == "text"]
         labels = trace.scene["labels"]

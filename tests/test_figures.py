@@ -9,6 +9,7 @@ from qnviz.figures.colors import oklab, parts
 from qnviz.figures.draw import curve
 from qnviz.figures.packing import packed, unpacked
 from qnviz.figures.player import PICTURES, linked
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.eigenvalues import eigenvalues
 from qnviz.figures.race.krylov import REASONS, krylov
 from qnviz.figures.race.loss import loss
@@ -41,7 +42,7 @@ def lines(figure, entrant, mode="lines"):
 
 def test_loss_lines_are_the_losses(race):
     for i, e in enumerate(race.entrants):
-        line = lines(loss(race, LIGHT).plotly(), i)[0]
+        line = lines(loss(RaceView(race, LIGHT)).plotly(), i)[0]
         stop = race[e.label]["stopped"][0]
         expected = np.maximum(race[e.label]["loss"][:stop + 1, 0], 1e-32)
         np.testing.assert_array_equal(line.y, expected)
@@ -50,7 +51,7 @@ def test_loss_lines_are_the_losses(race):
 @pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])
 def test_axis_switch_moves_every_line(race, axis):
     for i, e in enumerate(race.entrants):
-        line = lines(loss(race, LIGHT, axis).plotly(), i)[0]
+        line = lines(loss(RaceView(race, LIGHT, axis)).plotly(), i)[0]
         c, stop = race[e.label], race[e.label]["stopped"][0]
         expected = {"iterations": np.arange(stop + 1.0), "work": c["work"][:stop + 1, 0],
                     "seconds": c["seconds"][:stop + 1]}[axis]
@@ -58,7 +59,7 @@ def test_axis_switch_moves_every_line(race, axis):
 
 
 def test_trajectory_ends_where_the_run_ends(race):
-    figure = trajectory(race, LIGHT).plotly()
+    figure = trajectory(RaceView(race, LIGHT)).plotly()
     for i, e in enumerate(race.entrants):
         path = lines(figure, i)[0]
         end = race[e.label]["theta"][-1, 0]
@@ -67,7 +68,7 @@ def test_trajectory_ends_where_the_run_ends(race):
 
 def test_surface_is_not_flipped(race):
     """z[i, j] is the loss at (x[j], y[i]): the valley's floor is x₂ = x₁², not the reverse."""
-    contour = trajectory(race, LIGHT).plotly().data[0]
+    contour = trajectory(RaceView(race, LIGHT)).plotly().data[0]
     j, i = np.argmin(np.abs(contour.x + 1)), np.argmin(np.abs(contour.y - 1))
     floor, wall = contour.z[i, j], contour.z[np.argmin(np.abs(contour.y + 1)),
                                            np.argmin(np.abs(contour.x - 1))]
@@ -76,7 +77,7 @@ def test_surface_is_not_flipped(race):
 
 
 def test_eigenvalue_lines_and_counted_events(race):
-    picture = eigenvalues(race, LIGHT)
+    picture = eigenvalues(RaceView(race, LIGHT))
     c, stop = race["kbfgs"], race["kbfgs"]["stopped"][0]
     low, high = (t for t in lines(picture.plotly(), 0) if t.name == "K-BFGS")
     np.testing.assert_array_equal(low.y, c["eig_min"][:stop, 0, 0])
@@ -93,7 +94,7 @@ def test_eigenvalue_lines_and_counted_events(race):
 
 
 def test_krylov_bars_count_each_reason(race):
-    figure = krylov(race, LIGHT).plotly()
+    figure = krylov(RaceView(race, LIGHT)).plotly()
     c, stop = race["newton_krylov"], race["newton_krylov"]["stopped"][0]
     reasons = c["krylov_reason"][:stop, 0]
     bars = {t.hovertemplate.split(": ")[1].split("<")[0]: len(t.x)
@@ -105,7 +106,7 @@ def test_krylov_bars_count_each_reason(race):
 def test_rayleigh_quotients_lie_within_the_drawn_band(noise):
     """The theory's interval, also under noise: the band is the Hessian of CG's own batch."""
     trace = traced({"name": "newton_krylov"}, noise=noise, stop_loss=1e-8)
-    data = krylov(trace, LIGHT).plotly().data
+    data = krylov(RaceView(trace, LIGHT)).plotly().data
     low, high = (t for t in data if t.type == "scatter" and not t.meta)
     c, stop = trace["newton_krylov"], trace["newton_krylov"]["stopped"][0]
     quotients = c["rayleigh"][:stop, 0]
@@ -121,7 +122,7 @@ def test_rayleigh_quotients_lie_within_the_drawn_band(noise):
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_method_alone_makes_a_whole_payload(name, theme):
-    payload = linked(traced({"name": name}, steps=25), theme=theme)
+    payload = linked(RaceView(traced({"name": name}, steps=25), THEMES[theme]))
     json.dumps(payload, allow_nan=False)
     assert [p["id"] for p in payload["panels"]] == ["path", "eig", "krylov", "loss"]
     for p in payload["panels"]:
@@ -143,7 +144,7 @@ def test_every_method_alone_makes_a_whole_payload(name, theme):
 @pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])
 def test_odd_ends_are_drawn(case, axis):
     case = dict(case)
-    payload = linked(traced(*case.pop("methods"), **case), axis=axis)
+    payload = linked(RaceView(traced(*case.pop("methods"), **case), axis=axis))
     json.dumps(payload, allow_nan=False)
     assert all(e["end"] for e in payload["entrants"])
 
@@ -151,9 +152,9 @@ def test_odd_ends_are_drawn(case, axis):
 def test_a_race_that_is_over_at_its_start_says_so():
     trace = traced({"name": "adam"}, {"name": "kbfgs"}, {"name": "newton_krylov"},
                    problem={"start": [1.0, 1.0]}, stop_loss=1e-10)
-    assert eigenvalues(trace, LIGHT).title == "No update to look at"
-    assert "ended at its start" in krylov(trace, LIGHT).alt
-    picture = loss(trace, LIGHT)
+    assert eigenvalues(RaceView(trace, LIGHT)).title == "No update to look at"
+    assert "ended at its start" in krylov(RaceView(trace, LIGHT)).alt
+    picture = loss(RaceView(trace, LIGHT))
     assert picture.title == "Loss: ends at 0"
     heights = [a.y for a in picture.plotly().layout.annotations]
     low, high = picture.plotly().layout.yaxis.range
@@ -163,7 +164,7 @@ def test_a_race_that_is_over_at_its_start_says_so():
 
 def test_sixteen_end_labels_stay_inside_and_apart():
     trace = traced(*({"name": n} for n in METHODS), steps=30)
-    figure = loss(trace, LIGHT).plotly()
+    figure = loss(RaceView(trace, LIGHT)).plotly()
     heights = sorted(a.y for a in figure.layout.annotations)
     low, high = figure.layout.yaxis.range
     assert low <= heights[0]
@@ -203,9 +204,9 @@ def test_a_short_log_axis_has_ticks_too(span):
 
 def test_pictures_pass_plotlys_own_checks(race):
     """Plain dicts are checked by nobody on their way to the browser."""
-    for build in PICTURES.values():
+    for kind in PICTURES.values():
         for theme in THEMES.values():
-            build(race, theme, "iterations", 0).plotly()
+            kind.draw(RaceView(race, theme)).plotly()
 
 
 def test_a_long_line_keeps_its_ends_extremes_and_gaps():
@@ -291,7 +292,7 @@ def test_dark_colours_stay_apart():
 
 def test_every_line_chip_and_head_wears_the_rooms_colour(race):
     """No picture falls back on the colour of the other room."""
-    payload = linked(race, theme="dark")
+    payload = linked(RaceView(race, DARK))
     assert [e["color"] for e in payload["entrants"]] == [DARK.tint(e.color) for e in race.entrants]
     text = json.dumps(payload["panels"])
     for e in race.entrants:
@@ -316,7 +317,7 @@ def test_a_growing_run_is_drawn_whatever_there_is(young, axis):
     assert [int(young[0][e.label]["stopped"][0]) > 0 for e in young[0].entrants] == [
         True, False, False]
     for trace in young:
-        payload = linked(trace, axis=axis)
+        payload = linked(RaceView(trace, axis=axis))
         json.dumps(payload, allow_nan=False)
         assert payload["follow"] == (trace is not young[-1])
         assert payload["autoplay"] != payload["follow"]
@@ -326,11 +327,11 @@ def test_a_growing_run_is_drawn_whatever_there_is(young, axis):
 
 
 def test_a_growing_runs_axis_of_steps_does_not_move(young):
-    ranges = [[p["figure"]["layout"]["xaxis"]["range"] for p in linked(t)["panels"]
+    ranges = [[p["figure"]["layout"]["xaxis"]["range"] for p in linked(RaceView(t))["panels"]
                if p["id"] in ("eig", "loss")] for t in young]
     assert ranges == [[[-1.0, 101.0]] * 2] * 4
-    assert [linked(t)["clock"].get("end") for t in young] == [100, 100, 100, None]
-    frames = [len(unpacked(linked(t)["clock"]["frames"])) for t in young]
+    assert [linked(RaceView(t))["clock"].get("end") for t in young] == [100, 100, 100, None]
+    frames = [len(unpacked(linked(RaceView(t))["clock"]["frames"])) for t in young]
     assert frames == sorted(frames)
     assert frames[0] < frames[-1] == 101
 
@@ -350,11 +351,11 @@ def test_growing_axes_move_in_few_jumps():
 
 
 def test_nobody_is_called_unable_before_it_had_a_turn(young):
-    p = krylov(young[0], LIGHT)
+    p = krylov(RaceView(young[0], LIGHT))
     assert p.alt == "No step has been taken yet."
-    assert "Newton-Krylov" in krylov(young[1], LIGHT).title
+    assert "Newton-Krylov" in krylov(RaceView(young[1], LIGHT)).title
 
 
 def test_an_interrupted_run_may_be_told_apart(young):
-    assert linked(young[1], follow=False)["autoplay"]
-    assert not linked(young[1], follow=False)["follow"]
+    assert linked(RaceView(young[1]), follow=False)["autoplay"]
+    assert not linked(RaceView(young[1]), follow=False)["follow"]

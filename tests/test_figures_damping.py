@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.eigenvalues import eigenvalues, side_by_side
 from qnviz.figures.race.raster import FAINTEST, nearest_event, raster, raster_rows
 from qnviz.figures.race.ratios import ratios, squeezed, thresholds
@@ -43,7 +44,7 @@ def bounds_of(picture):
 
 def test_bands_are_called_certified_only_where_damping_bounds_them(noisy):
     """Undamped, a pair's bound is known after the pair alone; Powell's damping bounds c₁ alone."""
-    for picture, names, said in zip(side_by_side(noisy, LIGHT), (
+    for picture, names, said in zip(side_by_side(RaceView(noisy, LIGHT)), (
             {"certified": 2, "a-priori": 2},
             {"certified": 1, "a-posteriori": 1, "a-priori": 1}, {"a-posteriori": 2}), (
             "certified; dotted: a-priori", "certified below, a-posteriori above; dotted: a-priori",
@@ -58,7 +59,7 @@ def test_a_pair_without_a_bound_leaves_a_gap(noisy):
     c, stop = noisy["none"], int(noisy["none"]["stopped"][0])
     bounded = (c["c2"] > 0)[:stop, 0, 0]
     assert 0 < (~bounded).sum() < stop                     # some pairs had sᵀy < 0
-    found, band = bounds_of(side_by_side(noisy, LIGHT)[2])
+    found, band = bounds_of(side_by_side(RaceView(noisy, LIGHT))[2])
     for line, side in zip(found["a-posteriori"], ("low", "high"), strict=True):
         np.testing.assert_array_equal(np.isfinite(line["y"]), bounded)
         np.testing.assert_array_equal(line["y"][bounded],
@@ -66,7 +67,7 @@ def test_a_pair_without_a_bound_leaves_a_gap(noisy):
     stretches = np.isnan(band["x"]).sum()
     assert stretches == (np.diff(bounded.astype(int)) == 1).sum() + bounded[0]
     assert set(band["x"][np.isfinite(band["x"])]) == set(np.flatnonzero(bounded) + 1.0)
-    whole = bounds_of(side_by_side(noisy, LIGHT)[0])[1]
+    whole = bounds_of(side_by_side(RaceView(noisy, LIGHT))[0])[1]
     assert np.isnan(whole["x"]).sum() == 1
 
 
@@ -75,12 +76,12 @@ def test_after_a_fork_the_band_changes_its_name(noisy):
     double = DAMPINGS[0] | {"label": None}
     trace = run(spec(double | {"damping": "none"}, steps=80, runs=1,
                      fork={"method": double, "step": 20}))
-    found, _ = bounds_of(eigenvalues(trace, LIGHT))
+    found, _ = bounds_of(eigenvalues(RaceView(trace, LIGHT)))
     for name, steps in (("certified", range(1, 21)), ("a-posteriori", range(21, 81))):
         for t in found[name]:
             assert set(t["x"][np.isfinite(t["y"])]) <= set(map(float, steps))
         assert len(found[name]) == 2
-    note = eigenvalues(trace, LIGHT).figure["layout"]["annotations"][0]["text"]
+    note = eigenvalues(RaceView(trace, LIGHT)).figure["layout"]["annotations"][0]["text"]
     assert note == "band for K-BFGS: certified or a-posteriori; dotted: a-priori"
 
 
@@ -91,7 +92,7 @@ def test_a_matrix_that_rounding_made_indefinite_is_said_to_be():
     r = int((low <= 0).sum(0).argmax())
     lost = int((low[:trace["kbfgs"]["stopped"][r], r] <= 0).sum())
     assert lost > 0
-    picture = eigenvalues(trace, LIGHT, run=r)
+    picture = eigenvalues(RaceView(trace, LIGHT, run=r))
     assert f"indefinite by rounding after {lost}" in picture.title
     span = picture.figure["layout"]["yaxis"]["range"]
     assert span[1] - span[0] < 40
@@ -99,19 +100,19 @@ def test_a_matrix_that_rounding_made_indefinite_is_said_to_be():
 
 def test_a_row_per_entrant_kind_and_layer_that_may_be_damped(trace):
     layers = trace["double"]["theta1"].shape[2]
-    rows = raster_rows(trace)
-    assert [(r.label, r.theta, r.layer) for r in rows] == [
+    rows = raster_rows(RaceView(trace))
+    assert [(r.owner.label, r.theta, r.layer) for r in rows] == [
         *(("double", t, l) for t in (1, 2) for l in range(layers)),
         *(("powell", 1, l) for l in range(layers))]
 
 
 def test_the_raster_is_what_was_recorded(trace):
-    picture = raster(trace, LIGHT)
+    picture = raster(RaceView(trace, LIGHT))
     z = picture.figure["data"][0]["z"]
     acted = {1: 0, 2: 0}
-    for j, row in enumerate(raster_rows(trace)):
-        stop = int(trace[row.label]["stopped"][0])
-        theta = trace[row.label][f"theta{row.theta}"][:stop, 0, row.layer]
+    for j, row in enumerate(raster_rows(RaceView(trace))):
+        stop = int(trace[row.owner.label]["stopped"][0])
+        theta = trace[row.owner.label][f"theta{row.theta}"][:stop, 0, row.layer]
         np.testing.assert_array_equal(z[j, :stop] > 0, theta < 1)
         strong = np.where(theta < 1, FAINTEST + (1 - FAINTEST) * (1 - theta), 0)
         np.testing.assert_allclose(z[j, :stop], strong)
@@ -125,33 +126,33 @@ def test_the_raster_is_what_was_recorded(trace):
 
 
 def test_the_raster_names_the_kept_share(trace):
-    picture = raster(trace, LIGHT)
-    rows, texts = raster_rows(trace), picture.figure["data"][0]["text"]
+    picture = raster(RaceView(trace, LIGHT))
+    rows, texts = raster_rows(RaceView(trace)), picture.figure["data"][0]["text"]
     j, t = map(int, np.argwhere(picture.figure["data"][0]["z"] > 0)[0])
-    theta = trace[rows[j].label][f"theta{rows[j].theta}"][t, 0, rows[j].layer]
+    theta = trace[rows[j].owner.label][f"theta{rows[j].theta}"][t, 0, rows[j].layer]
     assert texts[j][t].endswith(f"= {theta:.3g} of {'sy'[rows[j].theta - 1]} kept")
     assert f"step {t + 1}:" in texts[j][t]
 
 
 def test_a_click_beside_an_event_means_the_event(noisy):
-    row = raster_rows(noisy)[0]
+    row = raster_rows(RaceView(noisy))[0]
     events = 1 + np.flatnonzero(noisy["double"]["theta1"][:, 0, 0] < 1)
     first = int(events[0])
-    assert nearest_event(noisy, row, first) == first
+    assert nearest_event(RaceView(noisy), row, first) == first
     gaps = np.flatnonzero(np.diff(events) > 2)
     lone = int(events[gaps[0]])
-    assert nearest_event(noisy, row, lone + 1) == lone
+    assert nearest_event(RaceView(noisy), row, lone + 1) == lone
     far = next(k for k in range(1, 81) if np.abs(events - k).min() > 2)
-    assert nearest_event(noisy, row, far) == far
-    assert nearest_event(noisy, row, 0) == (first if first <= 2 else 1)
+    assert nearest_event(RaceView(noisy), row, far) == far
+    assert nearest_event(RaceView(noisy), row, 0) == (first if first <= 2 else 1)
 
 
 def test_ratios_stand_where_they_were_and_where_damping_put_them(trace):
-    picture = ratios(trace, LIGHT)
+    picture = ratios(RaceView(trace, LIGHT))
     layers = trace["double"]["theta1"].shape[2]
     assert len(picture.choices) == 3 * layers - 1
     c, stop = trace["double"], int(trace["double"]["stopped"][0])
-    mu1, mu2 = thresholds(trace, trace.entrants[0])
+    mu1, mu2 = thresholds(RaceView(trace), trace.entrants[0])
     assert (mu1, mu2) == (0.2, pytest.approx(0.3**0.5))
     drawn = np.sort(np.concatenate([d["customdata"] for d in picture.figure["data"][:2]]))
     np.testing.assert_array_equal(drawn, np.sort(c["ratio1_before"][:stop, 0, 0]))
@@ -173,7 +174,7 @@ def test_squeezed_is_monotone_odd_and_logarithmic_far_out():
 
 
 def test_the_three_dampings_stand_side_by_side_on_one_axis(trace):
-    pictures = side_by_side(trace, LIGHT)
+    pictures = side_by_side(RaceView(trace, LIGHT))
     assert [p.id for p in pictures] == ["eig-0", "eig-1", "eig-2"]
     spans = {tuple(p.figure["layout"]["yaxis"]["range"]) for p in pictures}
     assert len(spans) == 1
@@ -184,7 +185,7 @@ def test_the_three_dampings_stand_side_by_side_on_one_axis(trace):
 
 
 def test_the_payload_has_every_picture_once(trace):
-    payload = linked(trace, layout="damping")
+    payload = linked(RaceView(trace), "damping")
     ids = [p["id"] for p in payload["panels"]]
     assert sorted(ids) == sorted(set(ids))
     assert {i for row in payload["rows"] for i in row} - {"@words"} == set(ids)
@@ -196,11 +197,11 @@ def test_the_payload_has_every_picture_once(trace):
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda t: t.name)
 def test_whoever_races_there_is_a_picture_or_a_sentence(methods, theme):
     trace = run(spec(*methods, steps=12, runs=1))
-    payload = linked(trace, layout="damping", theme=theme.name)
+    payload = linked(RaceView(trace, theme), "damping")
     for panel in payload["panels"]:
         assert panel["title"]
         assert panel["alt"].endswith(".")
-    for picture in (raster(trace, theme), ratios(trace, theme)):
+    for picture in (raster(RaceView(trace, theme)), ratios(RaceView(trace, theme))):
         assert picture.figure["data"] or picture.figure["layout"]["annotations"][0]["text"]
         assert picture.plotly()
 
@@ -208,5 +209,5 @@ def test_whoever_races_there_is_a_picture_or_a_sentence(methods, theme):
 def test_a_run_that_took_no_step_says_so():
     at_minimum = {"name": "rosenbrock", "start": [1.0, 1.0]}
     trace = run(spec(*DAMPINGS, problem=at_minimum, runs=1, stop_loss=1e-10))
-    for panel in linked(trace, layout="damping")["panels"]:
+    for panel in linked(RaceView(trace), "damping")["panels"]:
         assert panel["title"]

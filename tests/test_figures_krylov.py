@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from qnviz.curvature.krylov import Reason
+from qnviz.figures.player import SYSTEM, SYSTEM_ROWS, newton_player
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.krylov import REASONS, krylov
 from qnviz.figures.race.reasons import reasons
 from qnviz.figures.race.trials import trials
+from qnviz.figures.system import SystemView
 from qnviz.figures.system.curves import curvature, model, residual
-from qnviz.figures.system.panels import ROWS, newton_player, pictures
 from qnviz.figures.system.path import path
 from qnviz.figures.system.ritz import ritz
 from qnviz.figures.system.views import Signed
@@ -67,7 +69,7 @@ def numbers(values):
 # --- a system -------------------------------------------------------------------------------------
 
 def test_residuals_and_the_tolerance_are_the_runs_own(trace, system):
-    p = residual(system, LIGHT)
+    p = residual(SystemView(system, LIGHT))
     figure, c, k = drawn(p), trace[NK], system.step - 1
     row = c["residual"][k, 0]
     line = next(d for d in of(figure, 0) if d.mode == "lines+markers")
@@ -83,12 +85,12 @@ def test_residuals_and_the_tolerance_are_the_runs_own(trace, system):
 
 def test_the_models_values_are_the_runs_own(trace, system):
     row = trace[NK]["model"][system.step - 1, 0]
-    line = of(drawn(model(system, LIGHT)), 0)[0]
+    line = of(drawn(model(SystemView(system, LIGHT))), 0)[0]
     np.testing.assert_array_equal(numbers(line.y), [0, *row[np.isfinite(row)]])
 
 
 def test_curvature_is_coloured_by_its_sign(trace, system):
-    p = curvature(system, LIGHT)
+    p = curvature(SystemView(system, LIGHT))
     row = trace[NK]["rayleigh"][system.step - 1, 0]
     row = row[np.isfinite(row)]
     good, bad, zero = of(drawn(p), 0)
@@ -103,7 +105,7 @@ def test_curvature_is_coloured_by_its_sign(trace, system):
 
 
 def test_ritz_values_lie_over_lines_at_the_eigenvalues(system):
-    figure = drawn(ritz(system, LIGHT))
+    figure = drawn(ritz(SystemView(system, LIGHT)))
     every = np.concatenate([numbers(d.customdata) for d in figure.data[1:]])
     longer = max(system.solves, key=lambda s: len(s.ritz))
     np.testing.assert_array_equal(np.sort(every), np.sort(np.concatenate(longer.ritz)))
@@ -122,26 +124,27 @@ def test_zero_curvature_has_a_mark_of_its_own_in_every_picture():
     trace = raced({"name": "function", "f": "x^2 + y", "start": [1.0, 1.0]}, steps=3, eta=1e-6)
     s = newton_system(trace, NK, 1)
     assert [x.reason for x in s.solves] == ["zero curvature"] * 2
-    picture = curvature(s, LIGHT)
+    picture = curvature(SystemView(s, LIGHT))
     assert picture.title == "Zero: CG at 2, MINRES at 2"
     for i in range(2):
         good, bad, zero = of(drawn(picture), i)
         assert (list(good.x), list(bad.x), list(zero.x)) == ([1], [], [2])
         assert zero.marker.color not in (LIGHT.alarm, good.marker.color)
-    picture = ritz(s, LIGHT)
+    picture = ritz(SystemView(s, LIGHT))
     *_, negative, zero = drawn(picture).data
     assert list(negative.x) == []
     assert list(zero.x) == [2]
     assert abs(zero.customdata[0]) < 1e-12
     assert "zero at 2" in picture.title
     assert "negative" not in picture.title
-    figure = drawn(krylov(trace, LIGHT))
+    figure = drawn(krylov(RaceView(trace, LIGHT)))
     marks = [d for d in figure.data if d.type == "scatter" and d.meta]
     good, bad, zero = marks
     assert list(bad.x) == []
     assert list(zero.x) == [1, 2, 3]
-    assert "3 × zero curvature" in krylov(trace, LIGHT).title
-    assert "zero curvature 100%" in drawn(reasons(trace, LIGHT)).layout.annotations[0].text
+    assert "3 × zero curvature" in krylov(RaceView(trace, LIGHT)).title
+    layout = drawn(reasons(RaceView(trace, LIGHT))).layout
+    assert "zero curvature 100%" in layout.annotations[0].text
 
 
 def test_reasons_have_the_names_and_places_that_saved_runs_give_them():
@@ -153,7 +156,7 @@ def test_reasons_have_the_names_and_places_that_saved_runs_give_them():
 
 
 def test_the_path_shows_newtons_step_steepest_descent_and_what_was_taken(system):
-    figure, plane = drawn(path(system, LIGHT)), system.plane
+    figure, plane = drawn(path(SystemView(system, LIGHT))), system.plane
     for i, s in enumerate(system.solves):
         for line in of(figure, i):
             np.testing.assert_array_equal(np.stack([line.x, line.y], 1), plane.paths[s.solver])
@@ -165,13 +168,14 @@ def test_the_path_shows_newtons_step_steepest_descent_and_what_was_taken(system)
     np.testing.assert_allclose(surface.customdata, plane.z, rtol=1e-5)
     np.testing.assert_allclose(numbers(surface.z)**2, plane.z - plane.z.min(),
                                atol=1e-5 * np.ptp(plane.z))
-    assert f"{100 * plane.held['minres']:.0f} % of MINRES's d" in path(system, LIGHT).title
+    title = path(SystemView(system, LIGHT)).title
+    assert f"{100 * plane.held['minres']:.0f} % of MINRES's d" in title
 
 
 def test_in_the_plane_of_two_parameters_newtons_step_is_drawn():
     trace = raced({"name": "rosenbrock", "start": [0.0, 0.5]}, steps=4, eta=1e-6)
     s = newton_system(trace, NK, 2)
-    picture = path(s, LIGHT)
+    picture = path(SystemView(s, LIGHT))
     star = next(d for d in drawn(picture).data if d.hovertemplate == "Newton<extra></extra>")
     np.testing.assert_array_equal([star.x[0], star.y[0]], s.plane.newton)
     assert_close(torch.as_tensor(s.plane.paths["cg"][-1]), torch.as_tensor(s.plane.newton), 1e-9)
@@ -193,8 +197,8 @@ def test_signed_axis_keeps_order_sign_and_zero():
 def test_every_picture_of_every_system_has_a_title_an_alternative_text_and_a_figure(
         system, degenerate, theme):
     for s in [system, *degenerate]:
-        found = pictures(s, theme)
-        assert [p.id for p in found] == ["plane", "residual", "ritz", "curvature", "model"]
+        found = [picture(SystemView(s, theme)) for picture in SYSTEM.values()]
+        assert [p.id for p in found] == list(SYSTEM)
         for p in found:
             drawn(p)
             assert p.title
@@ -207,7 +211,7 @@ def test_every_picture_of_every_system_has_a_title_an_alternative_text_and_a_fig
 
 
 def test_alternative_texts_carry_the_numbers(system):
-    found = {p.id: p.alt for p in pictures(system, LIGHT)}
+    found = {id: picture(SystemView(system, LIGHT)).alt for id, picture in SYSTEM.items()}
     at = system.solves[0].iterations
     assert f"negative curvature, at {at}" in found["residual"]
     assert "MINRES's residual never rose" in found["residual"]
@@ -216,16 +220,17 @@ def test_alternative_texts_carry_the_numbers(system):
 
 
 def test_the_player_gets_both_solvers_and_their_words(system):
-    payload = newton_player(system, content=["x"], theme="dark", frame=3)
+    payload = newton_player(SystemView(system, DARK), ["x"])
     json.dumps(payload["entrants"])
     assert [e["title"] for e in payload["entrants"]] == ["CG", "MINRES"]
-    assert payload["frame"] == 3
+    assert payload["value"] == "‖r‖"
     assert payload["clock"]["label"] == "iteration"
     for e, s in zip(payload["entrants"], system.solves, strict=True):
         assert len(e["words"]) == s.iterations + 1
         assert e["end"].startswith(f"Ended at iteration {s.iterations}")
-    assert {p["id"] for p in payload["panels"]} | {"@words"} == {n for row in ROWS for n in row}
-    other = newton_player(system, content=["y"], theme="dark")
+    assert {p["id"] for p in payload["panels"]} | {"@words"} == {n for row in SYSTEM_ROWS
+                                                                 for n in row}
+    other = newton_player(SystemView(system, DARK), ["y"])
     assert other["id"] != payload["id"]
 
 
@@ -233,7 +238,7 @@ def test_the_player_gets_both_solvers_and_their_words(system):
 
 def test_every_trial_is_drawn_and_coloured_by_its_fate(trace):
     c, stop = trace[NK], int(trace[NK]["stopped"][0])
-    figure = drawn(trials(trace, LIGHT))
+    figure = drawn(trials(RaceView(trace, LIGHT)))
     accepted, _, refused, _ = figure.data[:4]
     taken = c["step_size"][:stop, 0]
     np.testing.assert_array_equal(numbers(accepted.y), taken[taken > 0])
@@ -249,19 +254,19 @@ def test_every_trial_is_drawn_and_coloured_by_its_fate(trace):
     assert (bad > 0.5).sum() > 0
     assert numbers(figure.data[4].y).tolist() == [0.5, 0.5]
     assert f"{len(refused.y)} of {np.isfinite(tried).sum()} trials refused" in trials(
-        trace, LIGHT).title
+        RaceView(trace, LIGHT)).title
 
 
 def test_tau_is_the_entrants_own():
     trace = raced(steps=4, tau=0.2, label="strict")
-    assert numbers(drawn(trials(trace, LIGHT)).data[4].y).tolist() == [0.2, 0.2]
+    assert numbers(drawn(trials(RaceView(trace, LIGHT))).data[4].y).tolist() == [0.2, 0.2]
 
 
 def test_reasons_are_shares_of_the_outer_steps():
     trace = run(parse({"problem": LINEAR, "steps": 15, "methods": [
         {"name": NK, "eta": 1e-3, "label": "tight"}, {"name": NK, "lam": 100.0, "label": "damped"},
         {"name": "sgd"}]}))
-    picture = reasons(trace, LIGHT)
+    picture = reasons(RaceView(trace, LIGHT))
     bars = drawn(picture).data
     for row, label in enumerate(("tight", "damped")):
         c = trace[label]
@@ -279,18 +284,18 @@ def test_reasons_are_shares_of_the_outer_steps():
 @pytest.mark.parametrize("draw", [trials, reasons])
 def test_without_such_a_method_or_a_step_a_sentence_says_so(draw):
     race = run(parse({"problem": LINEAR, "methods": [{"name": "adam"}], "steps": 2}))
-    assert "Add Newton-Krylov" in draw(race, LIGHT).alt
+    assert "Add Newton-Krylov" in draw(RaceView(race, LIGHT)).alt
     still = run(parse({"problem": {"name": "rosenbrock", "start": [1.0, 1.0]},
                        "methods": [{"name": NK}], "stop_loss": 1e-3}))
     for theme in (LIGHT, DARK):
-        picture = draw(still, theme)
+        picture = draw(RaceView(still, theme))
         drawn(picture)
         assert "No step" in picture.alt
 
 
 @pytest.mark.parametrize("axis", ["iterations", "work", "seconds"])
 def test_trials_stand_at_the_clock_of_the_axis(trace, axis):
-    p = trials(trace, LIGHT, axis)
+    p = trials(RaceView(trace, LIGHT, axis))
     drawn(p)
     assert p.cursor == (axis == "iterations")
     assert len(p.heads[0].x) == int(trace[NK]["stopped"][0]) + 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qnviz.figures.packing import plain
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.drift import drift
 from qnviz.figures.race.factors import factors
@@ -70,25 +71,24 @@ def check(p: Picture, trace: Trace, theme: str = "light") -> None:
 def test_one_two_and_sixteen_entrants(name, count, theme):
     build, figure = FIGURES[name]
     trace = build(count)
-    check(figure(trace, THEMES[theme]), trace)
+    check(figure(RaceView(trace, THEMES[theme])), trace)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("axis", AXES)
 def test_every_axis_one_look_and_runs_of_no_step(name, axis):
     build, figure = FIGURES[name]
-    more = {} if name in ("reconstructions", "codes") else {"axis": axis}
     for trace in (build(2, looks=1), build(2, ends=[(0, "converged"), (7, "diverged")])):
         trace.columns["e0"]["view_step"] = trace.columns["e1"]["view_step"] = np.arange(0, 13, 3)[
             :len(next(v for n, v in trace["e0"].items() if n.startswith("view_") and v.ndim > 1))]
-        check(figure(trace, LIGHT, **more), trace)
+        check(figure(RaceView(trace, LIGHT, axis)), trace)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_without_its_view_a_picture_says_why(name):
     _, figure = FIGURES[name]
     other = linear() if FIGURES[name][0] is not linear else autoencoder()
-    p = figure(other, LIGHT)
+    p = figure(RaceView(other, LIGHT))
     assert not p.heads
     assert p.strip is None
     assert p.cloud is None
@@ -105,7 +105,7 @@ def test_diverged_views_are_said_and_not_drawn(name, lost):
     for n, a in trace.columns["e1"].items():
         if n.startswith("view_") and a.dtype.kind == "f":
             a[lost] = np.nan
-    p = figure(trace, LIGHT)
+    p = figure(RaceView(trace, LIGHT))
     check(p, trace)
     for c in (p, *p.choices):
         if c.label in ("", "Adam") or c.label.startswith("Adam ·"):
@@ -121,7 +121,7 @@ def test_diverged_views_are_said_and_not_drawn(name, lost):
 def test_lines_stand_at_the_looks_on_every_axis(name, axis):
     build, figure = FIGURES[name]
     trace = build(1, ends=[(7, "converged")])       # between the looks at 6 and 9
-    p = figure(trace, LIGHT, axis=axis)
+    p = figure(RaceView(trace, LIGHT, axis))
     at = clock(trace["e0"], axis)
     for t in lines(p, 0):
         np.testing.assert_allclose(t.x, at[[0, 3, 6, 7]])
@@ -132,10 +132,10 @@ def test_lines_stand_at_the_looks_on_every_axis(name, axis):
 
 def test_heads_ride_on_the_drawn_line():
     """Half-way between two looks, a log axis draws the geometric mean."""
-    p = singular_values(linear(1, steps=4, looks=5), LIGHT)
+    p = singular_values(RaceView(linear(1, steps=4, looks=5), LIGHT))
     assert len(p.heads) == 6
     trace = linear(1)
-    p = drift(trace, LIGHT)
+    p = drift(RaceView(trace, LIGHT))
     (_, _, y, _), wide = p.heads[0], trace["e0"]["view_drift"].max(1)
     np.testing.assert_allclose(y[[3, 6, 9, 12]], wide[1:])
     assert y[4] == pytest.approx(wide[1] ** (2 / 3) * wide[2] ** (1 / 3))
@@ -146,7 +146,7 @@ def test_heads_ride_on_the_drawn_line():
 
 def test_strip_holds_the_images_and_their_errors():
     trace = autoencoder(2)
-    strip = reconstructions(trace, LIGHT).strip
+    strip = reconstructions(RaceView(trace, LIGHT)).strip
     inputs = trace.scene["inputs"]
     np.testing.assert_array_equal(unpack(strip["inputs"]).reshape(4, 6), inputs)
     assert (strip["shape"], strip["count"]) == ([2, 3], 4)
@@ -166,12 +166,12 @@ def test_reconstruction_title_ranks_the_final_errors():
     trace = autoencoder(3, ends=[(12, "budget"), (12, "budget"), (12, "diverged")])
     trace.columns["e0"]["error"][-1] = 3.4
     trace.columns["e1"]["error"][-1] = 1.9
-    p = reconstructions(trace, LIGHT)
+    p = reconstructions(RaceView(trace, LIGHT))
     assert p.title == "Adam reconstructs best: error 1.9 per image, K-BFGS 3.4, SGD diverged"
     assert "Adam 1.9; K-BFGS 3.4; SGD diverged" in p.alt
-    alone = reconstructions(autoencoder(1), LIGHT).title
+    alone = reconstructions(RaceView(autoencoder(1), LIGHT)).title
     assert alone == "K-BFGS reconstructs with error 1 per image"
-    lost = reconstructions(autoencoder(1, ends=[(3, "diverged")]), LIGHT)
+    lost = reconstructions(RaceView(autoencoder(1, ends=[(3, "diverged")]), LIGHT))
     assert lost.title == "No reconstruction is left: it diverged"
 
 
@@ -179,19 +179,20 @@ def test_error_of_the_shown_images_where_no_other_is_kept():
     trace = autoencoder(1)
     del trace.columns["e0"]["error"]
     gap = trace["e0"]["view_reconstruction"][-1] / 255 - trace.scene["inputs"] / 255
-    assert f"error {say((gap**2).sum(1).mean())} per image" in reconstructions(trace, LIGHT).title
+    title = reconstructions(RaceView(trace, LIGHT)).title
+    assert f"error {say((gap**2).sum(1).mean())} per image" in title
 
 
 def test_polarity_follows_the_data():
     trace = autoencoder(1)
     trace.scene["inputs"][:] = 0
-    assert not reconstructions(trace, LIGHT).strip["photo"]
+    assert not reconstructions(RaceView(trace, LIGHT)).strip["photo"]
     trace.scene["inputs"][:] = 120
-    assert reconstructions(trace, LIGHT).strip["photo"]
+    assert reconstructions(RaceView(trace, LIGHT)).strip["photo"]
 
 
 def test_other_runs_have_no_images():
-    assert reconstructions(autoencoder(1), LIGHT, run=1).strip is None
+    assert reconstructions(RaceView(autoencoder(1), LIGHT, run=1)).strip is None
 
 
 def test_many_large_images_are_thinned_to_a_payload_one_can_send():
@@ -200,7 +201,7 @@ def test_many_large_images_are_thinned_to_a_payload_one_can_send():
     views = [{"view_reconstruction": np.broadcast_to(looks.astype(np.uint8)[:, None, None],
                                                      (101, 10, 784))}] * 6
     trace = race({"inputs": inputs, "shape": np.array([28, 28])}, views, steps=100, looks=looks)
-    strip = reconstructions(trace, LIGHT).strip
+    strip = reconstructions(RaceView(trace, LIGHT)).strip
     assert len(json.dumps(strip)) < 4.2e6
     first = strip["rows"][0]
     images = unpack(first["images"]).reshape(-1, 7840)[:, 0]
@@ -215,7 +216,7 @@ def test_many_large_images_are_thinned_to_a_payload_one_can_send():
 
 def test_two_units_are_drawn_as_they_are():
     trace = autoencoder(1, units=2)
-    p = codes(trace, LIGHT)
+    p = codes(RaceView(trace, LIGHT))
     view = trace["e0"]["view_code"]
     steps = np.array(p.cloud["step"])
     assert np.all(np.abs(places(p).reshape(view.shape) - view) <= 0.51 * steps)
@@ -228,7 +229,7 @@ def test_two_units_are_drawn_as_they_are():
 
 def test_wider_codes_are_projected_on_the_final_plane_of_most_variance():
     trace = autoencoder(2, units=5)
-    p = codes(trace, LIGHT)
+    p = codes(RaceView(trace, LIGHT))
     assert [c.label for c in (p, *p.choices)] == ["K-BFGS", "Adam"]
     for k, c in enumerate((p, *p.choices)):
         view = trace[f"e{k}"]["view_code"].astype(float)
@@ -253,7 +254,7 @@ def test_wider_codes_are_projected_on_the_final_plane_of_most_variance():
 @pytest.mark.parametrize("units", [1, 2, 4])
 def test_unknown_classes_are_passed_on_and_not_counted(units):
     trace = autoencoder(1, units=units, labels=np.full(30, -1))
-    p = codes(trace, LIGHT)
+    p = codes(RaceView(trace, LIGHT))
     assert np.all(unpack(p.cloud["labels"]) == -1)
     assert "class" not in p.title
     check(p, trace)
@@ -262,8 +263,8 @@ def test_unknown_classes_are_passed_on_and_not_counted(units):
 def test_a_code_that_collapsed_still_has_axes():
     trace = autoencoder(1)
     trace.columns["e0"]["view_code"][:] = 0
-    assert np.isfinite(places(codes(trace, LIGHT))).all()
-    low, high = codes(trace, LIGHT).plotly().layout.xaxis.range
+    assert np.isfinite(places(codes(RaceView(trace, LIGHT)))).all()
+    low, high = codes(RaceView(trace, LIGHT)).plotly().layout.xaxis.range
     assert low < 0 < high
 
 
@@ -275,7 +276,7 @@ def test_singular_values_title_counts_what_is_within_one_per_cent():
     trace.columns["e0"]["view_singular"][-1] = TARGET * [1.009, 0.991, 1, 1.02, 0.98, 1]
     trace.columns["e1"]["view_singular"][-1] = TARGET * [1, 1, 1, 1, 1, 0.5]
     trace.columns["e2"]["view_singular"][-1] = TARGET * 0.3
-    p = singular_values(trace, LIGHT)
+    p = singular_values(RaceView(trace, LIGHT))
     assert p.title == "K-BFGS has 4 of A's 6 values within 1 %; Adam 5, SGD 0"
     assert p.choices[0].title == "Adam has 5 of A's 6 values within 1 %; K-BFGS 4, SGD 0"
     levels = [t.y[0] for t in p.plotly().data if t.meta is None]
@@ -292,7 +293,7 @@ def test_zero_eigenvalues_are_counted_relative_to_the_largest():
         spectrum = scale * np.array([-0.2, -1e-5, -9e-7, 0, 1e-12, 9e-7, 1.1e-6, 0.5, 1])
         trace.columns["e0"]["view_hessian"][-1] = spectrum
         trace.columns["e1"]["view_hessian"][-1] = np.abs(np.sort(-np.abs(spectrum))[::-1])
-        p = zeros(trace, LIGHT)
+        p = zeros(RaceView(trace, LIGHT))
         assert p.title == ("Zero eigenvalues at the end (theory ≥ 4): K-BFGS 4, Adam 4. "
                            "Negative: K-BFGS 2")
         assert lines(p, 0)[0].y[-1] == 4
@@ -302,14 +303,14 @@ def test_zero_eigenvalues_are_counted_relative_to_the_largest():
 
 
 def test_no_negative_eigenvalue_is_said_too():
-    p = zeros(linear(1), LIGHT)
+    p = zeros(RaceView(linear(1), LIGHT))
     assert "Negative" not in p.title
     assert "No negative eigenvalue" in p.alt
 
 
 def test_drift_shows_the_pair_that_moved_most():
     trace = linear(2, pairs=3)
-    p = drift(trace, LIGHT)
+    p = drift(RaceView(trace, LIGHT))
     for k in range(2):
         expected = [max(row) for row in trace[f"e{k}"]["view_drift"]]
         np.testing.assert_allclose(lines(p, k)[0].y[1:], expected[1:])
@@ -322,7 +323,7 @@ def test_drift_shows_the_pair_that_moved_most():
 
 def test_factor_bands_are_quantiles_of_the_unpadded_spectrum():
     trace = kronecker(2)
-    p = factors(trace, LIGHT)
+    p = factors(RaceView(trace, LIGHT))
     labels = [c.label for c in (p, *p.choices)]
     assert labels == [f"{t} · layer {k}" for t in ("K-BFGS", "Adam") for k in (1, 2)]
     c = ([p, *p.choices])[labels.index("Adam · layer 2")]
@@ -339,7 +340,7 @@ def test_factor_bands_are_quantiles_of_the_unpadded_spectrum():
 
 
 def test_the_factors_axes_do_not_overlap():
-    layout = factors(kronecker(1), LIGHT).plotly().layout
+    layout = factors(RaceView(kronecker(1), LIGHT)).plotly().layout
     (low, high), (above, top) = layout.yaxis2.domain, layout.yaxis.domain
     assert 0 == low < high < above < top == 1
     assert layout.xaxis.anchor == "y2"
@@ -359,7 +360,7 @@ def test_growing_runs_are_drawn_and_say_so(name, stopped):
         looks = 1 + int(c["stopped"][0]) // 3
         trace.columns[e.label] = {n: a[:looks] if n.startswith("view_") else a
                                   for n, a in c.items()}
-    p = figure(trace, LIGHT)
+    p = figure(RaceView(trace, LIGHT))
     check(p, trace)
     for c in (p, *p.choices):
         assert "so far" in c.title or "diverged" in c.title
@@ -372,6 +373,6 @@ def test_growing_runs_are_drawn_and_say_so(name, stopped):
 def test_pictures_of_nets_pass_plotlys_own_checks(name):
     build, figure = FIGURES[name]
     for theme in THEMES.values():
-        p = figure(build(2), theme)
+        p = figure(RaceView(build(2), theme))
         for c in (p, *p.choices):
             c.plotly()

@@ -10,6 +10,7 @@ from qnviz.curvature.hessian_vector import KINDS
 from qnviz.errors import ExpressionError, SpecError
 from qnviz.fields import parameters
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.loss import loss
 from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
@@ -134,10 +135,10 @@ def test_a_run_without_end_diverged_and_says_that_it_falls():
     for label, c in trace.columns.items():
         assert c["status"][0] == "diverged"
         assert "falls without end" in trace.ends[label][0]
-    picture = loss(trace, THEME)
+    picture = loss(RaceView(trace, THEME))
     assert "falls without end for 2 of 2" in picture.title
     assert picture.figure["layout"]["yaxis"].get("type") != "log"
-    assert trajectory(trace, THEME).title == "2 of 2 fall without end"
+    assert trajectory(RaceView(trace, THEME)).title == "2 of 2 fall without end"
 
 
 def test_a_run_that_overflows_below_says_the_same():
@@ -190,7 +191,7 @@ def test_runs_that_begin_beside_the_function_end_at_once_and_leave_the_others_al
     assert (c["grad_norm"][-1, ~gone] < 1e-8).all()
     for picture in (loss, trajectory):
         for r in range(12):
-            assert picture(trace, THEME, run=r).title
+            assert picture(RaceView(trace, THEME, run=r)).title
 
 
 # --- the lowest minimum of an own function --------------------------------------------------------
@@ -368,7 +369,7 @@ def test_without_a_minimum_there_is_none():
 
 def test_all_minima_are_drawn_and_the_axes_have_their_names():
     trace = race(Function().f, "newton", "adam", start=(0, 0))
-    picture = trajectory(trace, THEME)
+    picture = trajectory(RaceView(trace, THEME))
     stars = [d for d in picture.figure["data"] if d.get("marker", {}).get("symbol") == "star"]
     assert len(stars[0]["x"]) == 4
     assert picture.figure["layout"]["xaxis"]["title"]["text"] == "x"
@@ -377,14 +378,14 @@ def test_all_minima_are_drawn_and_the_axes_have_their_names():
 
 def test_a_known_lowest_value_is_what_the_loss_is_drawn_above():
     trace = race(PLAIN, "newton", "adam", start=(-2.0, -2.0))
-    picture = loss(trace, THEME)
+    picture = loss(RaceView(trace, THEME))
     layout = picture.figure["layout"]
     assert layout["yaxis"]["type"] == "log"
     assert "above its lowest, −78.3" in layout["yaxis"]["title"]["text"]
     f = trace["adam"]["loss"][:, 0]
     drawn = next(d for d in picture.figure["data"] if d["name"] == "Adam")["y"]
     np.testing.assert_allclose(drawn, f + 78.33233140754282, rtol=1e-9)
-    surface = trajectory(trace, THEME).figure["data"][0]
+    surface = trajectory(RaceView(trace, THEME)).figure["data"][0]
     assert "log₁₀ (f + 78.3)" in surface["hovertemplate"]
 
 
@@ -394,7 +395,7 @@ def test_a_known_lowest_value_is_what_the_loss_is_drawn_above():
 def test_every_picture_can_be_drawn_of_whatever_was_typed(f, theme):
     trace = race(f, "newton", {"name": "sgd", "lr": 1.0}, "newton_krylov", start=(0.5, 0.7),
                  steps=40)
-    payload = linked(trace, theme=theme)
+    payload = linked(RaceView(trace, THEMES[theme]))
     for panel in payload["panels"]:
         assert panel["title"]
         assert panel["alt"]
@@ -402,7 +403,7 @@ def test_every_picture_can_be_drawn_of_whatever_was_typed(f, theme):
         panel = next(p for p in payload["panels"] if p["id"] == name)
         for axis in ("xaxis", "yaxis"):
             assert np.isfinite(panel["figure"]["layout"][axis]["range"]).all()
-    surface = trajectory(trace, THEMES[theme]).figure["data"][0]
+    surface = trajectory(RaceView(trace, THEMES[theme])).figure["data"][0]
     assert np.isfinite([surface["zmin"], surface["zmax"], *(
         surface["contours"][k] for k in ("start", "end", "size"))]).all()
 

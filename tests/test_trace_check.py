@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 
 from qnviz.errors import TraceError
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.check import checked
@@ -47,7 +48,7 @@ def drawn(trace, runs=1):
     """All that the page makes of a trace; raises if something does not fit."""
     for axis in ("iterations", "work", "seconds"):
         for r in range(runs):
-            encoded(linked(trace, axis=axis, run=r))
+            encoded(linked(RaceView(trace, axis=axis, run=r)))
     summary(trace)
     for e in trace.entrants:
         table(trace, e.label)

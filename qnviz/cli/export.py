@@ -170,11 +170,13 @@ def _pictures(args: argparse.Namespace, trace: Trace) -> Iterator[tuple[Path, by
     from qnviz.export import words
     from qnviz.export.pictures import SIZES, picture
     from qnviz.figures.player import linked
+    from qnviz.figures.race import RaceView
+    from qnviz.figures.theme import THEMES
 
     if args.size not in SIZES:
         raise SpecError([f"--size is {args.size!r}, but must be one of {', '.join(SIZES)}."])
-    payload = linked(trace, theme=args.theme or "light", axis=args.axis, run=args.run,
-                     layout=args.layout, follow=False)
+    view = RaceView(trace, THEMES[args.theme or "light"], args.axis, args.run)
+    payload = linked(view, args.layout, follow=False)
     known = {name: (p["id"], choice) for p in payload["panels"] for name, choice in [
         (p["id"], None), *((f"{p['id']}/{c['label']}", c["label"]) for c in (p, *p["choices"])
                            if c["label"])]}

@@ -1,6 +1,6 @@
 """The linked player as one HTML file that needs nothing else: no server, no network.
 
-Both lights are inside, with Plotly's script and the player's. The page's policy lets run only the
+Both themes are inside, with Plotly's script and the player's. The page's policy lets run only the
 two scripts that were written here, and lets nothing be loaded from anywhere.
 """
 
@@ -19,6 +19,7 @@ from qnviz import __version__, web
 from qnviz.export import words
 from qnviz.export.pictures import plotly_js
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
 from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Trace
 
@@ -32,17 +33,17 @@ def player_html(trace: Trace, *, layout: str | None = None, axis: str = "iterati
 
     Args:
         trace: the run.
-        layout: which pictures, by a name in `figures.linked.LAYOUTS`; by default the problem's.
+        layout: which pictures, by a name in `figures.player.LAYOUTS`; by default the problem's.
         axis: "iterations", "work" or "seconds".
         frame: where the playhead stands; None: the run plays at once.
         run: which of the trace's runs.
-        theme: the light in which it opens: "light", "dark", or "auto" for the reader's own.
+        theme: the theme in which it opens: "light", "dark", or "auto" for the reader's own.
 
     Raises:
         ExportError: plotly is not installed.
     """
-    payloads = {name: linked(trace, theme=name, axis=axis, run=run, frame=frame, layout=layout,
-                             follow=False) for name in THEMES}
+    payloads = {name: linked(RaceView(trace, colors, axis, run), layout, follow=False)
+                | {"frame": frame} for name, colors in THEMES.items()}
     shared, table = interned(payloads)
     script, version = _plotly()
     title = words.title(trace)

@@ -1,15 +1,16 @@
-"""All pictures of a race under one playhead: the data that the player component draws."""
+"""All pictures of a race, or of a Newton system, under one playhead: what the player draws."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qnviz.figures.packing import packed, plain
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.drift import drift
 from qnviz.figures.race.eigenvalues import SIDE, eigenvalues, side_by_side
@@ -24,26 +25,39 @@ from qnviz.figures.race.singular_values import singular_values
 from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.race.trials import trials
 from qnviz.figures.race.zeros import zeros
-from qnviz.figures.theme import THEMES, Head, Picture, Theme
+from qnviz.figures.system import SystemView
+from qnviz.figures.system.curves import curvature, model, residual
+from qnviz.figures.system.path import path
+from qnviz.figures.system.ritz import ritz
+from qnviz.figures.system.views import STYLES
+from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.numbers import say
-from qnviz.runs.trace import Trace, at_every_step, clock
+from qnviz.runs.trace import Entrant, at_every_step
+
+
+class Kind(NamedTuple):
+    """A picture that a race can show."""
+
+    name: str                         # in lists of pictures
+    draw: Callable[[RaceView], Picture]
+
 
 # every picture that a race can show, by its id
-PICTURES: dict[str, Callable[[Trace, Theme, str, int], Picture]] = {
-    "path": lambda trace, theme, axis, run: trajectory(trace, theme, run),
-    "eig": eigenvalues,
-    "krylov": krylov,
-    "loss": loss,
-    "singular": lambda trace, theme, axis, run: singular_values(trace, theme, axis),
-    "zeros": lambda trace, theme, axis, run: zeros(trace, theme, axis),
-    "drift": lambda trace, theme, axis, run: drift(trace, theme, axis),
-    "reconstructions": lambda trace, theme, axis, run: reconstructions(trace, theme, run),
-    "codes": lambda trace, theme, axis, run: codes(trace, theme),
-    "factors": lambda trace, theme, axis, run: factors(trace, theme, axis),
-    "ratios": ratios,
-    "raster": raster,
-    "trials": trials,
-    "reasons": reasons,
+PICTURES = {
+    "path": Kind("Paths", trajectory),
+    "eig": Kind("Eigenvalues of H", eigenvalues),
+    "krylov": Kind("Krylov iterations", krylov),
+    "loss": Kind("Loss", loss),
+    "singular": Kind("Singular values", singular_values),
+    "zeros": Kind("Zero eigenvalues", zeros),
+    "drift": Kind("What gradient flow keeps", drift),
+    "reconstructions": Kind("Reconstructions", reconstructions),
+    "codes": Kind("Codes", codes),
+    "factors": Kind("Kronecker factors", factors),
+    "ratios": Kind("Curvature ratios", ratios),
+    "raster": Kind("Damping events", raster),
+    "trials": Kind("Trial steps", trials),
+    "reasons": Kind("Why iterations ended", reasons),
 }
 # rows of pictures per problem, and per page of its own; the play bar stands below the first
 LAYOUTS: dict[str, list[list[str]]] = {
@@ -57,111 +71,123 @@ LAYOUTS: dict[str, list[list[str]]] = {
     "fork": [["loss", "eig", "path"]],
     "krylov": [["path", "krylov", "trials"], ["loss", "reasons", "@words"]],
 }
+# the pictures of a Newton system, by their ids
+SYSTEM: dict[str, Callable[[SystemView], Picture]] = {
+    "plane": path, "residual": residual, "ritz": ritz, "curvature": curvature, "model": model}
+SYSTEM_ROWS = [["plane", "residual", "ritz"], ["curvature", "model", "@words"]]
 MAX_FRAMES = 600
 PLAY_SECONDS = 6.0                    # how long a whole race takes at speed 1
 
 CLOCKS = {"iterations": ("step", ""), "work": ("work", "passes"), "seconds": ("time", "s")}
 
+Rows = Sequence[Sequence[str]]
 
-def linked(trace: Trace, *, theme: str = "light", axis: str = "iterations", run: int = 0,
-           frame: int | None = None, autoplay: bool = True, plotly_url: str = "",
-           follow: bool | None = None,
-           layout: str | tuple[tuple[str, ...], ...] | None = None) -> dict[str, Any]:
+
+class Clock(NamedTuple):
+    """Where a playhead can stand, in the unit of its entrants' clocks."""
+
+    frames: np.ndarray
+    label: str = "step"               # what a frame is called
+    unit: str = ""
+
+
+def linked(view: RaceView, layout: str | Rows | None = None,
+           follow: bool | None = None) -> dict[str, Any]:
     """The player's payload for a race: the pictures of its problem, and words.
 
     Args:
-        trace: the race.
-        theme: a name in THEMES.
-        axis: "iterations", "work" or "seconds".
-        run: which of the trace's runs.
-        frame: where the playhead is pinned, if it is.
-        autoplay: whether the race plays at once.
-        plotly_url: where the browser finds plotly.js.
-        follow: whether the playhead keeps up with a run that grows; by default, while one does.
+        view: the race.
         layout: a name in LAYOUTS, or rows of pictures' ids; by default the problem's.
+        follow: whether the playhead keeps up with a run that grows; by default, while one does.
     """
-    rows = [list(row) for row in layout] if isinstance(layout, tuple) else (
-        LAYOUTS[layout or trace.spec["problem"]["name"]])
-    if len(rows) > 2 and not any("krylov_reason" in trace[e.label] for e in trace.entrants):
-        rows = [[name for name in row if name != "krylov"] for row in rows]
-    pictures = [PICTURES[name](trace, THEMES[theme], axis, run)
-                for row in rows for name in row if name in PICTURES]
-    if rows[0] == [SIDE + "*"]:
-        sides = side_by_side(trace, THEMES[theme], axis, run) or [
-            eigenvalues(trace, THEMES[theme], axis, run)]
-        pictures += sides
-        rows = [[p.id for p in sides], *rows[1:]]
-    frames = _frames(trace, axis, run)
-    label, unit = CLOCKS[axis]
-    clocks = [clock(trace[e.label], axis, run)[:int(trace[e.label]["stopped"][run]) + 1]
-              for e in trace.entrants]
-    follow = trace.unfinished if follow is None else follow
+    trace, follow = view.trace, view.trace.unfinished if follow is None else follow
+    pictures, rows = _pictures(view, layout)
     # a run that is still growing has the key that it will have at its end
-    so_far = [[int(trace[e.label]["stopped"].sum()), *trace[e.label]["status"].tolist()[:1000]]
-              for e in trace.entrants]
-    payload = assembled(
-        pictures, [_entrant(trace, THEMES[theme], i, clocks[i], run)
-                   for i in range(len(trace.entrants))],
-        frames, rows, [trace.key, so_far, axis, run, layout], label=label, unit=unit, theme=theme,
-        frame=frame, autoplay=autoplay and not follow, plotly_url=plotly_url)
-    if follow and axis == "iterations":
-        payload["clock"]["end"] = max(len(trace[e.label]["seconds"]) - 1 for e in trace.entrants)
-    return payload | {"follow": follow}
+    so_far = [[int(c["stopped"].sum()), *c["status"].tolist()[:1000]] for _, _, c in view.entrants]
+    payload = assembled(view.theme, pictures, [_entrant(view, e) for e in trace.entrants],
+                        _clock(view), rows, [trace.key, so_far, view.axis, view.run, layout])
+    if follow and view.axis == "iterations":
+        payload["clock"]["end"] = max(len(c["seconds"]) - 1 for _, _, c in view.entrants)
+    return payload | {"follow": follow, "autoplay": not follow}
 
 
-def assembled(pictures: Sequence[Picture], entrants: Sequence[dict[str, Any]], frames: np.ndarray,
-              rows: list[list[str]], content: Any, *, label: str = "step", unit: str = "",
-              value: str = "Loss",
-              theme: str = "light", frame: int | None = None, autoplay: bool = False,
-              plotly_url: str = "") -> dict[str, Any]:
+def newton_player(view: SystemView, content: Any) -> dict[str, Any]:
+    """The player's payload for a system; its entrants are CG and MINRES, its frames iterations."""
+    entrants = []
+    for s in view.system.solves:
+        color, dash, marker = STYLES[s.solver]
+        at = np.minimum(np.arange(s.iterations + 1), len(s.residual) - 1)
+        entrants.append({
+            "label": s.solver, "title": s.title, "color": view.theme.tint(color), "dash": dash,
+            "marker": marker, "clock": np.arange(s.iterations + 1, dtype=float),
+            "loss": s.residual[at], "words": list(s.words), "end": s.end})
+    return assembled(
+        view.theme, [draw(view) for draw in SYSTEM.values()], entrants,
+        Clock(np.arange(view.last + 1), "iteration"), SYSTEM_ROWS, [content, view.system.step],
+    ) | {"value": "‖r‖"}
+
+
+def assembled(theme: Theme, pictures: Sequence[Picture], entrants: Sequence[dict[str, Any]],
+              clock: Clock, rows: Rows, content: Any) -> dict[str, Any]:
     """The player's payload for any pictures that share a playhead.
 
+    What a caller may change in it: `frame`, where the playhead is pinned; `autoplay`, whether it
+    plays at once; `value`, what the entrants' "loss" is called; `plotly_url`, where the browser
+    finds plotly.js.
+
     Args:
+        theme: the colours of the pictures.
         pictures: what is drawn; `rows` places them by their ids, and the words as "@words".
-        entrants: label, title, color (in this theme's light), dash, marker, end, and per tick of
-            its own: clock and loss (arrays), words (sentences).
-        frames: where the playhead can stand, in the clocks' unit.
+        entrants: label, title, color (in this theme), dash, marker, end, and per tick of its own:
+            clock and loss (arrays), words (sentences).
+        clock: where the playhead can stand.
         rows: rows of ids; the play bar stands below the first.
         content: JSON that tells these pictures from others.
-        label: what a frame is called.
-        unit: the unit of a frame.
-        value: what the entrants' "loss" is called.
-        theme: a name in THEMES.
-        frame: where the playhead is pinned, if it is.
-        autoplay: whether it plays at once.
-        plotly_url: where the browser finds plotly.js.
     """
-    name = hashlib.sha256(json.dumps([content, theme]).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json.dumps([content, theme.name]).encode()).hexdigest()[:16]
     clocks = [e["clock"] for e in entrants]
     return {
-        "id": name, "plotly_url": plotly_url, "theme": theme, "frame": frame, "autoplay": autoplay,
-        "follow": False, "value": value, "rate": max(len(frames) / PLAY_SECONDS, 4.0),
-        "clock": {"label": label, "unit": unit, "frames": packed(frames, "f8")},
+        "id": name, "plotly_url": "", "theme": theme.name, "frame": None, "autoplay": False,
+        "follow": False, "value": "Loss", "rate": max(len(clock.frames) / PLAY_SECONDS, 4.0),
+        "clock": {"label": clock.label, "unit": clock.unit, "frames": packed(clock.frames, "f8")},
         "entrants": [e | {"clock": packed(e["clock"], "f8"), "loss": packed(e["loss"], "f8")}
                      for e in entrants],
-        "panels": [_panel(p, clocks) for p in pictures], "rows": rows,
+        "panels": [_panel(p, clocks) for p in pictures], "rows": [list(row) for row in rows],
     }
 
 
-def _frames(trace: Trace, axis: str, run: int) -> np.ndarray:
+def _pictures(view: RaceView, layout: str | Rows | None) -> tuple[list[Picture], Rows]:
+    """The pictures of a layout, and its rows as they are for this race."""
+    trace = view.trace
+    rows = LAYOUTS[layout or trace.spec["problem"]["name"]] if (
+        layout is None or isinstance(layout, str)) else layout
+    if len(rows) > 2 and not any("krylov_reason" in c for _, _, c in view.entrants):
+        rows = [[name for name in row if name != "krylov"] for row in rows]
+    pictures = [PICTURES[name].draw(view) for row in rows for name in row if name in PICTURES]
+    if list(rows[0]) == [SIDE + "*"]:
+        sides = side_by_side(view) or [eigenvalues(view)]
+        return pictures + sides, [[p.id for p in sides], *rows[1:]]
+    return pictures, rows
+
+
+def _clock(view: RaceView) -> Clock:
     """Where the playhead can stand: every step, or as many even ticks of work or time."""
-    stops = [int(trace[e.label]["stopped"][run]) for e in trace.entrants]
-    if axis == "iterations":
-        return np.arange(max(stops) + 1)
-    last = max(clock(trace[e.label], axis, run)[s]
-               for e, s in zip(trace.entrants, stops, strict=True))
-    return np.linspace(0, last, min(MAX_FRAMES, max(stops) + 1))
+    entrants = view.trace.entrants
+    most = max(view.steps(e) for e in entrants)
+    if view.axis == "iterations":
+        return Clock(np.arange(most + 1), *CLOCKS[view.axis])
+    last = max(view.clock(e)[-1] for e in entrants)
+    return Clock(np.linspace(0, last, min(MAX_FRAMES, most + 1)), *CLOCKS[view.axis])
 
 
-def _entrant(trace: Trace, theme: Theme, i: int, ticks: np.ndarray, run: int) -> dict[str, Any]:
-    e = trace.entrants[i]
-    c = trace[e.label]
-    steps = len(ticks)
-    words = trace.words[e.label][:steps - 1] if run == 0 else []
-    words += [""] * (steps - 1 - len(words))
+def _entrant(view: RaceView, e: Entrant) -> dict[str, Any]:
+    trace, run, steps, c = view.trace, view.run, view.steps(e), view.trace[e.label]
+    words = trace.words[e.label][:steps] if run == 0 else []
+    words += [""] * (steps - len(words))
     over = c["status"][run] != "running" and run < len(trace.ends[e.label])
-    return {"label": e.label, "title": e.title, "color": theme.tint(e.color), "dash": e.dash,
-            "marker": e.marker, "clock": ticks, "loss": c["loss"][at_every_step(c, run), run],
+    return {"label": e.label, "title": e.title, "color": view.theme.tint(e.color), "dash": e.dash,
+            "marker": e.marker, "clock": view.clock(e),
+            "loss": c["loss"][at_every_step(c, run), run],
             "words": [f"Starts at loss {say(float(c['loss'][0, run]))}.", *words],
             "end": trace.ends[e.label][run] if over else ""}
 

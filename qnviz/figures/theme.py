@@ -11,7 +11,6 @@ import numpy as np
 from qnviz.figures.colors import mixed, relit
 from qnviz.figures.draw import note
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, Trace, clock
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -174,21 +173,6 @@ def power_of_ten(k: int) -> str:
     return "10" + str(k).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def time_range(trace: Trace, entrants: list[Entrant], axis: str, run: int) -> list[float]:
-    """The axis range that holds the longest of these entrants' runs.
-
-    While a run is growing it holds what may still come, so that the axis seldom moves.
-    """
-    clocks = [(clock(trace[e.label], axis, run), int(trace[e.label]["stopped"][run]))
-              for e in entrants]
-    longest = float(max(ticks[stop] for ticks, stop in clocks))
-    if trace.unfinished:
-        longest = round_up(longest) if axis != "iterations" else float(
-            max(len(ticks) - 1 for ticks, _ in clocks))
-    longest = longest or 1.0
-    return [-0.01 * longest, 1.01 * longest]
-
-
 def round_up(value: float) -> float:
     """The next of 1, 1.5, 2, 3, 5, 7, 10, … times a power of ten."""
     if value <= 0:
@@ -197,15 +181,11 @@ def round_up(value: float) -> float:
     return float(next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value))
 
 
-UNSTARTED = "No step was taken: the run ended at its start."
-WAITING = "No step has been taken yet."
-
-
-def notice(theme: Theme, text: str) -> dict[str, Any]:
+def notice(theme: Theme, id: str, title: str, why: str, label: str = "") -> Picture:
     """An empty picture that says why it is empty."""
     layout = theme.base("", "")
     for axis in ("xaxis", "yaxis"):
         layout[axis] |= dict(visible=False, range=[0, 1])
-    layout["annotations"] = [note("<br>".join(textwrap.wrap(text, 42)), 0.5, 0.5,
+    layout["annotations"] = [note("<br>".join(textwrap.wrap(why, 42)), 0.5, 0.5,
                                   font=dict(color=theme.muted, size=14))]
-    return {"data": [], "layout": layout}
+    return Picture(id, title, why, {"data": [], "layout": layout}, label=label)

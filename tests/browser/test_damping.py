@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.raster import raster_rows
 from qnviz.runs.loop import run
 from qnviz.ui.labs.damping import LABS
@@ -30,9 +31,9 @@ def test_a_click_on_an_event_opens_that_update(app_url: str, page: Any) -> None:
     spec = LABS["rosenbrock"].spec()
     assert spec is not None
     trace = run(spec)
-    rows = raster_rows(trace)
-    j = next(j for j, r in enumerate(rows) if r.label == "K-BFGS (powell)")
-    theta1 = trace[rows[j].label]["theta1"][:, 0, 0]
+    rows = raster_rows(RaceView(trace))
+    j = next(j for j, r in enumerate(rows) if r.owner.label == "K-BFGS (powell)")
+    theta1 = trace[rows[j].owner.label]["theta1"][:, 0, 0]
     step = 1 + int(np.flatnonzero(theta1 < 1)[-1])
     opened(page, f"{app_url}/damping?step=0")
     shown = data_id(page)

@@ -15,6 +15,7 @@ from qnviz.export.pictures import RENDERER, picture
 from qnviz.figures.packing import unpacked
 from qnviz.figures.player import linked
 from qnviz.figures.playhead import Playhead
+from qnviz.figures.race import RaceView
 from qnviz.runs.trace import Trace
 from tests.browser.conftest import _chromium
 from tests.browser.player_page import Race
@@ -84,7 +85,7 @@ def test_a_race_plays_steps_and_speaks_without_a_network(
     assert race.press("Shift+ArrowRight") == 11
     assert race.press("End") == 300
 
-    data = linked(Trace.load(ASSETS / "home.npz"))
+    data = linked(RaceView(Trace.load(ASSETS / "home.npz")))
     for frame in (0, 40, 120, 300):
         race.slider.evaluate(
             "(s, v) => { s.value = v; s.dispatchEvent(new Event('input')); }", str(frame))
@@ -168,7 +169,7 @@ def test_vectors_are_of_the_slides_size(
         browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """SVG and PDF hold text and no picture of pixels, on a page of exactly the asked size."""
     monkeypatch.setenv("BROWSER_PATH", _chromium() or "")
-    data = linked(Trace.load(ASSETS / "home.npz"))
+    data = linked(RaceView(Trace.load(ASSETS / "home.npz")))
     try:
         svg = picture(data, "loss", 9, form="svg", size="half").decode()
         assert 'width="960" height="1080"' in svg

@@ -14,6 +14,7 @@ SIDE = 4  # pixels of a test image across
 PAGE = """
 import numpy as np
 import streamlit as st
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.codes import codes
 from qnviz.figures.race.factors import factors
 from qnviz.figures.packing import plain
@@ -61,7 +62,7 @@ def panel(p):
             "label": p.label, "strip": p.strip, "cloud": p.cloud,
             "choices": [panel(c) for c in p.choices]}
 
-pictures = [f(trace, THEMES[theme]) for f in (reconstructions, codes, factors)]
+pictures = [f(RaceView(trace, THEMES[theme])) for f in (reconstructions, codes, factors)]
 player({"id": f"data-{other}", "plotly_url": "/bundle/plotly.js", "theme": theme, "frame": None,
         "autoplay": False, "rate": 60,
         "clock": {"label": "step", "unit": "", "frames": list(range(LAST + 1))},

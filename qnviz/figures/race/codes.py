@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.packing import exact
-from qnviz.figures.race.views import Columns, chosen, due, seen, so_far, thinned
-from qnviz.figures.theme import Picture, Theme, notice
-from qnviz.runs.trace import Entrant, Trace
+from qnviz.figures.race import Columns, RaceView
+from qnviz.figures.race.views import chosen, due, thinned
+from qnviz.figures.theme import Picture
+from qnviz.runs.trace import Entrant
 
 EMPTY = "No codes to look at: they are kept for autoencoders."
 LOST = "This run diverged before its code could be looked at."
@@ -29,24 +30,24 @@ COLORS = {"light": ("#0b5fa5", "#b8470b", "#1a7f4b", "#b0246f", "#6a4bb5",
                    "#e8c355", "#5fd3df", "#ff8a80", "#b4bfd4", "#bcd75a")}
 
 
-def codes(trace: Trace, theme: Theme) -> Picture:
+def codes(view: RaceView) -> Picture:
     """Where each entrant's code puts the held-out images; the reader chooses the entrant."""
-    shown = seen(trace, "view_code")
+    shown = view.holding("view_code")
     if not shown:
-        return Picture("codes", "No codes to look at", EMPTY, notice(theme, EMPTY))
-    labels = trace.scene["labels"]
+        return view.notice("codes", "No codes to look at", EMPTY)
+    labels = view.trace.scene["labels"]
     most = MOST_BYTES // (4 * len(labels) * len(shown))
-    now = so_far(trace)
-    return chosen([_one(theme, i, e, c, labels, most, now) for i, e, c in shown])
+    return chosen([_one(view, i, e, c, labels, most) for i, e, c in shown])
 
 
-def _one(theme: Theme, i: int, e: Entrant, c: Columns, labels: np.ndarray, most: int,
-         now: str) -> Picture:
+def _one(view: RaceView, i: int, e: Entrant, c: Columns, labels: np.ndarray,
+         most: int) -> Picture:
+    theme, now = view.theme, view.so_far
     kept, steps = thinned(due(c), most)
     views = c["view_code"][kept].astype(float)
     whole = np.all(np.isfinite(views), axis=(1, 2))
     if not whole.any():
-        return Picture("codes", f"{e.title} diverged", LOST, notice(theme, LOST), label=e.title)
+        return view.notice("codes", f"{e.title} diverged", LOST, label=e.title)
     final = views[whole][-1]
     points, share = in_plane(views, final)
     names = (("code unit 1", "code unit 2") if views.shape[-1] == 2 else
@@ -60,14 +61,14 @@ def _one(theme: Theme, i: int, e: Entrant, c: Columns, labels: np.ndarray, most:
         sentences.append(f"{_percent(same)} of codes lie beside their own class")
     if views.shape[-1] > 2:
         sentences.append(f"the plane holds {_percent(share)} of the variance")
-    told = "; ".join(sentences) or f"code of {len(final)} images"
+    found = "; ".join(sentences) or f"code of {len(final)} images"
     ended = now if whole[-1] else " before it diverged"
     when = "So far" if ended == now and now else f"At the end{ended}"
     alt = (f"Codes of {len(final)} held-out images under {e.title}, {views.shape[-1]} units, at "
-           f"the playhead; each point is its class's digit. {when}, {told}.")
+           f"the playhead; each point is its class's digit. {when}, {found}.")
     cloud = {"entrant": i, "colors": list(COLORS[theme.name]), "labels": exact(labels, "i1"),
              "rows": exact(steps, "u2"), **_grid(points, spans)}
-    return Picture("codes", f"{e.title}{ended}: {told}", alt, {"data": [], "layout": layout},
+    return Picture("codes", f"{e.title}{ended}: {found}", alt, {"data": [], "layout": layout},
                    label=e.title, cloud=cloud)
 
 

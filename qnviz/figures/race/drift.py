@@ -10,43 +10,34 @@ from __future__ import annotations
 import numpy as np
 
 from qnviz.figures.draw import curve
-from qnviz.figures.race.loss import AXES
+from qnviz.figures.race import AXES, RaceView
 from qnviz.figures.race.views import (
     end_labels,
+    label_margin,
     line,
     listed,
     ranked,
     riding,
-    room,
-    seen,
-    so_far,
     stroke,
 )
-from qnviz.figures.theme import (
-    Head,
-    Picture,
-    Theme,
-    log_axis,
-    log_range,
-    notice,
-    time_range,
-)
+from qnviz.figures.theme import Head, Picture, log_axis, log_range
 from qnviz.numbers import say
-from qnviz.runs.trace import Trace
 
 EMPTY = "No balance of layers to look at: it is kept for the linear net."
 LEAST, MOST = 1e-8, 1e6               # shares: below is rounding, above is divergence
 
 
-def drift(trace: Trace, theme: Theme, axis: str = "iterations") -> Picture:
+def drift(view: RaceView) -> Picture:
     """‖C(t) − C(0)‖ / ‖C(0)‖ of the layer pair that moved most, on a log axis."""
-    shown = seen(trace, "view_drift")
+    view = view.first
+    trace, theme, axis = view.trace, view.theme, view.axis
+    shown = view.holding("view_drift")
     if not shown:
-        return Picture("drift", "No balance of layers to look at", EMPTY, notice(theme, EMPTY))
+        return view.notice("drift", "No balance of layers to look at", EMPTY)
     lines = [(i, e, c, c["view_drift"].astype(float).max(1)) for i, e, c in shown]
     ends = [(e.title, float(y[-1])) for _, e, _, y in lines]
     texts = [f"{t} {_said(v)}" for t, v in ends]
-    layout = theme.base(AXES[axis], "change of WWᵀ − WᵀW", right=room(texts))
+    layout = view.layout("change of WWᵀ − WᵀW", right=label_margin(texts))
     layout["margin"]["l"] = 74                     # "1000 %" beside the axis's title
     data, heads, values = [], [], []
     for i, e, c, whole in lines:
@@ -62,12 +53,12 @@ def drift(trace: Trace, theme: Theme, axis: str = "iterations") -> Picture:
     ticks = log_axis(span)
     ticks["ticktext"] = [f"{_short(100 * v)} %" for v in ticks["tickvals"]]
     layout["yaxis"] |= ticks
-    layout["xaxis"]["range"] = time_range(trace, [e for _, e, _, _ in lines], axis, 0)
+    layout["xaxis"]["range"] = view.span([e for _, e, _ in shown])
     layout["annotations"] = end_labels(theme, [
         (t, float(np.log10(np.clip(v, LEAST, MOST))), theme.tint(e.color))
         for t, (_, v), (_, e, _, _) in zip(texts, ends, lines, strict=True) if np.isfinite(v)],
         span)
-    parts = [f"{t} changed it by {_said(v)}{so_far(trace)}" if k == 0 else f"{t} {_said(v)}"
+    parts = [f"{t} changed it by {_said(v)}{view.so_far}" if k == 0 else f"{t} {_said(v)}"
              for k, (t, v) in enumerate(ranked(ends))]
     alt = (f"Change of the balance between neighbouring layers over {AXES[axis]}, the pair that "
            "moved most. Gradient flow would not change it. "

@@ -7,26 +7,17 @@ upper half of a row, step 2 in the lower.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from qnviz.figures.draw import curve, marks, note, sketched
-from qnviz.figures.race.loss import AXES
-from qnviz.figures.race.views import between, chosen, so_far
-from qnviz.figures.theme import (
-    UNSTARTED,
-    WAITING,
-    Head,
-    Picture,
-    Theme,
-    log_axis,
-    log_range,
-    notice,
-    time_range,
-)
+from qnviz.figures.race import UNSTARTED, WAITING, RaceView
+from qnviz.figures.race.views import between, chosen
+from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, Trace, clock
+from qnviz.runs.trace import Entrant
 
 EMPTY = ("None of these methods keeps a matrix, so there are no eigenvalues to bound. "
          "Add K-BFGS or K-BFGS(L).")
@@ -36,26 +27,15 @@ FAR = 3.0                             # decades that the others may stretch the 
 ROW = 0.055                           # height of one row of ticks, as a share of the picture
 
 
-def eigenvalues(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0,
-                only: int | None = None) -> Picture:
-    """λ_min and λ_max of H_g, the bounds and the damping events; one picture per layer of a net.
-
-    `only` is the place of the one entrant to show; by default all, with the first one's bounds.
-    """
-    layers = max((a.shape[2] for e in trace.entrants for n, a in trace[e.label].items()
-                  if n in ("theta1", "eig_max") and a.ndim == 3), default=1)
-    pictures = [of_layer(trace, theme, axis, run, l, only) for l in range(layers)]
-    if layers > 1:
-        for l, picture in enumerate(pictures):
-            picture.label = f"layer {l + 1}"
-    return chosen(pictures)
+def eigenvalues(view: RaceView) -> Picture:
+    """λ_min and λ_max of H_g, the first one's bounds, damping events; a choice per layer."""
+    return _layers(view, [i for i, e in enumerate(view.trace.entrants) if _keeps_matrix(view, e)])
 
 
-def side_by_side(trace: Trace, theme: Theme, axis: str = "iterations",
-                 run: int = 0) -> list[Picture]:
+def side_by_side(view: RaceView) -> list[Picture]:
     """The same for each of the first three damped entrants by itself, on one vertical axis."""
-    each = [i for i, e in enumerate(trace.entrants) if _keeps_matrix(trace, e)][:SIDES]
-    pictures = [eigenvalues(trace, theme, axis, run, i) for i in each]
+    each = [i for i, e in enumerate(view.trace.entrants) if _keeps_matrix(view, e)][:SIDES]
+    pictures = [_layers(view, [i]) for i in each]
     first = [p.figure["layout"]["yaxis"].get("range") for p in pictures]
     known = [span for span in first if span]
     # the first entrant's spectra set the scale: what explodes leaves the picture at its top
@@ -69,32 +49,40 @@ def side_by_side(trace: Trace, theme: Theme, axis: str = "iterations",
     return pictures
 
 
-def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
-             only: int | None = None) -> Picture:
+def _layers(view: RaceView, places: Sequence[int]) -> Picture:
+    """Some entrants' matrices of each layer."""
+    layers = max((a.shape[2] for _, _, c in view.entrants for n, a in c.items()
+                  if n in ("theta1", "eig_max") and a.ndim == 3), default=1)
+    pictures = [_of_layer(view, places, l) for l in range(layers)]
+    if layers > 1:
+        for l, picture in enumerate(pictures):
+            picture.label = f"layer {l + 1}"
+    return chosen(pictures)
+
+
+def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
     """λ_min and λ_max of H_g, its bounds from each pair and a-priori, and the damping events."""
-    shown = [(i, e) for i, e in enumerate(trace.entrants)
-             if _keeps_matrix(trace, e) and only in (None, i)]
-    if not shown:
-        return Picture("eig", "No matrix to look at", EMPTY, notice(theme, EMPTY))
-    shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0
-             and np.isfinite(_series(trace, e, axis, run, layer)["eig_max"]).any()]
+    trace, theme = view.trace, view.theme
+    if not places:
+        return view.notice("eig", "No matrix to look at", EMPTY)
+    shown = [(i, e, series) for i in places if view.steps(e := trace.entrants[i]) and np.isfinite(
+        (series := _series(view, e, layer))["eig_max"]).any()]
     if not shown:
         why = WAITING if trace.unfinished else UNSTARTED
-        return Picture("eig", "No update to look at", why, notice(theme, why))
-    damped = [(i, e) for i, e in shown if "theta1" in trace[e.label]]
+        return view.notice("eig", "No update to look at", why)
+    damped = [(i, e, series) for i, e, series in shown if "theta1" in series]
     head = ROW * len(damped) + 0.02 if damped else 0.0        # room for the rows of ticks
-    layout = theme.base(AXES[axis], "eigenvalues of H")
+    layout = view.layout("eigenvalues of H")
     data: list[dict[str, Any]] = []
-    heads, seen, found = [], [], []
+    heads, reached, found = [], [], []
     bounds: list[float] = []
     bounded = band = ""                # one entrant's bounds: two would be a thicket
-    for i, e in shown:
-        every = _series(trace, e, axis, run, layer)
+    for i, e, every in shown:
         rows = np.flatnonzero(np.isfinite(every["eig_max"]))
         known = {n: a[rows] for n, a in every.items()}             # where spectra were taken
         above = known["eig_min"][known["eig_min"] > 0]
-        seen.append((np.min(known["eig_min"]), np.max(known["eig_max"]),
-                     np.min(above, initial=np.inf), int((known["eig_min"] <= 0).sum())))
+        reached.append((np.min(known["eig_min"]), np.max(known["eig_max"]),
+                        np.min(above, initial=np.inf), int((known["eig_min"] <= 0).sum())))
         if not bounded and "pair_low" in known:
             bounded = e.title
             drawn, bounds, band = _bounds(theme, i, e, known)
@@ -108,25 +96,23 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
                               "%{y:.3~g}<extra></extra>"))
             # heads stand at iterates, events lie between them: none at the start
             height = between(every["x"], known["x"], known[name])
-            heads.append(Head(i, clock(trace[e.label], axis, run)[:len(height) + 1],
-                              np.concatenate([[np.nan], height])))
-    for row, (i, e) in enumerate(damped):
-        drawn, words = _ticks(theme, i, e, _series(trace, e, axis, run, layer),
-                              1 - (row + 0.5) / len(damped), 1 / len(damped))
+            heads.append(Head(i, view.clock(e), np.concatenate([[np.nan], height])))
+    for row, (i, e, series) in enumerate(damped):
+        drawn, words = _ticks(theme, i, e, series, 1 - (row + 0.5) / len(damped), 1 / len(damped))
         data += drawn
         found.append(words)
     # a matrix that rounding has made indefinite is said to be; a log axis cannot show it
-    low = min((s[2] for s in seen if np.isfinite(s[2])), default=np.nan)
-    high = max(s[1] for s in seen)
+    low = min((s[2] for s in reached if np.isfinite(s[2])), default=np.nan)
+    high = max(s[1] for s in reached)
     reach = [b for b in bounds if low / LIMIT < b < high * LIMIT]
     span = log_range(min([low, *reach]), max([high, *reach]), trace.unfinished)
     layout["yaxis"] |= dict(domain=[0, 1 - head], **log_axis(span))
     layout["yaxis2"] = dict(domain=[min(1 - head + 0.02, 0.999), 1], range=[0, 1], visible=False)
-    layout["xaxis"]["range"] = time_range(trace, [e for _, e in shown], axis, run)
+    layout["xaxis"]["range"] = view.span([e for _, e, _ in shown])
     first = found[0] if found else shown[0][1].title
-    first += f"{so_far(trace)}; H within {say(seen[0][0])} … {say(seen[0][1])}"
-    if seen[0][3]:
-        first += f", indefinite by rounding after {seen[0][3]}"
+    first += f"{view.so_far}; H within {say(reached[0][0])} … {say(reached[0][1])}"
+    if reached[0][3]:
+        first += f", indefinite by rounding after {reached[0][3]}"
     if bounded:
         layout["annotations"] = [note(
             f"band for {bounded}: {band}", 0.99, 0.01, xref="paper",
@@ -135,30 +121,25 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, layer: int,
     alt = ("Extreme eigenvalues of the inverse curvature matrices. "
            + " ".join(f"{e.title} stays within {say(s[0])} and {say(s[1])}."
                       + (f" Rounding has made it indefinite after {s[3]} updates." if s[3] else "")
-                      for (_, e), s in zip(shown, seen, strict=True))
+                      for (_, e, _), s in zip(shown, reached, strict=True))
            + "".join(f" {words}." for words in found))
     return Picture("eig", first, alt, {"data": data, "layout": layout}, heads,
-                   cursor=axis == "iterations")
+                   cursor=view.cursor)
 
 
-def _keeps_matrix(trace: Trace, e: Entrant) -> bool:
+def _keeps_matrix(view: RaceView, e: Entrant) -> bool:
     # an entrant that took no step has exposed nothing yet; its family tells
-    return "eig_max" in trace[e.label] or (
-        e.family == "quasi-Newton" and not trace[e.label]["stopped"].any())
+    c = view.trace[e.label]
+    return "eig_max" in c or (e.family == "quasi-Newton" and not c["stopped"].any())
 
 
-def _series(trace: Trace, e: Entrant, axis: str, run: int, layer: int) -> dict[str, np.ndarray]:
-    """What the entrant exposes for one run and layer, cut where the run ended."""
-    c = trace[e.label]
-    steps = int(c["stopped"][run])
+def _series(view: RaceView, e: Entrant, layer: int) -> dict[str, np.ndarray]:
+    """What the entrant exposes for one layer, cut where the run ended, and when."""
     names = ("eig_min", "eig_max", "pair_low", "pair_high", "apriori_low", "apriori_high",
              "theta1", "theta2", "skipped")
-    data = {}
-    for n in names:
-        if n in c:
-            a = c[n][:steps, run]
-            data[n] = a[:, min(layer, a.shape[1] - 1)] if a.ndim == 2 else a
-    return data | {"x": clock(c, axis, run)[1:steps + 1]}
+    found = {n: view.events(e, n) for n in names if n in view.trace[e.label]}
+    return {n: a[:, min(layer, a.shape[1] - 1)] if a.ndim == 2 else a
+            for n, a in found.items()} | {"x": view.clock(e)[1:]}
 
 
 def _bounds(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray]) -> tuple[

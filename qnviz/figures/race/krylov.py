@@ -13,19 +13,10 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.race.loss import AXES
-from qnviz.figures.race.views import so_far
+from qnviz.figures.race import UNSTARTED, WAITING, Columns, RaceView
 from qnviz.figures.system.views import ZERO, Signed
-from qnviz.figures.theme import (
-    UNSTARTED,
-    WAITING,
-    Head,
-    Picture,
-    Theme,
-    notice,
-    time_range,
-)
-from qnviz.runs.trace import Trace, clock
+from qnviz.figures.theme import Head, Picture, Theme
+from qnviz.runs.trace import Entrant
 
 EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
          "one, and why it ended.")
@@ -34,31 +25,25 @@ REASONS = ("converged", "negative curvature", "disturbing", "budget", "non finit
 SPLIT = 0.40                          # the lower part's share of the height
 
 
-def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+def krylov(view: RaceView) -> Picture:
     """Curvature seen by CG, iterations per step, and the reasons, of the first such entrant."""
-    shown = [(i, e) for i, e in enumerate(trace.entrants)
-             if "krylov_reason" in trace[e.label] and trace[e.label]["stopped"][run] > 0]
+    theme = view.theme
+    shown = solving(view)
     if not shown:
-        started = [bool(trace[e.label]["stopped"][run]) for e in trace.entrants]
-        why = UNSTARTED if not any(started) else EMPTY
-        if trace.unfinished and not all(started):
-            why = WAITING                      # the one who says nothing yet may be the one
-        return Picture("krylov", "No Krylov iterations to look at", why, notice(theme, why))
-    i, e = shown[0]
-    c = trace[e.label]
-    steps = int(c["stopped"][run])
-    x = clock(c, axis, run)[1:steps + 1]
-    layout = theme.base(AXES[axis], "curvature seen")
+        return view.notice("krylov", "No Krylov iterations to look at", idle(view) or EMPTY)
+    i, e, c = shown[0]
+    x, steps = view.clock(e)[1:], view.steps(e)
+    layout = view.layout("curvature seen")
     data: list[dict[str, Any]] = []
     # CG sees the batch: under noise the band is the batch's Hessian, not the one at ε = 1
     whose = "batch_hessian" if "batch_hessian_min" in c else "hessian"
-    ends = [c[f"{whose}_{m}"][:steps, run] for m in ("min", "max") if f"{whose}_{m}" in c]
-    rayleigh = c["rayleigh"][:steps, run]
+    ends = [c[f"{whose}_{m}"][:steps, view.run] for m in ("min", "max") if f"{whose}_{m}" in c]
+    rayleigh = view.events(e, "rayleigh")
     signed = Signed(rayleigh, *ends)
     if ends:
         data += _band(theme, x, signed, *ends)
     at = np.repeat(x[:, None], rayleigh.shape[1], 1)
-    reasons = c["krylov_reason"][:steps, run].astype(int)
+    reasons = view.events(e, "krylov_reason").astype(int)
     zero = _last(rayleigh) & (reasons == REASONS.index(ZERO))[:, None]
     negative = (rayleigh < 0) & ~zero
     for mask, symbol, color, size in (
@@ -70,7 +55,7 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
             marker=dict(symbol=symbol, size=size, color=color), customdata=rayleigh[mask],
             hovertemplate="pᵀHp/pᵀp = %{customdata:.3~g}<extra></extra>"))
     width = np.diff(np.concatenate([[0.0], x]))
-    counts = c["krylov_iterations"][:steps, run]
+    counts = view.events(e, "krylov_iterations")
     for code, words in enumerate(REASONS):
         mask = reasons == code
         if mask.any():
@@ -88,9 +73,9 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
     layout["yaxis2"] = theme.axis("iterations") | dict(
         domain=[0, SPLIT - 0.04], rangemode="tozero", tickformat="d",
         dtick=max(1, -(-int(counts.max()) // 4)))
-    layout["xaxis"] |= dict(range=time_range(trace, [e], axis, run), anchor="y2")
+    layout["xaxis"] |= dict(range=view.span([e]), anchor="y2")
     early = {w: int((reasons == k).sum()) for k, w in enumerate(REASONS) if (reasons == k).any()}
-    title = f"{e.title}{so_far(trace)}: " + ", ".join(
+    title = f"{e.title}{view.so_far}: " + ", ".join(
         f"{n} × {'to tolerance' if w == 'converged' else w}" for w, n in early.items())
     alt = (f"{e.title}'s inner conjugate-gradient iterations over {steps} outer steps: "
            f"{int(counts.sum())} iterations in all. Ended by "
@@ -98,7 +83,23 @@ def krylov(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
            f"directions lay between {np.nanmin(rayleigh):.3g} and {np.nanmax(rayleigh):.3g}.")
     head = np.concatenate([[np.nan], signed(_last_finite(rayleigh))])
     return Picture("krylov", title, alt, {"data": data, "layout": layout},
-                   [Head(i, clock(c, axis, run)[:steps + 1], head)], cursor=axis == "iterations")
+                   [Head(i, view.clock(e), head)], cursor=view.cursor)
+
+
+def solving(view: RaceView) -> list[tuple[int, Entrant, Columns]]:
+    """The entrants that have solved a step by Krylov iterations."""
+    return [(i, e, c) for i, e, c in view.holding("krylov_reason") if view.steps(e)]
+
+
+def idle(view: RaceView) -> str:
+    """What explains that nobody has: no step was taken yet; empty where that is not the reason.
+
+    An entrant shows by its first step whether its method solves for it.
+    """
+    started = [view.steps(e) > 0 for e in view.trace.entrants]
+    if view.trace.unfinished and not all(started):
+        return WAITING
+    return "" if any(started) else UNSTARTED
 
 
 def _band(theme: Theme, x: np.ndarray, signed: Signed, low: np.ndarray,

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.race.views import chosen, end_labels, room, so_far, stroke
-from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.figures.race import AXES, RaceView
+from qnviz.figures.race.views import chosen, end_labels, label_margin, stroke
+from qnviz.figures.theme import Head, Picture, log_axis, log_range
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, Trace, at_every_step, clock, looks
+from qnviz.runs.trace import Entrant, at_every_step, looks
 
-AXES = {"iterations": "step", "work": "work (forward passes of the batch)",
-        "seconds": "seconds in the method"}
 OTHERS = (("test_loss", "held-out loss"), ("error", "squared error per held-out image"))
 FLOOR = 1e-32                         # the square of a residual of order one that is rounding
 
@@ -40,39 +39,40 @@ class End(NamedTuple):
     falls: bool                                # without end
 
 
-def loss(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+def loss(view: RaceView) -> Picture:
     """The reported loss; where the run has them, held-out loss and error to choose instead."""
+    trace = view.trace
     kinds = [("loss", str(trace.scene["loss_name"]))] + [
         (column, words) for column, words in OTHERS
         if all(column in trace[e.label] for e in trace.entrants)]
-    pictures = [curves(trace, theme, axis, run, *kind) for kind in kinds]
+    pictures = [_curves(view, *kind) for kind in kinds]
     if len(pictures) > 1:
         for picture, (_, words) in zip(pictures, kinds, strict=True):
             picture.label = words
     return chosen(pictures)
 
 
-def curves(trace: Trace, theme: Theme, axis: str, run: int, column: str, words: str) -> Picture:
+def _curves(view: RaceView, column: str, words: str) -> Picture:
     """One number of every entrant on a log axis; a cross marks where a run diverged.
 
     A loss whose lowest value is known and not 0 is drawn as what it is above it. Where that is not
     known and the loss falls below 0, the axis is straight.
     """
-    if not any(np.isfinite(trace[e.label][column][0, run]) for e in trace.entrants):
-        return Picture("loss", "No loss to draw", NOWHERE, notice(theme, NOWHERE))
-    vertical = _axis(trace, column, words, run)
+    trace, theme, run = view.trace, view.theme, view.run
+    if not any(np.isfinite(c[column][0, run]) for _, _, c in view.entrants):
+        return view.notice("loss", "No loss to draw", NOWHERE)
+    vertical = _axis(view, column, words)
     data: list[dict[str, Any]] = []
     heads, ends, lows, starts, tops = [], [], [], [], []
-    for i, e in enumerate(trace.entrants):
-        c = trace[e.label]
-        step, at, ticks = looks(c, run), at_every_step(c, run), clock(c, axis, run)
+    for i, e, c in view.entrants:
+        step, at, ticks = looks(c, run), at_every_step(c, run), view.clock(e)
         x, y = ticks[step], vertical.drawn(c[column][:len(step), run])
         data.append(curve(x, y, name=e.title, meta={"entrant": i}, line=stroke(theme, e),
                           hovertemplate=f"{e.title}: %{{y:.3~g}} at %{{x:.4~g}}<extra></extra>"))
         if c["status"][run] == "diverged":
             data.append(marks(x[-1:], y[-1:], meta={"entrant": i}, hoverinfo="skip", marker=dict(
                 symbol="x", size=12, color=theme.tint(e.color))))
-        heads.append(Head(i, ticks[:len(at)], y[at]))
+        heads.append(Head(i, ticks, y[at]))
         above = float(c[column][len(step) - 1, run]) - vertical.lowest
         ends.append(End(e, max(above, 0.0) if vertical.lowest else above, float(y[-1]),
                         c["status"][run] == "diverged", trace.falls(e.label, run)))
@@ -84,27 +84,28 @@ def curves(trace: Trace, theme: Theme, axis: str, run: int, column: str, words: 
     span = vertical.straight or log_range(max(min(lows), FLOOR), max(top, 10 * FLOOR),
                                           trace.unfinished)
     texts = [f"{end.entrant.title} {_final(end)}" for end in ends]
-    layout = theme.base(AXES[axis], vertical.title, right=room(texts))
+    layout = view.layout(vertical.title, right=label_margin(texts))
     layout["yaxis"] |= dict(range=span) if vertical.straight else log_axis(span)
-    layout["xaxis"]["range"] = time_range(trace, trace.entrants, axis, run)
+    layout["xaxis"]["range"] = view.span(trace.entrants)
     layout["annotations"] = end_labels(theme, [
         (text, end.drawn if vertical.straight else float(np.log10(end.drawn)),
          theme.tint(end.entrant.color)) for text, end in zip(texts, ends, strict=True)], span)
-    alt = f"{words[0].upper()}{words[1:]} over " + AXES[axis] + ". " + " ".join(
+    alt = f"{words[0].upper()}{words[1:]} over " + AXES[view.axis] + ". " + " ".join(
         f"{e.title} {end[:1].lower()}{end[1:]}" for e in trace.entrants
         for end in trace.ends.get(e.label, [])[run:run + 1])
     name = "Loss" if column == "loss" else f"{words[0].upper()}{words[1:]}"
-    return Picture("loss", f"{name}: {_title(ends, so_far(trace))}", alt,
-                   {"data": data, "layout": layout}, heads, cursor=axis == "iterations")
+    return Picture("loss", f"{name}: {_title(ends, view.so_far)}", alt,
+                   {"data": data, "layout": layout}, heads, cursor=view.cursor)
 
 
-def _axis(trace: Trace, column: str, words: str, run: int) -> Axis:
+def _axis(view: RaceView, column: str, words: str) -> Axis:
     """The axis on which a number of all entrants is drawn."""
-    lowest = float(trace.plane.get("lowest", np.nan)) if column == "loss" else np.nan
-    values = [(c := trace[e.label])[column][:len(looks(c, run)), run] for e in trace.entrants]
+    run = view.run
+    lowest = float(view.trace.plane.get("lowest", np.nan)) if column == "loss" else np.nan
+    values = [c[column][:len(looks(c, run)), run] for _, _, c in view.entrants]
     if np.isnan(lowest) and any((v < 0).any() for v in values):
-        low, high = span = _straight(values, [trace[e.label]["status"][run] == "diverged"
-                                              for e in trace.entrants])
+        low, high = span = _straight(values, [c["status"][run] == "diverged"
+                                              for _, _, c in view.entrants])
         # further out Plotly writes numbers into its paths that browsers do not read
         return Axis(lambda y: np.clip(y, 2 * low - high, 2 * high - low), 0.0, words, span)
     if lowest == 0 or np.isnan(lowest):

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.race.loss import AXES
-from qnviz.figures.race.views import chosen, so_far
-from qnviz.figures.theme import UNSTARTED, WAITING, Picture, Theme, notice, time_range
+from qnviz.figures.race import UNSTARTED, WAITING, RaceView
+from qnviz.figures.race.views import chosen
+from qnviz.figures.theme import Picture, Theme
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, Trace, clock
+from qnviz.runs.trace import Entrant
 
 EMPTY = "No method here damps its pairs. Add K-BFGS or K-BFGS(L)."
 RATIOS = (("ratio1", "sᵀy / yᵀHy", "μ₁"), ("ratio2", "s̃ᵀy / s̃ᵀs̃", "μ₂"))
@@ -23,20 +23,20 @@ TICKS = (-1e6, -1e4, -100, -1, 0, 1, 100, 1e4, 1e6)
 FINE = 0.01                           # ratios below this are drawn near the axis's 0
 
 
-def ratios(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+def ratios(view: RaceView) -> Picture:
     """sᵀy/yᵀHy and s̃ᵀy/s̃ᵀs̃ at every update; choices of entrant and layer."""
-    shown = [(i, e) for i, e in enumerate(trace.entrants) if "ratio1_before" in trace[e.label]]
+    shown = view.holding("ratio1_before")
     if not shown:
-        why = WAITING if trace.unfinished else EMPTY
-        return Picture("ratios", "No pairs to look at", why, notice(theme, why))
-    shown = [(i, e) for i, e in shown if trace[e.label]["stopped"][run] > 0]
+        why = WAITING if view.trace.unfinished else EMPTY
+        return view.notice("ratios", "No pairs to look at", why)
+    shown = [(i, e, c) for i, e, c in shown if view.steps(e)]
     if not shown:
-        return Picture("ratios", "No pairs to look at", UNSTARTED, notice(theme, UNSTARTED))
+        return view.notice("ratios", "No pairs to look at", UNSTARTED)
     pictures = []
-    for i, e in shown:
-        layers = trace[e.label]["ratio1_before"].shape[2]
+    for i, e, c in shown:
+        layers = c["ratio1_before"].shape[2]
         for layer in range(layers):
-            picture = of_layer(trace, theme, axis, run, i, e, layer)
+            picture = _of_layer(view, i, e, layer)
             picture.label = e.title + (f" · layer {layer + 1}" if layers > 1 else "")
             pictures.append(picture)
     return chosen(pictures)
@@ -47,18 +47,16 @@ def squeezed(x: np.ndarray) -> np.ndarray:
     return np.arcsinh(np.asarray(x, dtype=float) / (2 * FINE)) / np.log(10)
 
 
-def of_layer(trace: Trace, theme: Theme, axis: str, run: int, i: int, e: Entrant,
-             layer: int) -> Picture:
+def _of_layer(view: RaceView, i: int, e: Entrant, layer: int) -> Picture:
     """Both ratios of one entrant in one layer."""
-    c = trace[e.label]
-    steps = int(c["stopped"][run])
-    x = clock(c, axis, run)[1:steps + 1]
-    layout = theme.base(AXES[axis], RATIOS[1][1], right=34)
+    theme, x, steps = view.theme, view.clock(e)[1:], view.steps(e)
+    layout = view.layout(RATIOS[1][1], right=34)
     layout["yaxis2"] = theme.axis(RATIOS[0][1])
     data: list[dict[str, Any]] = []
-    below, lines = [], thresholds(trace, e)
+    below, lines = [], thresholds(view, e)
     for (name, words, mu), line, y_axis in zip(RATIOS, lines, ("y2", "y"), strict=True):
-        before, after = (c[f"{name}_{when}"][:steps, run, layer] for when in ("before", "after"))
+        before, after = (view.events(e, f"{name}_{when}")[:, layer]
+                         for when in ("before", "after"))
         good, bad = before >= line, before < line
         below.append(int(bad.sum()))
         for mask, color, symbol in ((good, theme.tint(e.color), "circle"),
@@ -82,28 +80,22 @@ def of_layer(trace: Trace, theme: Theme, axis: str, run: int, i: int, e: Entrant
             hovertemplate=f"{words} = %{{customdata:.3~g}} after damping<extra></extra>"))
         _line(layout, theme, float(squeezed(np.array(line))), y_axis, f"{mu} = {say(line)}")
     _axes(layout, data)
-    layout["xaxis"] |= dict(range=time_range(trace, [e], axis, run), anchor="y")
-    title = (f"{e.title}{so_far(trace)}: {below[0]} of {steps} pairs below μ₁, "
+    layout["xaxis"] |= dict(range=view.span([e]), anchor="y")
+    title = (f"{e.title}{view.so_far}: {below[0]} of {steps} pairs below μ₁, "
              f"{below[1]} below μ₂")
     acts = {"double": "Damping lifts both onto their lines.",
             "powell": "Powell's damping lifts the first onto its line; nothing lifts the second.",
-            "none": "Nothing is done about them."}[str(setting(trace, e, "damping"))]
+            "none": "Nothing is done about them."}[view.setting(e, "damping")]
     alt = (f"The two ratios of every pair of {e.title} in layer {layer + 1}: sᵀy/yᵀHy was below "
            f"μ₁ = {say(lines[0])} {below[0]} times in {steps} updates, s̃ᵀy/s̃ᵀs̃ below μ₂ = "
            f"{say(lines[1])} {below[1]} times. {acts}")
     return Picture("ratios", title, alt, {"data": data, "layout": layout},
-                   cursor=axis == "iterations")
+                   cursor=view.cursor)
 
 
-def setting(trace: Trace, e: Entrant, name: str) -> Any:
-    """A hyper-parameter of an entrant, as the run's spec has it."""
-    method = next(m for m in trace.spec["methods"] if (m.get("label") or m["name"]) == e.label)
-    return method[name]
-
-
-def thresholds(trace: Trace, e: Entrant) -> tuple[float, float]:
+def thresholds(view: RaceView, e: Entrant) -> tuple[float, float]:
     """μ₁ and μ₂ = √λ of an entrant."""
-    return float(setting(trace, e, "mu1")), float(setting(trace, e, "lam")) ** 0.5
+    return float(view.setting(e, "mu1")), float(view.setting(e, "lam")) ** 0.5
 
 
 def _line(layout: dict[str, Any], theme: Theme, y: float, axis: str, text: str) -> None:

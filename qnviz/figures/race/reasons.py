@@ -10,22 +10,18 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import note
-from qnviz.figures.race.krylov import EMPTY, REASONS
-from qnviz.figures.race.views import so_far
-from qnviz.figures.theme import UNSTARTED, Picture, Theme, notice
-from qnviz.runs.trace import Trace
+from qnviz.figures.race import RaceView
+from qnviz.figures.race.krylov import EMPTY, REASONS, idle, solving
+from qnviz.figures.theme import Picture
 
 
-def reasons(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+def reasons(view: RaceView) -> Picture:
     """Shares of the outer steps, in per cent; the axis does not matter here."""
-    able = [e for e in trace.entrants if e.name == "newton_krylov"]
-    shown = [e for e in able if trace[e.label]["stopped"][run] > 0]
+    theme, shown = view.theme, [e for _, e, _ in solving(view)]
     if not shown:
-        why = UNSTARTED if able else EMPTY
-        return Picture("reasons", "No Krylov iterations to count", why, notice(theme, why))
-    counts = np.stack([np.bincount(
-        trace[e.label]["krylov_reason"][:int(trace[e.label]["stopped"][run]), run].astype(int),
-        minlength=len(REASONS)) for e in shown])
+        return view.notice("reasons", "No Krylov iterations to count", idle(view) or EMPTY)
+    counts = np.stack([np.bincount(view.events(e, "krylov_reason").astype(int),
+                                   minlength=len(REASONS)) for e in shown])
     share = counts / counts.sum(1, keepdims=True)
     names = [e.title for e in shown]
     layout: dict[str, Any] = theme.base("share of the outer steps", "") | dict(
@@ -53,7 +49,7 @@ def reasons(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) 
         for k, (name, row) in enumerate(zip(names, share, strict=True))]
     early = 1 - share[:, [REASONS.index(w) for w in ("converged", "budget", "stagnated")]].sum(1)
     title = ", ".join(f"{name}: {s:.0%} ended early" for name, s in zip(
-        names, early, strict=True)) + so_far(trace)
+        names, early, strict=True)) + view.so_far
     alt = "Why the inner iterations ended. " + " ".join(
         f"{name}: " + ", ".join(f"{_said(w)} {n} of {row.sum()}"
                                 for w, n in zip(REASONS, row, strict=True) if n) + "."

@@ -11,22 +11,23 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.packing import exact
-from qnviz.figures.race.views import Columns, due, listed, ranked, seen, so_far, thinned, when
-from qnviz.figures.theme import Picture, Theme, notice
+from qnviz.figures.race import Columns, RaceView
+from qnviz.figures.race.views import due, listed, ranked, thinned
+from qnviz.figures.theme import Picture
 from qnviz.numbers import say
-from qnviz.runs.trace import Trace
 
 EMPTY = "No images to look at: reconstructions are kept for autoencoders, of the first run."
 MOST_BYTES = 1_000_000                # of images in one payload; more looks are thinned evenly
 INK = 64                              # a median byte below this means strokes on an empty ground
 
 
-def reconstructions(trace: Trace, theme: Theme, run: int = 0) -> Picture:
+def reconstructions(view: RaceView) -> Picture:
     """A row of inputs, then a row of reconstructions per entrant."""
-    shown = seen(trace, "view_reconstruction")
-    if not shown or run != 0:
-        return Picture("reconstructions", "No images to look at", EMPTY, notice(theme, EMPTY))
-    inputs, shape = trace.scene["inputs"], [int(n) for n in trace.scene["shape"]]
+    shown = view.holding("view_reconstruction")
+    if not shown or view.run != 0:
+        return view.notice("reconstructions", "No images to look at", EMPTY)
+    scene = view.trace.scene
+    inputs, shape = scene["inputs"], [int(n) for n in scene["shape"]]
     most = MOST_BYTES // (inputs.size * len(shown))
     rows: list[dict[str, Any]] = []
     ends: list[tuple[str, float]] = []
@@ -39,7 +40,7 @@ def reconstructions(trace: Trace, theme: Theme, run: int = 0) -> Picture:
         ends.append((e.title, np.nan if c["status"][0] == "diverged" else float(mean[-1])))
         rows.append({"entrant": i, "images": exact(images, "u1"), "rows": exact(steps, "u2"),
                      "errors": exact(errors, "f4"), "mean": exact(mean, "f4")})
-    layout = theme.base("", "") | dict(margin=dict(l=0, r=0, t=0, b=0), dragmode=False)
+    layout = view.theme.base("", "") | dict(margin=dict(l=0, r=0, t=0, b=0), dragmode=False)
     for axis in ("xaxis", "yaxis"):
         layout[axis] = dict(visible=False, range=[0, 1], fixedrange=True)
     strip = {"shape": shape, "count": len(inputs), "inputs": exact(inputs, "u1"),
@@ -47,8 +48,8 @@ def reconstructions(trace: Trace, theme: Theme, run: int = 0) -> Picture:
     order = ranked(ends)
     alt = (f"{len(inputs)} held-out images of {shape[0]} × {shape[1]} pixels, and what each "
            "network gives back, at the playhead. Mean squared error per held-out image "
-           f"{when(trace)}: " + "; ".join(f"{t} {_said(v)}" for t, v in order) + ".")
-    return Picture("reconstructions", _title(order, so_far(trace)), alt,
+           f"{view.when}: " + "; ".join(f"{t} {_said(v)}" for t, v in order) + ".")
+    return Picture("reconstructions", _title(order, view.so_far), alt,
                    {"data": [], "layout": layout}, strip=strip)
 
 

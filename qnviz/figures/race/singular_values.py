@@ -11,22 +11,18 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve
-from qnviz.figures.race.loss import AXES
+from qnviz.figures.race import AXES, Columns, RaceView
 from qnviz.figures.race.views import (
-    Columns,
     chosen,
     end_labels,
+    label_margin,
     line,
     listed,
     riding,
-    room,
-    seen,
-    so_far,
-    when,
 )
-from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.figures.theme import Head, Picture, log_axis, log_range
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, Trace
+from qnviz.runs.trace import Entrant
 
 EMPTY = "No product of matrices to look at: singular values are kept for the linear net."
 LOST = "diverged"
@@ -35,26 +31,27 @@ DEEP = 1e-3                           # the axis ends this far below A's smalles
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def singular_values(trace: Trace, theme: Theme, axis: str = "iterations") -> Picture:
+def singular_values(view: RaceView) -> Picture:
     """Six lines of one entrant over A's six levels; the reader chooses the entrant."""
-    shown = seen(trace, "view_singular")
+    view = view.first
+    shown = view.holding("view_singular")
     if not shown:
-        return Picture("singular", "No singular values to look at", EMPTY, notice(theme, EMPTY))
-    target = trace.scene["singular"]
+        return view.notice("singular", "No singular values to look at", EMPTY)
+    target = view.trace.scene["singular"]
     counts = [_said(c["view_singular"], target) for _, _, c in shown]
     span = _span(target, [c["view_singular"] for _, _, c in shown])
-    times = time_range(trace, [e for _, e, _ in shown], axis, 0)
-    alt = (f"Singular values of each network's product over {AXES[axis]}, with A's "
-           f"{len(target)} values as dashed levels. Within 1 % {when(trace)}: "
+    times = view.span([e for _, e, _ in shown])
+    alt = (f"Singular values of each network's product over {AXES[view.axis]}, with A's "
+           f"{len(target)} values as dashed levels. Within 1 % {view.when}: "
            + ", ".join(f"{e.title} {n}" for (_, e, _), n in zip(shown, counts, strict=True)) + ".")
     pictures = []
     for k, (i, e, c) in enumerate(shown):
-        figure, heads = _one(theme, i, e, c, target, span, axis)
+        figure, heads = _one(view, i, e, c, target, span)
         figure["layout"]["xaxis"]["range"] = times
         others = [f"{f.title} {n}" for j, ((_, f, _), n) in enumerate(
             zip(shown, counts, strict=True)) if j != k]
         title = (f"{e.title} has {counts[k]} of A's {len(target)} values within 1 %"
-                 f"{so_far(trace)}" if counts[k] != LOST else f"{e.title} diverged")
+                 f"{view.so_far}" if counts[k] != LOST else f"{e.title} diverged")
         pictures.append(Picture(
             "singular", title + ("; " + listed(others, 2) if others else ""), alt, figure, heads,
             cursor=True, label=e.title))
@@ -70,11 +67,12 @@ def _said(values: np.ndarray, target: np.ndarray) -> str:
     return str(reached(values, target)) if np.isfinite(values[-1]).all() else LOST
 
 
-def _one(theme: Theme, i: int, e: Entrant, c: Columns, target: np.ndarray, span: list[float],
-         axis: str) -> tuple[dict[str, Any], list[Head]]:
+def _one(view: RaceView, i: int, e: Entrant, c: Columns, target: np.ndarray,
+         span: list[float]) -> tuple[dict[str, Any], list[Head]]:
+    theme, axis = view.theme, view.axis
     names = [f"σ{k + 1}".translate(SUBSCRIPT) for k in range(len(target))]
     texts = [f"{n} = {say(v)}" for n, v in zip(names, target, strict=True)]
-    layout = theme.base(AXES[axis], "singular values", right=room(texts))
+    layout = view.layout("singular values", right=label_margin(texts))
     data, heads = [], []
     for k, value in enumerate(target):
         data.append(curve(

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks, note
-from qnviz.figures.race.views import so_far, stroke
-from qnviz.figures.theme import Head, Picture, Theme, notice
+from qnviz.figures.race import RaceView
+from qnviz.figures.race.views import stroke
+from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.numbers import say
 from qnviz.runs.trace import Trace, at_every_step, looks
 
@@ -28,11 +29,12 @@ AXES = {"x_1": "x₁", "x_2": "x₂"}      # as texts in a figure have no LaTeX
 LATER = "The plane of the paths is found when there are paths."
 
 
-def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
+def trajectory(view: RaceView) -> Picture:
     """Paths in the plane over the contours of log₁₀ f."""
+    trace, theme, run = view.trace, view.theme, view.run
     if "x" not in trace.plane:
         why = LATER if trace.unfinished else TOO_LARGE
-        return Picture("path", "No plane to draw paths in", why, notice(theme, why))
+        return view.notice("path", "No plane to draw paths in", why)
     x, y, z = (trace.plane[n] for n in "xyz")
     shadow = "explained" in trace.plane
     names = [AXES.get(str(n), str(n)) for n in trace.plane.get("axes", np.array(["x_1", "x_2"]))]
@@ -41,8 +43,7 @@ def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
     layout["dragmode"] = False
     data = [_surface(theme, x, y, z, shadow, float(trace.plane.get("lowest", np.nan)))]
     heads, finals, gone = [], [], []
-    for i, e in enumerate(trace.entrants):
-        c = trace[e.label]
+    for i, e, c in view.entrants:
         rows = len(looks(c, run))
         points = c["path"][:rows] if shadow else c["theta"][:rows, run]
         path = np.clip(points, -FAR, FAR)
@@ -67,7 +68,7 @@ def trajectory(trace: Trace, theme: Theme, run: int = 0) -> Picture:
             hovertemplate=f"{name} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>"))
     for name, values in (("xaxis", x), ("yaxis", y)):
         layout[name] |= dict(range=[float(values[0]), float(values[-1])], showgrid=False)
-    now, figure = so_far(trace), {"data": data, "layout": layout}
+    now, figure = view.so_far, {"data": data, "layout": layout}
     ends = " ".join(f"{e.title} {'is' if now else 'ends'} at loss {say(f)}{now}."
                     for e, f in zip(trace.entrants, finals, strict=True))
     if shadow:

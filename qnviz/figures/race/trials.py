@@ -11,36 +11,31 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks, note
-from qnviz.figures.race.loss import AXES
-from qnviz.figures.race.views import so_far
-from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range, notice, time_range
+from qnviz.figures.race import RaceView
+from qnviz.figures.race.krylov import idle
+from qnviz.figures.theme import Head, Picture, log_axis, log_range
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, Trace, clock
+from qnviz.runs.trace import Entrant
 
 EMPTY = ("No method here chooses its step by the Taylor error. Add Newton-Krylov to see every "
          "trial.")
-NONE_YET = "No step has been taken, so there is no trial to look at."
 FLOOR = 1e-17                         # a Taylor error below it is rounding
 SPLIT = 0.54                          # the lower part's share of the height
 
 
-def trials(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -> Picture:
+def trials(view: RaceView) -> Picture:
     """Trials of the first entrant that has some: step sizes above, Taylor errors with τ below."""
-    able = [(i, e) for i, e in enumerate(trace.entrants) if e.name == "newton_krylov"]
-    shown = [(i, e) for i, e in able if trace[e.label]["stopped"][run] > 0]
+    theme, shown = view.theme, [(i, e) for i, e, _ in view.holding("trial_step")]
     if not shown:
-        why = NONE_YET if able else EMPTY
-        return Picture("trials", "No trials to look at", why, notice(theme, why))
+        return view.notice("trials", "No trials to look at", idle(view) or EMPTY)
     i, e = shown[0]
-    c, tau = trace[e.label], _tau(trace, e)
-    steps = int(c["stopped"][run])
-    x = clock(c, axis, run)[1:steps + 1]
-    a, error = c["trial_step"][:steps, run], np.maximum(c["trial_error"][:steps, run], FLOOR)
+    x, tau, steps = view.clock(e)[1:], float(view.setting(e, "tau")), view.steps(e)
+    a, error = view.events(e, "trial_step"), np.maximum(view.events(e, "trial_error"), FLOOR)
     tried = np.isfinite(a)
-    taken = c["step_size"][:steps, run]
+    taken = view.events(e, "step_size")
     accepted = _accepted(tried, taken)
     at = np.repeat(x[:, None], a.shape[1], 1)
-    layout = theme.base(AXES[axis], "step size a")
+    layout = view.layout("step size a")
     data: list[dict[str, Any]] = []
     finite = np.where(np.isfinite(error), error, np.nan)
     for mask, color, symbol, size, words in (
@@ -51,7 +46,7 @@ def trials(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
                 at[mask], y[mask], yaxis=yaxis, meta={"entrant": i},
                 marker=dict(symbol=symbol, size=size, color=color),
                 hovertemplate=f"{name} = %{{y:.3~g}}: {words}<extra></extra>"))
-    span = time_range(trace, [e], axis, run)
+    span = view.span([e])
     data.append(curve(np.array(span), np.array([tau, tau]), yaxis="y2", hoverinfo="skip",
                       line=dict(color=theme.ink, width=1.2, dash="dot")))
     layout["yaxis"] |= log_axis(log_range(float(np.nanmin(a, initial=1.0)), 1.0), ticks=3) | dict(
@@ -65,16 +60,10 @@ def trials(trace: Trace, theme: Theme, axis: str = "iterations", run: int = 0) -
         f"τ = {say(tau)}", 0.01, float(np.log10(tau)), xref="paper", yref="y2", xanchor="left",
         yanchor="bottom", font=dict(size=12, color=theme.muted), bgcolor=theme.paper,
         opacity=0.85)]
-    title, alt = _told(e, so_far(trace), steps, tau, tried, accepted, taken, error)
+    title, alt = _words(e, view.so_far, steps, tau, tried, accepted, taken, error)
     head = np.concatenate([[np.nan], np.where(taken > 0, taken, np.nan)])
     return Picture("trials", title, alt, {"data": data, "layout": layout},
-                   [Head(i, clock(c, axis, run)[:steps + 1], head)], cursor=axis == "iterations")
-
-
-def _tau(trace: Trace, e: Entrant) -> float:
-    """The entrant's τ, as its run was described."""
-    return next(float(m["tau"]) for m in trace.spec["methods"]
-                if e.label in (m.get("label"), m["name"]))
+                   [Head(i, view.clock(e), head)], cursor=view.cursor)
 
 
 def _accepted(tried: np.ndarray, taken: np.ndarray) -> np.ndarray:
@@ -85,7 +74,7 @@ def _accepted(tried: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return accepted
 
 
-def _told(e: Entrant, now: str, steps: int, tau: float, tried: np.ndarray, accepted: np.ndarray,
+def _words(e: Entrant, now: str, steps: int, tau: float, tried: np.ndarray, accepted: np.ndarray,
           taken: np.ndarray, error: np.ndarray) -> tuple[str, str]:
     """The title and the alternative text."""
     full, refused = int((taken == 1).sum()), int((tried & ~accepted).sum())

@@ -5,35 +5,18 @@ A view is looked at only now and then, at the iterates `view_step`, and of run 0
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from qnviz.figures.draw import note
+from qnviz.figures.race import Columns
 from qnviz.figures.theme import Picture, Theme
-from qnviz.runs.trace import Entrant, Trace, clock
-
-Columns = Mapping[str, np.ndarray]
+from qnviz.runs.trace import Entrant, clock
 
 NAMED = 4                             # how many entrants a title names before it says "…"
-
-
-def so_far(trace: Trace) -> str:
-    """What a title adds while the run is not over."""
-    return " so far" if trace.unfinished else ""
-
-
-def when(trace: Trace) -> str:
-    """Of what time a picture's numbers are."""
-    return so_far(trace).strip() or "at the end"
-
-
-def seen(trace: Trace, name: str) -> list[tuple[int, Entrant, Columns]]:
-    """The entrants that hold a view, with their place in the race and their columns."""
-    return [(i, e, trace[e.label]) for i, e in enumerate(trace.entrants)
-            if len(trace[e.label].get(name, ()))]
 
 
 def due(c: Columns) -> np.ndarray:
@@ -80,7 +63,7 @@ def listed(parts: Sequence[str], named: int = NAMED) -> str:
     return ", ".join([*parts[:named], *(["…"] if len(parts) > named else [])])
 
 
-def end_labels(theme: Theme, labels: Sequence[tuple[str, float, str]], span: Sequence[float],
+def end_labels(theme: Theme, labels: Sequence[tuple[str, float, str]], heights: Sequence[float],
                yref: str = "y", share: float = 0.09) -> list[dict[str, Any]]:
     """Texts at the right end of lines, moved apart by a share of the axis.
 
@@ -88,12 +71,12 @@ def end_labels(theme: Theme, labels: Sequence[tuple[str, float, str]], span: Seq
     """
     if not labels:
         return []
-    gap = min(share, 0.98 / len(labels)) * (span[1] - span[0])
+    gap = min(share, 0.98 / len(labels)) * (heights[1] - heights[0])
     order = sorted(labels, key=lambda label: label[1])
-    places = np.clip([at for _, at, _ in order], span[0] + gap / 2, span[1] - gap / 2)
+    places = np.clip([at for _, at, _ in order], heights[0] + gap / 2, heights[1] - gap / 2)
     for k in range(1, len(places)):
         places[k] = max(places[k], places[k - 1] + gap)
-    places[-1] = min(places[-1], span[1] - gap / 2)
+    places[-1] = min(places[-1], heights[1] - gap / 2)
     for k in reversed(range(len(places) - 1)):
         places[k] = min(places[k], places[k + 1] - gap)
     size = 12 if len(labels) <= 8 else 10
@@ -102,7 +85,7 @@ def end_labels(theme: Theme, labels: Sequence[tuple[str, float, str]], span: Seq
             for (text, _, color), at in zip(order, places, strict=True)]
 
 
-def room(texts: Sequence[str]) -> int:
+def label_margin(texts: Sequence[str]) -> int:
     """The right margin that holds such labels, in pixels."""
     return 16 + round(7.4 * max(map(len, texts), default=0))
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from qnviz.figures.draw import curve
-from qnviz.figures.race.loss import AXES
-from qnviz.figures.race.views import due, end_labels, line, listed, room, seen, stroke, when
-from qnviz.figures.theme import Head, Picture, Theme, notice, time_range
-from qnviz.runs.trace import Trace, clock
+from qnviz.figures.race import AXES, RaceView
+from qnviz.figures.race.views import due, end_labels, label_margin, line, listed, stroke
+from qnviz.figures.theme import Head, Picture
 
 EMPTY = ("No Hessian to look at: its eigenvalues are kept for linear nets of up to 400 "
          "parameters.")
@@ -21,16 +20,18 @@ ZERO = 1e-6                           # of the largest magnitude in the same spe
 WIDEST, NARROWEST = 5.0, 2.0          # lines that coincide show as nested bands
 
 
-def zeros(trace: Trace, theme: Theme, axis: str = "iterations") -> Picture:
+def zeros(view: RaceView) -> Picture:
     """Zero eigenvalues over time as steps, and the least number at a minimiser as a level."""
-    shown = seen(trace, "view_hessian")
+    view = view.first
+    theme, axis = view.theme, view.axis
+    shown = view.holding("view_hessian")
     if not shown:
-        return Picture("zeros", "No Hessian to look at", EMPTY, notice(theme, EMPTY))
-    theory = int(trace.scene["zeros"])
+        return view.notice("zeros", "No Hessian to look at", EMPTY)
+    theory = int(view.trace.scene["zeros"])
     ends = {i: tally(c["view_hessian"])[:, -1] for i, _, c in shown}
     texts = [f"{e.title} {_said(ends[i][0])}" for i, e, _ in shown]
     words = f"theory ≥ {theory}"
-    layout = theme.base(AXES[axis], "zero eigenvalues", right=room([*texts, words]))
+    layout = view.layout("zero eigenvalues", right=label_margin([*texts, words]))
     data, heads, highest = [], [], float(max(theory, 1))
     for k, (i, e, c) in enumerate(shown):
         count = tally(c["view_hessian"])[0]
@@ -42,20 +43,20 @@ def zeros(trace: Trace, theme: Theme, axis: str = "iterations") -> Picture:
             hovertemplate=f"{e.title}: %{{y}} of {c['view_hessian'].shape[1]} eigenvalues are 0"
                           "<extra></extra>"))
         rows = due(c)
-        heads.append(Head(i, clock(c, axis)[:len(rows)], count[rows]))
+        heads.append(Head(i, view.clock(e), count[rows]))
         highest = max(highest, float(np.nanmax(y, initial=0)))
     data.append(curve(
         np.array([-1e9, 1e12]), np.array([theory, theory]), hoverinfo="skip",
         line=dict(color=theme.ink, width=1.4, dash="dash")))
     span = [-0.04 * highest, 1.1 * highest]
     layout["yaxis"] |= dict(range=span, tickformat="d", nticks=6)
-    layout["xaxis"]["range"] = time_range(trace, [e for _, e, _ in shown], axis, 0)
+    layout["xaxis"]["range"] = view.span([e for _, e, _ in shown])
     labels = [(words, float(theory), theme.ink), *(
         (t, float(ends[i][0]), theme.tint(e.color))
         for t, (i, e, _) in zip(texts, shown, strict=True) if np.isfinite(ends[i][0]))]
     layout["annotations"] = end_labels(theme, labels, span)
     saddles = [f"{e.title} {int(ends[i][1])}" for i, e, _ in shown if ends[i][1] > 0]
-    now = when(trace)
+    now = view.when
     title = f"Zero eigenvalues {now} (theory ≥ {theory}): {listed(texts, 2)}"
     if saddles:
         title += ("" if title.endswith("…") else ".") + f" Negative: {listed(saddles, 2)}"

@@ -10,39 +10,38 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks, note
+from qnviz.figures.system import SystemView
 from qnviz.figures.system.views import (
-    LOOKS,
+    STYLES,
     ZERO,
     Signed,
-    System,
     ended,
     fired,
-    steps_axis,
     stroke,
     zeros,
 )
-from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range
+from qnviz.figures.theme import Head, Picture, log_axis, log_range
 from qnviz.numbers import say
 
 FLOOR = 1e-300                        # below it a log axis has no place
 SAME = 1e-3                           # relative distance of two ends that a title calls one
 
 
-def residual(system: System, theme: Theme) -> Picture:
+def residual(view: SystemView) -> Picture:
     """‖r_j‖ of both solvers against the tolerance."""
+    system, theme = view.system, view.theme
     values = [np.maximum(s.residual, FLOOR) for s in system.solves]
     goal = max(system.tolerance, FLOOR)
     span = log_range(min(goal, *(v.min() for v in values)), max(v.max() for v in values))
     span[1] += 0.08 * (span[1] - span[0])              # for the words at a rule that fired on top
-    layout = theme.base("inner iteration j", "‖r‖")
-    layout["xaxis"] |= steps_axis(system)
+    layout = view.layout("‖r‖")
     layout["yaxis"] |= log_axis(span, ticks=4)
     data = [curve(np.array(layout["xaxis"]["range"]), np.array([goal, goal]), hoverinfo="skip",
                   line=dict(color=theme.ink, width=1.2, dash="dot"))]
     layout["annotations"] = [note(
         f"η‖g‖ = {say(system.tolerance)}", 0.01, float(np.log10(goal)), xref="paper",
         xanchor="left", yanchor="bottom", font=dict(size=12, color=theme.muted))]
-    lines, heads = _lines(system, theme, values, "‖r‖")
+    lines, heads = _lines(view, values, "‖r‖")
     data += lines
     for i, (s, v) in enumerate(zip(system.solves, values, strict=True)):
         mark, words = fired(theme, s, i, float(v[-1]), log=True)
@@ -57,14 +56,14 @@ def residual(system: System, theme: Theme) -> Picture:
                    cursor=True)
 
 
-def model(system: System, theme: Theme) -> Picture:
+def model(view: SystemView) -> Picture:
     """The model's value q(d_j) of both solvers."""
+    system = view.system
     values = [s.model for s in system.solves]
-    layout = theme.base("inner iteration j", "model q(d)")
-    layout["xaxis"] |= steps_axis(system)
+    layout = view.layout("model q(d)")
     layout["yaxis"]["exponentformat"] = "power"
     layout["margin"]["l"] = 78                         # such ticks are wide: −4×10⁻⁵
-    data, heads = _lines(system, theme, values, "q")
+    data, heads = _lines(view, values, "q")
     lows = {s.title: float(s.model[-1]) for s in system.solves}
     deepest = min(lows, key=lambda name: lows[name])
     others = ", ".join(f"{name}'s {say(v)}" for name, v in lows.items() if name != deepest)
@@ -78,12 +77,12 @@ def model(system: System, theme: Theme) -> Picture:
     return Picture("model", title, alt, {"data": data, "layout": layout}, heads, cursor=True)
 
 
-def curvature(system: System, theme: Theme) -> Picture:
+def curvature(view: SystemView) -> Picture:
     """Rayleigh quotients of CG's directions and of MINRES's residuals, marked by their sign."""
+    system, theme = view.system, view.theme
     seen = [s.rayleigh for s in system.solves]
     scale = Signed(*seen, system.eigenvalues[[0, -1]])
-    layout = theme.base("inner iteration j", "curvature seen")
-    layout["xaxis"] |= steps_axis(system)
+    layout = view.layout("curvature seen")
     layout["yaxis"] |= scale.axis() | dict(zeroline=True, zerolinecolor=theme.muted)
     across = np.array(layout["xaxis"]["range"])
     data: list[dict[str, Any]] = []
@@ -93,7 +92,7 @@ def curvature(system: System, theme: Theme) -> Picture:
                           line=dict(color=theme.muted, width=1), **fill))
     heads, negative, flat = [], [], []
     for i, s in enumerate(system.solves):
-        color, _, symbol = LOOKS[s.solver]
+        color, _, symbol = STYLES[s.solver]
         x = np.arange(1, len(s.rayleigh) + 1)
         zero = zeros(s)
         below = (s.rayleigh < 0) & ~zero
@@ -123,15 +122,15 @@ def curvature(system: System, theme: Theme) -> Picture:
     return Picture("curvature", title, alt, {"data": data, "layout": layout}, heads, cursor=True)
 
 
-def _lines(system: System, theme: Theme, values: list[np.ndarray], symbol: str) -> tuple[
-        list[dict[str, Any]], list[Head]]:
+def _lines(view: SystemView, values: list[np.ndarray],
+           symbol: str) -> tuple[list[dict[str, Any]], list[Head]]:
     """A line per solver from j = 0 on; its head stays at the last iterate that was taken."""
     data, heads = [], []
-    for i, (s, v) in enumerate(zip(system.solves, values, strict=True)):
+    for i, (s, v) in enumerate(zip(view.system.solves, values, strict=True)):
         x = np.arange(len(v))
         data.append(curve(
-            x, v, name=s.title, meta={"entrant": i}, line=stroke(theme, s),
-            mode="lines+markers", marker=dict(symbol=LOOKS[s.solver][2], size=5),
+            x, v, name=s.title, meta={"entrant": i}, line=stroke(view.theme, s),
+            mode="lines+markers", marker=dict(symbol=STYLES[s.solver][2], size=5),
             hovertemplate=f"{s.title}, j = %{{x}}: {symbol} = %{{y:.4~g}}<extra></extra>"))
         at = np.minimum(np.arange(s.iterations + 1), len(v) - 1)
         heads.append(Head(i, at.astype(float), v[at]))

@@ -21,7 +21,7 @@ def density(theme: Theme, color: str, values: np.ndarray, weights: np.ndarray, s
             exact: bool, where: str) -> Picture:
     """A histogram of `size` eigenvalues, given as values with weights that sum to 1."""
     if not len(values):
-        return Picture("density", f"{where}: no eigenvalues", UNKNOWN, notice(theme, UNKNOWN))
+        return notice(theme, "density", f"{where}: no eigenvalues", UNKNOWN)
     top, decades = float(np.abs(values).max()) or 1.0, DECADES[exact]
     floor = top * 10.0**-decades
     place = np.sign(values) * np.log10(np.maximum(np.abs(values) / floor, 1))

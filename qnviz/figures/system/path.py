@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, marks, note
-from qnviz.figures.system.views import LOOKS, System, stroke
+from qnviz.figures.system import System, SystemView
+from qnviz.figures.system.views import STYLES, stroke
 from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.numbers import say
 
@@ -19,8 +20,9 @@ LEVELS = 12
 WHOLE = 0.99                          # a share of ‖d‖² from which a shadow is the thing itself
 
 
-def path(system: System, theme: Theme) -> Picture:
+def path(view: SystemView) -> Picture:
     """Paths of both solvers, with Newton's step, steepest descent, and the step taken."""
+    system, theme = view.system, view.theme
     plane = system.plane
     titles = ("x₁", "x₂") if plane.exact else ("along −g", "across −g")
     layout = theme.base(*titles)
@@ -36,7 +38,7 @@ def path(system: System, theme: Theme) -> Picture:
         for way, opacity in ((halo, 0.55), (stroke(theme, s, 2.4), 1.0)):
             data.append(curve(points[:, 0], points[:, 1], name=s.title, meta={"entrant": i},
                               line=way, opacity=opacity, hoverinfo="skip", mode="lines+markers",
-                              marker=dict(symbol=LOOKS[s.solver][2], size=6)))
+                              marker=dict(symbol=STYLES[s.solver][2], size=6)))
         at = np.minimum(np.arange(s.iterations + 1), len(points) - 1)
         heads.append(Head(i, points[at, 0], points[at, 1]))
     start = next(iter(plane.paths.values()))[0]
@@ -61,7 +63,7 @@ def path(system: System, theme: Theme) -> Picture:
         layout["annotations"].append(note(
             far, 0.01, 0.01, xref="paper", yref="paper", xanchor="left", yanchor="bottom",
             bgcolor=theme.paper, opacity=0.85, font=dict(size=12, color=theme.ink)))
-    title, alt = _told(system, plane, far)
+    title, alt = _words(system, plane, far)
     return Picture("plane", title, alt, {"data": data, "layout": layout}, heads, trail=60)
 
 
@@ -103,7 +105,7 @@ def _percent(share: float) -> str:
     return "under 1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
-def _told(system: System, plane: Any, far: str) -> tuple[str, str]:
+def _words(system: System, plane: Any, far: str) -> tuple[str, str]:
     a = system.step_size
     taken = "no step was taken" if a == 0 else f"a = {say(a)} of d was taken"
     held = "" if plane.exact else ", ".join(

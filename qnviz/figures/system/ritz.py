@@ -10,20 +10,21 @@ from __future__ import annotations
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
-from qnviz.figures.system.views import ZERO, Signed, Solve, System, steps_axis
-from qnviz.figures.theme import Head, Picture, Theme
+from qnviz.figures.system import Solve, System, SystemView
+from qnviz.figures.system.views import ZERO, Signed
+from qnviz.figures.theme import Head, Picture
 from qnviz.numbers import say
 
 NEAR = 0.01                           # relative distance at which an eigenvalue counts as found
 
 
-def ritz(system: System, theme: Theme) -> Picture:
+def ritz(view: SystemView) -> Picture:
     """The eigenvalues of T_j for every j, over lines at the eigenvalues of the matrix."""
+    system, theme = view.system, view.theme
     s = max(system.solves, key=lambda s: len(s.ritz))      # both solvers build the same T
     values = system.eigenvalues
     scale = Signed(values, *s.ritz)
-    layout = theme.base("inner iteration j", "Ritz values")
-    layout["xaxis"] |= steps_axis(system)
+    layout = view.layout("Ritz values")
     layout["yaxis"] |= scale.axis() | dict(zeroline=True, zerolinecolor=theme.muted,
                                            showgrid=False)
     left, right = layout["xaxis"]["range"]

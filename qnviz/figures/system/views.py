@@ -1,4 +1,4 @@
-"""What pictures of one Newton system share: a signed scale, marks at rules, how solvers look."""
+"""What pictures of one Newton system share: a signed scale, marks at rules, the solvers' styles."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import marks, note
+from qnviz.figures.system import Solve, System
 from qnviz.figures.theme import Theme, power_of_ten
 
-LOOKS = {"cg": ("#009E73", "solid", "circle"), "minres": ("#CC79A7", "dash", "diamond")}
+STYLES = {"cg": ("#009E73", "solid", "circle"), "minres": ("#CC79A7", "dash", "diamond")}
 ZERO = "zero curvature"
 DECADES = 6                           # that a signed axis resolves below its largest number
-
-
-# A NewtonSystem of qnviz.runs and its Solves, which drawing does not import: torch comes with them.
-System = Any
-Solve = Any
 
 
 class Signed:
@@ -46,14 +42,6 @@ class Signed:
                     range=[float(span[0]) - air, float(span[1]) + air])
 
 
-def steps_axis(system: System) -> dict[str, Any]:
-    """The range and ticks that hold all iterations."""
-    last = max(s.iterations for s in system.solves)
-    air = 0.04 * max(last, 1)
-    return dict(range=[-air, last + air], tickformat="d",
-                dtick=next(n for n in (1, 2, 5, 10, 20, 50, 100) if 8 * n >= last))
-
-
 def fired(theme: Theme, solve: Solve, i: int, height: float, log: bool = False) -> tuple[
         dict[str, Any], dict[str, Any]]:
     """A mark where a solver's rule fired, and the rule in words beside it."""
@@ -66,7 +54,7 @@ def fired(theme: Theme, solve: Solve, i: int, height: float, log: bool = False) 
     words = note(f"{solve.title}: {rule(solve)}", solve.iterations, y, xanchor="right",
                  yanchor="bottom" if i else "top", xshift=-4, yshift=7 if i else -7,
                  bgcolor=theme.paper, opacity=0.9, borderpad=1,
-                 font=dict(size=12, color=theme.legible(theme.tint(LOOKS[solve.solver][0]))))
+                 font=dict(size=12, color=theme.legible(theme.tint(STYLES[solve.solver][0]))))
     return mark, words
 
 
@@ -86,7 +74,7 @@ def rule(solve: Solve) -> str:
 
 def stroke(theme: Theme, solve: Solve, width: float = 2.2) -> dict[str, Any]:
     """How a solver's line is drawn."""
-    color, dash, _ = LOOKS[solve.solver]
+    color, dash, _ = STYLES[solve.solver]
     return dict(color=theme.tint(color), dash=dash, width=width)
 
 

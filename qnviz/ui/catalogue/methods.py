@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from qnviz.fields import Frozen, Parameter, choice, parameters
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
 from qnviz.methods.base import Method
@@ -182,8 +183,8 @@ def _spec(name: str) -> Any:
 
 
 def _path(name: str) -> None:
-    trace, theme = _race(name), THEMES[theme_name()]
-    picture = trajectory(trace, theme)
+    trace = _race(name)
+    picture = trajectory(RaceView(trace, THEMES[theme_name()]))
     st.markdown(f"**On Rosenbrock's function.** {plain(trace.ends[name][0])}")
     st.plotly_chart(picture.plotly(), width="stretch", height=HEIGHT, theme=None, alt=picture.alt,
                     key=f"{PAGE}/path/{name}", config={"displayModeBar": False})

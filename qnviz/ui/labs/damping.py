@@ -10,7 +10,9 @@ import streamlit as st
 
 from qnviz.errors import QnvizError, SpecError, TraceError
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
 from qnviz.figures.race.raster import nearest_event, raster_rows
+from qnviz.figures.theme import THEMES
 from qnviz.jobs.background import JOBS
 from qnviz.methods.damping_words import damping_in_words
 from qnviz.methods.kbfgs import KBFGS
@@ -183,13 +185,14 @@ def _opened(spec: RunSpec, of: str) -> InPlane:
 
 def clicked(trace: Trace, frame: int, row: int) -> int:
     """A cell of the raster was clicked: the update opens; returns the frame that was meant."""
-    rows = raster_rows(trace)
+    race = RaceView(trace)
+    rows = raster_rows(race)
     if not 0 <= row < len(rows):
         return frame
-    at = nearest_event(trace, rows[row], frame)
+    at = nearest_event(race, rows[row], frame)
     _open(rows[row].entrant + 1, rows[row].layer + 1, at)
     state = st.session_state                   # the words below are about the same update
-    state[f"{PAGE}/entrant"], state[f"{PAGE}/layer"] = rows[row].label, rows[row].layer + 1
+    state[f"{PAGE}/entrant"], state[f"{PAGE}/layer"] = rows[row].owner.label, rows[row].layer + 1
     return at
 
 
@@ -292,9 +295,9 @@ def _futures(spec: RunSpec) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Two futures from step {forked.fork.step}.** " + futures_in_words(trace))
         st.button("Close the fork", on_click=_set_fork, args=(None,), type="tertiary")
-    theme = theme_name()
-    player(linked(trace, theme=theme, plotly_url=PLOTLY_URL, autoplay=False, layout="fork",
-                  frame=forked.fork.step), key=f"{PAGE}/fork/player")
+    pictures = linked(RaceView(trace, THEMES[theme_name()]), "fork")
+    player(pictures | {"plotly_url": PLOTLY_URL, "autoplay": False, "frame": forked.fork.step},
+           key=f"{PAGE}/fork/player")
 
 
 def fork_spec(spec: RunSpec, raw: str) -> RunSpec:

@@ -16,8 +16,10 @@ from qnviz.export.html import player_html
 from qnviz.export.pictures import FORMATS, RENDERER, SIZES, picture
 from qnviz.export.scripts import model_script, no_drop_in, run_script
 from qnviz.export.tables import csv_text
-from qnviz.figures.player import linked
+from qnviz.figures.player import PICTURES, linked
 from qnviz.figures.playhead import Playhead
+from qnviz.figures.race import RaceView
+from qnviz.figures.theme import THEMES
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.labs.stage import payload
@@ -25,11 +27,6 @@ from qnviz.ui.state.session import theme_name
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 LIGHTS = {"light": "Light", "dark": "Dark"}
-PANELS = {"path": "Paths", "eig": "Eigenvalues of H", "krylov": "Krylov iterations",
-          "loss": "Loss", "singular": "Singular values", "zeros": "Zero eigenvalues",
-          "drift": "What gradient flow keeps", "reconstructions": "Reconstructions",
-          "codes": "Codes", "factors": "Kronecker factors", "ratios": "Curvature ratios",
-          "raster": "Damping events", "trials": "Trial steps", "reasons": "Why iterations ended"}
 RUN = "This run, computed by qnviz"
 CODE_HEIGHT = 300
 PREVIEW = 240                      # pixels: what is below stays in sight
@@ -159,15 +156,14 @@ def _title(panel: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What a panel is about, and of whom where every method has one."""
     kind, _, number = panel["id"].partition("-")
     of = f", {now['entrants'][int(number)]['title']}" if number.isdigit() else ""
-    return f"{PANELS.get(kind, panel['title'])}{of}"
+    return f"{PICTURES[kind].name if kind in PICTURES else panel['title']}{of}"
 
 
 def _payload(shown: Shown, theme: str, run: int) -> dict[str, Any]:
     """What the player draws; of the first run it is there already."""
     if run == 0:
         return payload(shown.trace, theme, shown.axis, shown.layout)
-    return linked(shown.trace, theme=theme, axis=shown.axis, layout=shown.layout, run=run,
-                  follow=False)
+    return linked(RaceView(shown.trace, THEMES[theme], shown.axis, run), shown.layout, False)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

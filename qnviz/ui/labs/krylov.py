@@ -7,7 +7,9 @@ from typing import Any
 import streamlit as st
 
 from qnviz.errors import TraceError
-from qnviz.figures.system.panels import newton_player
+from qnviz.figures.player import newton_player
+from qnviz.figures.system import SystemView
+from qnviz.figures.theme import THEMES
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.studies.newton_system import (
@@ -194,5 +196,5 @@ def _counts(trace: Trace, label: str) -> Counts:
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs={Trace: _key})
 def _payload(trace: Trace, label: str, step: int, theme: str) -> dict[str, Any]:
-    return newton_player(_system(trace, label, step), content=[trace.key, label], theme=theme,
-                         plotly_url=PLOTLY_URL)
+    view = SystemView(_system(trace, label, step), THEMES[theme])
+    return newton_player(view, [trace.key, label]) | {"plotly_url": PLOTLY_URL}

@@ -10,6 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
+from qnviz.figures.theme import THEMES
 from qnviz.runs.ends import WORDS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
@@ -106,8 +108,8 @@ def _drawn(trace: Trace, theme: str, axis: str, run: int) -> None:
     """The player, in a fragment as in a lab: it stays the same element."""
     state, asked = st.session_state, (trace.key, theme, axis, run)
     if state.get(f"{PAGE}/drawn", (None,))[0] != asked:
-        payload = linked(trace, theme=theme, axis=axis, run=run, plotly_url=PLOTLY_URL,
-                         follow=False)
+        view = RaceView(trace, THEMES[theme], axis, run)
+        payload: dict[str, Any] = linked(view, follow=False) | {"plotly_url": PLOTLY_URL}
         for panel in payload["panels"]:
             panel["click"] = None              # there is nothing here that could start elsewhere
         state[f"{PAGE}/drawn"] = asked, payload

@@ -10,6 +10,8 @@ from typing import Any
 import streamlit as st
 
 from qnviz.figures.player import linked
+from qnviz.figures.race import RaceView
+from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Trace
 from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
@@ -62,8 +64,8 @@ def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
 def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
             growing: bool = False) -> dict[str, Any]:
     """The player's data for a trace; scrubbing and returning viewers reuse it."""
-    return linked(trace, theme=theme, axis=axis, plotly_url=PLOTLY_URL, follow=growing,
-                  layout=layout)
+    return linked(RaceView(trace, THEMES[theme], axis), layout, growing) | {
+        "plotly_url": PLOTLY_URL}
 
 
 def written(trace: Trace, theme: str, axis: str, layout: Layout | None, growing: bool,
@@ -93,7 +95,7 @@ def opened(page: str, first: str, layout: str | None = None) -> Stage:
     Args:
         page: the page's name, for keys.
         first: the shipped run that equals the page's default state.
-        layout: which pictures, by a name in `figures.linked.LAYOUTS`; by default the problem's.
+        layout: which pictures, by a name in `figures.player.LAYOUTS`; by default the problem's.
     """
     stage = Stage(page, layout)
     trace = shipped(first)                     # also answers the default state without a run

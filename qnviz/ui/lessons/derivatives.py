@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 
 from qnviz.errors import QnvizError
-from qnviz.figures.player import assembled
+from qnviz.figures.player import Clock, assembled
 from qnviz.figures.system import derivatives as figures
-from qnviz.figures.theme import THEMES
+from qnviz.figures.theme import THEMES, Theme
 from qnviz.figures.theme import Picture as Drawn
 from qnviz.studies.derivatives import DIGITS, Answer, Costs, Errors, Question, answer, costs
 from qnviz.ui.components.player import player
@@ -81,13 +81,13 @@ class DerivativesShow:
 
     def draw(self, picture: Picture, found: Answer, key: str) -> None:
         """The pictures that the step names, as large as there is room."""
-        light, drawn = THEMES[theme_name()], []
+        theme, drawn = THEMES[theme_name()], []
         for name in picture.show or ("slope", "product"):
-            drawn.append(figures.costs(light, _costs(self._question(picture)))
-                         if name == "costs" else _drawn(found, light.name, name))
-        player(assembled(drawn, [], np.arange(1), [[p.id for p in drawn]],
-                         [picture.state, *picture.show], theme=light.name,
-                         plotly_url=PLOTLY_URL), key=key)
+            drawn.append(figures.costs(theme, _costs(self._question(picture)))
+                         if name == "costs" else _drawn(found, theme, name))
+        payload = assembled(theme, drawn, [], Clock(np.arange(1)), [[p.id for p in drawn]],
+                            [picture.state, *picture.show])
+        player(payload | {"plotly_url": PLOTLY_URL}, key=key)
 
     def _question(self, picture: Picture) -> Question:
         return read(picture.query, Question)[0]
@@ -107,8 +107,8 @@ def _quietly(question: Question) -> None:
         return                                               # told to whoever arrives there
 
 
-def _drawn(found: Answer, theme: str, name: str) -> Drawn:
-    return figures.errors(THEMES[theme], getattr(found, name), name, NAMES[name])
+def _drawn(found: Answer, theme: Theme, name: str) -> Drawn:
+    return figures.errors(theme, getattr(found, name), name, NAMES[name])
 
 
 def _error(e: Errors, what: str) -> float | None:

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 import streamlit as st
 
-from qnviz.figures.system.panels import newton_player
+from qnviz.figures.player import newton_player
+from qnviz.figures.system import SystemView
+from qnviz.figures.theme import THEMES
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
 from qnviz.studies.newton_system import (
@@ -86,9 +88,9 @@ class SystemPart:
     def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Mapping[str, str],
              key: str) -> None:
         """The pictures that are named, under a playhead of inner iterations; j pins it."""
-        system = _system(trace, step)
-        payload = newton_player(system, content=[trace.key, *show], theme=theme_name(),
-                                plotly_url=PLOTLY_URL)
+        view = SystemView(_system(trace, step), THEMES[theme_name()])
+        payload: dict[str, Any] = newton_player(view, [trace.key, *show]) | {
+            "plotly_url": PLOTLY_URL}
         if "system" not in show:
             payload |= {"rows": [list(show)],
                         "panels": [p for p in payload["panels"] if p["id"] in show]}
