@@ -269,7 +269,7 @@ def hue(color):
     return np.degrees(np.arctan2(*oklab(color)[:0:-1])) % 360
 
 
-LOOKS = sorted({m.look.color for m in METHODS.values()})
+LOOKS = sorted({m.style.color for m in METHODS.values()})
 
 
 @pytest.mark.parametrize("color", LOOKS)

@@ -175,7 +175,7 @@ def test_every_method_says_what_it_is(name):
     assert model(label="another").entrant == "another"
     for text in (model.title, model.idea, model.equations, model.reference, model.fails):
         assert text
-    assert model.look.color.startswith("#")
+    assert model.style.color.startswith("#")
     for q in parameters(model):
         assert q.help.endswith(".")
         assert q.range
@@ -185,8 +185,8 @@ def test_every_method_says_what_it_is(name):
 
 
 def test_no_two_methods_look_alike():
-    looks = [m.look for m in METHODS.values()]
-    assert len(set(looks)) == len(looks)
+    styles = [m.style for m in METHODS.values()]
+    assert len(set(styles)) == len(styles)
 
 
 # --- against torch.optim ------------------------------------------------------------------------

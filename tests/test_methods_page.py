@@ -45,7 +45,7 @@ def test_a_state_holds_no_more_than_declared_and_not_far_less(name, problem):
     if why := method.unavailable(spec):
         pytest.skip(why)
     _, state, _ = drive(method, spec, 3)
-    state_holds, declared = numbers(state), method.held(spec)
+    state_holds, declared = numbers(state), method.footprint(spec)
     assert state_holds <= declared
     if not method.dense and method.family != FAMILY:      # these make what they do not keep
         assert declared <= 12 * state_holds

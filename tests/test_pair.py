@@ -212,7 +212,7 @@ def test_the_view_has_the_colours_of_the_figures(theme):
     block = css.split(start)[1].split("}")[0]
     values = dict(re.findall(r"--(\w+): (?:var\([\w-]+, )?(#\w{6})", block))
     hues = {"s": "#009e73", "y": "#cc79a7", "none": "#d55e00", "powell": "#e69f00",
-            "double": KBFGS.look.color.lower()}
+            "double": KBFGS.style.color.lower()}
     assert values | {"accent": ""} == {
         "ink": theme.ink, "paper": theme.paper,
         "alarm": theme.alarm, "accent": "", **{n: theme.tint(c) for n, c in hues.items()}}

@@ -143,7 +143,7 @@ def test_tiles_fit_the_memory_of_a_gpu(monkeypatch):
         monkeypatch.setattr("qnviz.sweeps.tiles.resolve", lambda *a: (torch.device("cuda"), ""))
         monkeypatch.setattr("torch.cuda.get_device_properties", lambda device, c=card: c)
         seen.append(tile_runs(spec))
-        assert seen[-1] * spec.swept.held(spec.problem) * 8 <= 0.25 * card.total_memory
+        assert seen[-1] * spec.swept.footprint(spec.problem) * 8 <= 0.25 * card.total_memory
     assert 1 < seen[0] < seen[1]
 
 

@@ -18,10 +18,12 @@ from torch import Tensor
 from torch.linalg import vecdot
 
 Damping = Literal["double", "powell", "none"]
+REPORTED = ("theta1", "theta2", "c1", "c2",                    # of a pair, in a recorded run
+            "ratio1_before", "ratio1_after", "ratio2_before", "ratio2_after")
 
 
 class DampedPair(NamedTuple):
-    """The damped pair and the numbers that tell what damping did; all (R, …)."""
+    """The damped pair and the numbers that show what damping did; all (R, …)."""
 
     s: Tensor                 # s̃            (R, n)
     y: Tensor                 # ỹ            (R, n)
@@ -100,3 +102,22 @@ def worst_case(high: Tensor, mu1: Tensor, mu2: Tensor, damping: Damping = "doubl
         far * high.sqrt() + near * (high - powell).clamp_min(0).sqrt())
     c1 = torch.where(4 * mu2 * high > far**2 * powell, root**2 / (4 * mu2), powell)
     return c1, (1 / mu2).expand_as(high)
+
+
+def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
+                    worst: tuple[Tensor, Tensor], keep: Tensor) -> dict[str, Tensor]:
+    """Bounds on H⁺ from the pair's own c₁, c₂ (a skipped one leaves λ(H)), and from the worst case.
+
+    The first are NaN where the pair has none, as s̃ᵀỹ is not positive; all are where H has lost its
+    definiteness by rounding.
+    """
+    definite = low > 0
+    bounded = definite & (c2 > 0) & (c2 < torch.inf)
+    bounds = {}
+    for side, known, from_pair, from_worst in zip(
+            ("low", "high"), (low, high), update_bounds(low, high, c1, c2),
+            update_bounds(low, high, *worst), strict=True):
+        bounds[f"pair_{side}"] = torch.where(
+            bounded, torch.where(keep, known, from_pair), torch.nan)
+        bounds[f"apriori_{side}"] = torch.where(definite, from_worst, torch.nan)
+    return bounds

@@ -8,7 +8,7 @@ nothing there. The layers of a wide net stay alone: k = 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,20 +26,45 @@ BLOCK = 256            # columns above which a second moment is made in blocks
 
 @dataclass
 class Layers:
-    """The matrices of all layers; iterating gives each layer's own (R, n_l, n_l), a view."""
+    """Vectors or matrices of all layers; iterating gives each layer's own, without the padding."""
 
-    parts: list[Any]             # one of all layers, (R, L, n, n), or one each, (R, 1, n_l, n_l)
+    parts: list[Any]             # one of all layers, (R, L, n, …), or one each, (R, 1, n_l, …)
     sizes: tuple[int, ...]       # n_l
+
+    @classmethod
+    def of(cls, tensors: list[Tensor], join: bool) -> Layers:
+        """From vectors (R, n_l) or matrices (R, n_l, n_l), one per layer."""
+        return cls(pad(tensors, join), tuple(t.shape[-1] for t in tensors))
 
     @property
     def joined(self) -> bool:
         """Whether all layers are in one part."""
         return len(self.parts) == 1
 
+    def map(self, f: Callable[..., Any], *others: Layers) -> Layers:
+        """F of every part, together with the same part of others."""
+        parts = zip(self.parts, *(other.parts for other in others), strict=True)
+        return Layers([f(*same) for same in parts], self.sizes)
+
+    def lerp(self, end: Layers, weight: Tensor) -> Layers:
+        """(1 − weight) self + weight end, for a weight per run (R,)."""
+        return self.map(lambda x, y: torch.lerp(x, y, weight.view(-1, *[1] * (x.ndim - 1))), end)
+
+    def unzip(self) -> tuple[Layers, ...]:
+        """One `Layers` for every place of parts that are tuples."""
+        return tuple(Layers(list(same), self.sizes) for same in zip(*self.parts, strict=True))
+
+    def cat(self) -> Tensor:
+        """Parts (R, k) of a number per layer as one tensor (R, L)."""
+        return torch.cat(self.parts, -1)
+
     def __iter__(self) -> Iterator[Any]:
         for l, n in enumerate(self.sizes):
             part, at = (self.parts[0], l) if self.joined else (self.parts[l], 0)
-            yield part[:, at, :n, :n] if isinstance(part, Tensor) else part.layer(at, n)
+            if not isinstance(part, Tensor):
+                yield part.layer(at, n)
+            else:
+                yield part[:, at, :n] if part.ndim == 3 else part[:, at, :n, :n]
 
     def __getitem__(self, l: int) -> Any:
         return list(self)[l]
@@ -71,9 +96,14 @@ def pad(tensors: list[Tensor], join: bool) -> list[Tensor]:
     return [whole]
 
 
-def means(samples: list[Tensor], join: bool) -> list[Tensor]:
+def means(samples: list[Tensor], join: bool) -> Layers:
     """E[h_l] of all layers from h_l (R, N, n_l)."""
-    return pad([h.mean(1) for h in samples], join)
+    return Layers.of([h.mean(1) for h in samples], join)
+
+
+def second_moments(samples: list[Tensor], join: bool) -> Layers:
+    """E[ā_l ā_lᵀ] of all layers from ā_l (R, N, n_l)."""
+    return Layers.of([second_moment(a) for a in samples], join)
 
 
 def second_moment(a: Tensor) -> Tensor:

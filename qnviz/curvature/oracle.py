@@ -96,6 +96,10 @@ class Oracle:
         """∇f as one vector (R, P)."""
         return self.problem.join(self.blocks(tape, active))
 
+    def moved(self, theta: Tensor, lr: Tensor, move: list[Tensor]) -> Tensor:
+        """W_l − lr · move_l for move_l (R, out, in+1) of every layer, as one vector (R, P)."""
+        return torch.addcmul(theta, lr[:, None], self.problem.join(move), value=-1)
+
     def jvp(self, tape: Tape, v: Tensor) -> Tensor:
         """J v per sample (R, N, outputs)."""
         self.charge(1)

@@ -6,13 +6,15 @@ import importlib
 import inspect
 import json
 import textwrap
-from typing import Any, NamedTuple
+from typing import Any
 
 from qnviz import __version__
 from qnviz.export import words
 from qnviz.fields import parameters
-from qnviz.methods.base import Method
+from qnviz.methods.base import DropIn, Method
+from qnviz.methods.registry import METHODS
 from qnviz.runs.spec import RunSpec
+from qnviz.scoreboard.words import listed
 
 WIDTH = 92
 OWN_DATA = "file:"
@@ -77,38 +79,6 @@ def _flat(value: Any) -> str:
 
 # --- the same method on a model of one's own ------------------------------------------------------
 
-
-class _Way(NamedTuple):
-    """How a method is called outside qnviz's labs."""
-
-    module: str                       # where the optimizer is
-    name: str
-    closure: str                      # "backward", "output", "graph" or "" for none
-    takes: str = "model.parameters()"
-    note: str = ""
-    renamed: dict[str, str] = {}      # its names for our hyper-parameters
-    fixed: dict[str, Any] = {}        # what it has to be told beyond ours
-
-
-BIT = "torch computes it as the lab does."
-WAYS: dict[str, _Way] = {
-    "kbfgs": _Way("qnviz.optim", "KBFGS", "backward", "model",
-                  "It passes the model twice a step: at the weights, and at the new ones."),
-    "kbfgs_l": _Way("qnviz.optim", "KBFGSL", "backward", "model",
-                    "It passes the model twice a step: at the weights, and at the new ones."),
-    "curveball": _Way("qnviz.optim", "CurveBall", "output",
-                      note="Its curvature comes from output and loss together."),
-    "newton_krylov": _Way("qnviz.optim", "NewtonKrylov", "graph",
-                          note="It differentiates the loss as often as its Krylov method asks."),
-    "sgd": _Way("torch.optim", "SGD", "", note=BIT),
-    "nesterov": _Way("torch.optim", "SGD", "", note=BIT, fixed={"nesterov": True}),
-    "adam": _Way("torch.optim", "Adam", "", note=BIT),
-    "rmsprop": _Way("torch.optim", "RMSprop", "", note=BIT, renamed={"beta": "alpha"}),
-    "lbfgs": _Way("torch.optim", "LBFGS", "backward", renamed={"memory": "history_size"},
-                  note="torch has the same recursion and the same Wolfe conditions, but its own "
-                  "line search: close to the lab's run, not equal. It wants the full batch.",
-                  fixed={"max_iter": 1, "max_eval": 30, "line_search_fn": "strong_wolfe"}),
-}
 CLOSURES = {
     "backward": '''    def closure():
         optimizer.zero_grad()
@@ -122,11 +92,11 @@ CLOSURES = {
         return criterion(output, wanted), output         # without backward
     return optimizer.step(closure)
 ''',
-    "graph": '''    def closure():
+    "loss": '''    def closure():
         return criterion(model(inputs), wanted)          # without backward
     return optimizer.step(closure)
 ''',
-    "": '''    optimizer.zero_grad()
+    "none": '''    optimizer.zero_grad()
     loss = criterion(model(inputs), wanted)
     loss.backward()
     optimizer.step()
@@ -137,8 +107,12 @@ CLOSURES = {
 
 def no_drop_in(method: Method) -> str:
     """Why there is no script for a method, in a sentence."""
-    return (f"{method.title} has no drop-in here: qnviz.optim has K-BFGS, K-BFGS(L), CurveBall and "
-            "Newton-Krylov, torch.optim has L-BFGS and the first-order methods.")
+    found: dict[str, list[str]] = {}
+    for other in METHODS.values():
+        if way := other().drop_in():
+            found.setdefault(way.module, []).append(other.title)
+    has = ", ".join(f"{module} has {listed(titles)}" for module, titles in found.items())
+    return f"{method.title} has no drop-in here: {has}."
 
 
 def model_script(method: Method) -> str | None:
@@ -146,17 +120,15 @@ def model_script(method: Method) -> str | None:
 
     A small made-up model stands where the reader's goes, so the script runs as it is.
     """
-    way = WAYS.get(method.name)
+    way = method.drop_in()
     if way is None:
         return None
     arguments, left = _arguments(method, way)
-    if way.closure == "graph" and getattr(method, "curvature", "") == "gauss_newton":
-        way = way._replace(closure="output")
     missing = (f"\nWithout a counterpart here: {', '.join(left)}." if left else "")
-    whole = way.name == "LBFGS"
-    batches = ("[(x, target)]" if whole else
+    batches = ("[(x, target)]" if way.full_batch else
                "DataLoader(TensorDataset(x, target), batch_size=128, shuffle=True)")
-    loader = "" if whole else "from torch.utils.data import DataLoader, TensorDataset\n"
+    loader = ("" if way.full_batch else
+              "from torch.utils.data import DataLoader, TensorDataset\n")
     ours = (f"\nfrom {way.module} import {way.name}\n" if way.module != "torch.optim" else "")
     name = way.name if ours else f"torch.optim.{way.name}"
     call = _call(name, [way.takes, *arguments])
@@ -194,19 +166,20 @@ for epoch in range(5):
 '''
 
 
-def _arguments(method: Method, way: _Way) -> tuple[list[str], list[str]]:
-    """What the optimizer is told, and which settings it does not know."""
+def _arguments(method: Method, way: DropIn) -> tuple[list[str], list[str]]:
+    """The optimizer's arguments, and the settings that it does not have."""
     known = inspect.signature(getattr(importlib.import_module(way.module), way.name)).parameters
-    given, left = [], []
-    if way.name == "Adam":
-        given.append(f"betas=({method.beta1!r}, {method.beta2!r})")        # type: ignore[attr-defined]
+    given: dict[str, list[Any]] = {}
+    left = []
     for q in parameters(type(method)):
         value, name = getattr(method, q.name), way.renamed.get(q.name, q.name)
         if name in known:
-            given.append(f"{name}={_flat(value)}")
-        elif q.name not in ("beta1", "beta2") and value != q.default:
+            given.setdefault(name, []).append(value)
+        elif value != q.default:
             left.append(f"{q.name} = {value}")
-    return sorted(given, key=lambda text: not text.startswith("lr=")) + [
+    texts = [f"{name}={_flat(values[0]) if len(values) == 1 else repr(tuple(values))}"
+             for name, values in given.items()]
+    return sorted(texts, key=lambda text: not text.startswith("lr=")) + [
         f"{name}={_flat(value)}" for name, value in way.fixed.items()], left
 
 

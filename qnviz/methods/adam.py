@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.methods.base import DropIn, Events, Failure, Method, Row, State, Style, column
 from qnviz.numbers import say
 from qnviz.problems.norms import norm
 
@@ -31,24 +31,6 @@ class AdamState(State):
 
 class Adam(Method):
     """Adaptive moment estimation."""
-
-    title: ClassVar[str] = "Adam"
-    family: ClassVar[str] = "first order"
-    idea: ClassVar[str] = ("Momentum divided by the recent size of each coordinate's gradient, so "
-                           "all coordinates move about α a step. That is a diagonal rescaling by "
-                           "gradient size, not by curvature. A valley that runs diagonally is "
-                           "still a valley for it.")
-    equations: ClassVar[str] = (
-        r"m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,"
-        r"\quad \theta \leftarrow \theta - \alpha \frac{m/(1-\beta_1^k)}"
-        r"{\sqrt{v/(1-\beta_2^k)} + \epsilon}")
-    reference: ClassVar[str] = "D. P. Kingma, J. Ba, Adam, ICLR 2015, arXiv 1412.6980."
-    fails: ClassVar[str] = ("With a large α it does not stay where it has arrived: as gradients "
-                            "become small, √v forgets the large ones, steps grow relative to "
-                            "them, and one of them jumps out of the valley.")
-    failure: ClassVar[Failure] = Failure(
-        "jumps", {"name": "rosenbrock"}, {"lr": 1.0}, ({"name": "adam", "lr": 0.5},), steps=1000)
-    look: ClassVar[Look] = Look("#E69F00", "dash", "triangle-up")
 
     name: Literal["adam"] = "adam"
     lr: float = number(0.05, r"\alpha", "Step size per coordinate.", gt=0, le=10, log=True)
@@ -74,3 +56,31 @@ class Adam(Method):
     def describe(self, e: Mapping[str, Any]) -> str:
         return (f"The step was {say(e['move'])} long; the coordinates' scales differ by a factor "
                 f"of {say(e['rescaling'])}.")
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "Adam"
+    family = "first order"
+    idea = (
+        "Momentum divided by the recent size of each coordinate's gradient, so all coordinates "
+        "move about α a step. That is a diagonal rescaling by gradient size, not by curvature. A "
+        "valley that runs diagonally is still a valley for it.")
+    equations = (
+        r"m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,"
+        r"\quad \theta \leftarrow \theta - \alpha \frac{m/(1-\beta_1^k)}"
+        r"{\sqrt{v/(1-\beta_2^k)} + \epsilon}")
+    reference = "D. P. Kingma, J. Ba, Adam, ICLR 2015, arXiv 1412.6980."
+    fails = (
+        "With a large α it does not stay where it has arrived: as gradients become small, √v "
+        "forgets the large ones, steps grow relative to them, and one of them jumps out of the "
+        "valley.")
+    failure = Failure(
+        "jumps", {"name": "rosenbrock"}, {"lr": 1.0}, ({"name": "adam", "lr": 0.5},), steps=1000)
+    style = Style("#E69F00", "dash", "triangle-up")
+
+    rows = (Row("adam", "Adam", tuned=("lr", "beta1", "beta2"), extra=False),
+            Row("adam_lr", "Adam, only α tuned", tuned=("lr",)))
+
+    def drop_in(self) -> DropIn:
+        return DropIn("torch.optim", "Adam", "none", "torch computes it as the lab does.",
+                      renamed={"beta1": "betas", "beta2": "betas"})

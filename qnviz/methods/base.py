@@ -3,13 +3,17 @@
 A method never loops over steps, never stops, prints or records: the one loop in `qnviz.runs` does.
 It works on R runs at once. All tensors in its State have the leading axis R; `p` holds its real
 hyper-parameters as (R,) tensors, so every run may have its own.
+
+Whatever else the program knows of a method is declared here and stands in the method's file, after
+the algorithm: its catalogue entry, its style, what maps may vary, its rows on the scoreboard, and
+the optimizer that makes its steps outside the labs.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -22,6 +26,7 @@ from qnviz.fields import Frozen, parameters
 from qnviz.problems.spec import ProblemSpec
 
 Events = dict[str, Tensor]                     # (R, …) per name; what a step lets people see
+Family = Literal["quasi-Newton", "Newton", "first order", "outside"]
 Label = Annotated[str, StringConstraints(pattern=r"^[\w .,:()=+-]{1,40}$", strip_whitespace=True)]
 
 # what a method says of a step whose whole gain would be rounding: it stands at a minimum
@@ -50,8 +55,8 @@ def take(value: Any, index: Tensor) -> Any:
     return value
 
 
-class Look(NamedTuple):
-    """How an entrant is drawn, everywhere: never told by colour alone."""
+class Style(NamedTuple):
+    """How an entrant is drawn everywhere; colour is never the only cue."""
 
     color: str
     dash: str = "solid"
@@ -67,6 +72,7 @@ class Summary(NamedTuple):
     needs: tuple[str, ...]                     # events, or names that `measure` gives
     value: Callable[[Events], Tensor]          # of these, (T, R, …) each → (T, R)
     log: bool = False                          # whether a colour scale should be logarithmic
+    low_is_good: bool = True                   # whether a map paints small values as good ones
 
     @property
     def neutral(self) -> float:
@@ -104,22 +110,68 @@ class Failure:
     seed: int = 0
 
 
+class DropIn(NamedTuple):
+    """The optimizer that makes a method's steps in a training loop of the reader's own.
+
+    An argument is called like the field that it takes, unless `renamed` says otherwise; fields
+    that are renamed to the same argument are passed as one tuple.
+    """
+
+    module: Literal["qnviz.optim", "torch.optim"]
+    name: str
+    closure: Literal["none", "backward", "loss", "output"]     # what step() is called with
+    note: str                                  # a sentence for the head of the script
+    takes: str = "model.parameters()"          # its first argument
+    renamed: Mapping[str, str] = {}            # field → argument
+    fixed: Mapping[str, Any] = {}              # arguments that no field of the method sets
+    full_batch: bool = False                   # whether every step must see all data
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the scoreboard: the method with declared settings, and the fields that are tuned.
+
+    Every problem gets its own best combination of the values in `grid` (scoreboard/table.py), or of
+    the row's own where that has none for a field.
+    """
+
+    key: str
+    title: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tuned: tuple[str, ...] = ()
+    grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # beyond the common one
+    extra: bool = True                         # whether it is shown only on request
+    name: str = ""                             # the method's; the table fills it in
+
+
 class Method(Frozen):
     """Base of all methods."""
 
+    # the catalogue: the page of methods shows all of it
     title: ClassVar[str]
-    family: ClassVar[str] = "baseline"         # "quasi-Newton", "Newton", "first order", "outside"
+    family: ClassVar[Family]
     idea: ClassVar[str]                        # three sentences for a student
     equations: ClassVar[str]                   # LaTeX
-    reference: ClassVar[str]
+    reference: ClassVar[str]                   # with its year
     ours: ClassVar[str] = ""                   # what is chosen otherwise than in the paper, and why
     fails: ClassVar[str]                       # when it fails, in a sentence or two
     failure: ClassVar[Failure]                 # a run that shows it
-    look: ClassVar[Look]
+    style: ClassVar[Style]
+
+    # the atlas and the basins
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}   # field → ends of its axis
+    axes: ClassVar[tuple[str, str] | None] = None      # of its map, if not lam across and lr up
+    variants: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Choices that make an entry of their own in the list of methods: field → option → words."""
+    summaries: ClassVar[tuple[Summary, ...]] = ()      # what a map of many runs can show
+
+    # the scoreboard; a subclass does not inherit its parent's rows
+    rows: ClassVar[tuple[Row, ...]] = ()
+
+    # what the recording has to know
     dense: ClassVar[bool] = False              # whether a P × P matrix is made per run
     ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
     switchable: ClassVar[frozenset[str]] = frozenset() # choices that may change amid a run
-    summaries: ClassVar[tuple[Summary, ...]] = ()      # what a map of many runs can show
 
     name: str = ""                             # a Literal in each method: what a spec calls it
     label: Label | None = None
@@ -143,13 +195,21 @@ class Method(Frozen):
         """The most units of work that a step usually takes; 3 for a gradient (MATH §1)."""
         return 3
 
-    def held(self, problem: ProblemSpec) -> int:
-        """About how many numbers a run's state and the making of a step hold at once."""
+    def footprint(self, problem: ProblemSpec) -> int:
+        """About how many numbers a run's state and the making of a step need at once."""
         return 4 * problem.size**2 if self.dense else 6 * problem.size
 
     def recorded(self, problem: ProblemSpec) -> int:
         """How many numbers a step of one run exposes at most; memory is planned with it."""
         return 12
+
+    def idle(self) -> frozenset[str]:
+        """Fields that have no effect with the method's choices as they are."""
+        return frozenset()
+
+    def drop_in(self) -> DropIn | None:
+        """The optimizer that makes these steps on a model of the reader's own, if there is one."""
+        return None
 
     @abstractmethod
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> Any:
@@ -175,14 +235,14 @@ class Method(Frozen):
         """How a run that has ended so did, in a sentence."""
         return ""
 
-    # --- what there is to see in a step, looked at by the loop and not charged to the method ------
+    # --- what there is to see in a step, measured by the loop and not charged to the method -------
 
     def matrix(self, problem: ProblemSpec) -> int:
         """Rows of the largest matrix whose spectrum `measure` takes; 0 where there is none."""
         return 0
 
     def shown(self, state: Any) -> Any:
-        """The part of a state that `measure` looks at; its tensors lead with R."""
+        """The part of a state that `measure` needs; its tensors lead with R."""
         return None
 
     def measure(self, shown: Any, p: SimpleNamespace) -> Events:

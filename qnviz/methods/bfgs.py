@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, quotient, skip
 from qnviz.curvature.spectrum import definite_extremes
 from qnviz.fields import choice
-from qnviz.methods.base import AT_PRECISION, Events, Failure, Look, Method, State, Summary
+from qnviz.methods.base import AT_PRECISION, Events, Failure, Method, Row, State, Style, Summary
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.numbers import say
 from qnviz.problems.norms import norm
@@ -44,43 +44,9 @@ class QuasiNewtonState(State):
 class BFGS(Method):
     """The classic quasi-Newton method, on one dense matrix over all parameters."""
 
-    title: ClassVar[str] = "BFGS"
-    family: ClassVar[str] = "quasi-Newton"
-    idea: ClassVar[str] = ("Learn the inverse Hessian from how the gradient changes along each "
-                           "step. The line search makes every pair usable: sᵀy > 0. On a "
-                           "quadratic with exact searches it knows the whole Hessian after n "
-                           "steps.")
-    equations: ClassVar[str] = (r"d = -Hg,\qquad H \leftarrow (I-\rho s y^\top)\,H\,(I-\rho y "
-                                r"s^\top) + \rho\,s s^\top,\quad \rho = 1/s^\top y")
-    reference: ClassVar[str] = ("J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 6.1, "
-                                "doi 10.1007/978-0-387-40065-5.")
-    fails: ClassVar[str] = ("On small batches each line search fits the batch at hand, and pairs "
-                            "from different batches contradict each other: it falls behind "
-                            "methods that average over batches.")
-    failure: ClassVar[Failure] = Failure(
-        "slow", {"name": "linear_net", "batch": 2}, {},
-        ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
-    look: ClassVar[Look] = Look("#7f7f7f", "solid", "star")
-    dense: ClassVar[bool] = True
-
-    summaries: ClassVar[tuple[Summary, ...]] = (
-        Summary("eig_max", "largest eigenvalue of H", "max", ("eig_max",),
-                lambda e: e["eig_max"], log=True),
-        Summary("trials", "points tried per line search", "mean", ("trials",),
-                lambda e: e["trials"]))
-
     name: Literal["bfgs"] = "bfgs"
     scaling: Literal["pair", "none"] = choice(
         "pair", "Whether H starts from (sᵀy / yᵀy) I, once a pair is known, or from I.", "H_0")
-
-    def passes(self, problem: ProblemSpec) -> float:
-        return 6
-
-    def unavailable(self, problem: ProblemSpec) -> str | None:
-        if problem.size > DENSE_LIMIT:
-            return (f"BFGS keeps a dense matrix over all {problem.size:,} parameters; the limit "
-                    f"is {DENSE_LIMIT:,}. L-BFGS has none.")
-        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> QuasiNewtonState:
         tape = oracle.forward(theta)
@@ -166,3 +132,46 @@ class BFGS(Method):
         if np.isfinite(e.get("eig_max", np.nan)):
             text += f"; H has eigenvalues {say(e['eig_min'])} … {say(e['eig_max'])}"
         return text + "."
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    dense = True
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if problem.size > DENSE_LIMIT:
+            return (f"BFGS keeps a dense matrix over all {problem.size:,} parameters; the limit "
+                    f"is {DENSE_LIMIT:,}. L-BFGS has none.")
+        return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 6
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "BFGS"
+    family = "quasi-Newton"
+    idea = (
+        "Learn the inverse Hessian from how the gradient changes along each step. The line search "
+        "makes every pair usable: sᵀy > 0. On a quadratic with exact searches it knows the whole "
+        "Hessian after n steps.")
+    equations = (
+        r"d = -Hg,\qquad H \leftarrow (I-\rho s y^\top)\,H\,(I-\rho y "
+        r"s^\top) + \rho\,s s^\top,\quad \rho = 1/s^\top y")
+    reference = (
+        "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, alg. 6.1, doi "
+        "10.1007/978-0-387-40065-5.")
+    fails = (
+        "On small batches each line search fits the batch at hand, and pairs from different "
+        "batches contradict each other: it falls behind methods that average over batches.")
+    failure = Failure(
+        "slow", {"name": "linear_net", "batch": 2}, {},
+        ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
+    style = Style("#7f7f7f", "solid", "star")
+
+    rows = (Row("bfgs", "BFGS", extra=False),
+            Row("bfgs_identity", "BFGS from H₀ = I", {"scaling": "none"}))
+    summaries = (
+        Summary("eig_max", "largest eigenvalue of H", "max", ("eig_max",),
+                lambda e: e["eig_max"], log=True),
+        Summary("trials", "points tried per line search", "mean", ("trials",),
+                lambda e: e["trials"]))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,11 +29,13 @@ from qnviz.curvature.spectrum import pseudo_solve
 from qnviz.fields import choice, number
 from qnviz.methods.base import (
     FLAT_LOSS,
+    DropIn,
     Events,
     Failure,
-    Look,
     Method,
+    Row,
     State,
+    Style,
     Summary,
     column,
     curved,
@@ -56,34 +58,6 @@ class CurveBallState(State):
 class CurveBall(Method):
     """Heavy-ball momentum with one more term that carries curvature."""
 
-    title: ClassVar[str] = "CurveBall"
-    family: ClassVar[str] = "Newton"
-    idea: ClassVar[str] = ("A Newton step solves a linear system; CurveBall does one step of "
-                           "gradient descent on that system per iteration and moves along at "
-                           "once. What comes out is heavy-ball momentum whose push also sees "
-                           "the curvature along z. Two numbers, ρ and β, are chosen anew at each "
-                           "step by a 2×2 system.")
-    equations: ClassVar[str] = (
-        r"\Delta z = J^\top(H_u J z + \nabla_u f) + \lambda z,\qquad "
-        r"\begin{bmatrix}\beta\\-\rho\end{bmatrix} = \begin{bmatrix}\Delta z^\top\hat H\Delta z & "
-        r"z^\top\hat H\Delta z\\ z^\top\hat H\Delta z & z^\top\hat H z\end{bmatrix}^{+}"
-        r"\begin{bmatrix}(J\Delta z)^\top\nabla_u f\\(Jz)^\top\nabla_u f\end{bmatrix},\qquad "
-        r"z \leftarrow \rho z - \beta\Delta z,\quad \theta \leftarrow \theta + z")
-    reference: ClassVar[str] = ("J. F. Henriques, S. Ehrhardt, S. Albanie, A. Vedaldi, Small steps "
-                                "and giant leaps, 2018, arXiv 1805.08095.")
-    ours: ClassVar[str] = ("The 2×2 matrix is scaled to a unit diagonal before it is inverted, so "
-                           "that rounding drops no direction. Where it is indefinite, as with the "
-                           "full Hessian it can be, directions of negative curvature are left out.")
-    fails: ClassVar[str] = ("λ moves by half a percent every five steps, so a λ₀ that is far off "
-                            "stays far off: one that is far too large leaves little but momentum "
-                            "with short steps.")
-    failure: ClassVar[Failure] = Failure(
-        "slow", {"name": "rosenbrock"}, {"lam": 1e3}, ({"name": "curveball"},))
-    look: ClassVar[Look] = Look("#D55E00", "solid", "diamond")
-
-    summaries: ClassVar[tuple[Summary, ...]] = (
-        Summary("momentum", "mean of ρ", "mean", ("rho",), lambda e: e["rho"]),)
-
     name: Literal["curveball"] = "curveball"
     lam: float = number(1.0, r"\lambda_0", "Damping added to the curvature at the start.",
                         gt=0, le=1e6, log=True)
@@ -93,14 +67,6 @@ class CurveBall(Method):
         "automatic", "Whether ρ and β come from the 2×2 system or from the two fields below.")
     rho: float = number(0.9, r"\rho", "Momentum, where tuning is fixed.", ge=0, lt=1)
     beta: float = number(1e-3, r"\beta", "Step size, where tuning is fixed.", gt=0, le=10, log=True)
-
-    def passes(self, problem: ProblemSpec) -> float:
-        return 5.2
-
-    def unavailable(self, problem: ProblemSpec) -> str | None:
-        if self.curvature == "gauss_newton" and not curved(problem):
-            return FLAT_LOSS
-        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> CurveBallState:
         return CurveBallState(theta, 0, torch.zeros_like(theta), p.lam)
@@ -177,6 +143,59 @@ class CurveBall(Method):
                        "better than the model: λ fell" if r > 1.5 else "as the model said: λ stays")
             text += f"; f changed {say(r)} times as predicted, {verdict}"
         return text + "."
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if self.curvature == "gauss_newton" and not curved(problem):
+            return FLAT_LOSS
+        return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 5.2
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "CurveBall"
+    family = "Newton"
+    idea = (
+        "A Newton step solves a linear system; CurveBall does one step of gradient descent on "
+        "that system per iteration and moves along at once. What comes out is heavy-ball momentum "
+        "whose push also sees the curvature along z. Two numbers, ρ and β, are chosen anew at "
+        "each step by a 2×2 system.")
+    equations = (
+        r"\Delta z = J^\top(H_u J z + \nabla_u f) + \lambda z,\qquad "
+        r"\begin{bmatrix}\beta\\-\rho\end{bmatrix} = \begin{bmatrix}\Delta z^\top\hat H\Delta z & "
+        r"z^\top\hat H\Delta z\\ z^\top\hat H\Delta z & z^\top\hat H z\end{bmatrix}^{+}"
+        r"\begin{bmatrix}(J\Delta z)^\top\nabla_u f\\(Jz)^\top\nabla_u f\end{bmatrix},\qquad "
+        r"z \leftarrow \rho z - \beta\Delta z,\quad \theta \leftarrow \theta + z")
+    reference = (
+        "J. F. Henriques, S. Ehrhardt, S. Albanie, A. Vedaldi, Small steps and giant leaps, 2018, "
+        "arXiv 1805.08095.")
+    ours = (
+        "The 2×2 matrix is scaled to a unit diagonal before it is inverted, so that rounding "
+        "drops no direction. Where it is indefinite, as with the full Hessian it can be, "
+        "directions of negative curvature are left out.")
+    fails = (
+        "λ moves by half a percent every five steps, so a λ₀ that is far off stays far off: one "
+        "that is far too large leaves little but momentum with short steps.")
+    failure = Failure(
+        "slow", {"name": "rosenbrock"}, {"lam": 1e3}, ({"name": "curveball"},))
+    style = Style("#D55E00", "solid", "diamond")
+
+    variants = {"curvature": {"hessian": "Hessian"}, "tuning": {"fixed": "fixed ρ and β"}}
+    rows = (Row("curveball_10", "CurveBall, λ₀ = 10", {"lam": 10.0}, extra=False),
+            Row("curveball_1", "CurveBall, λ₀ = 1", {"lam": 1.0}, extra=False),
+            Row("curveball_0.1", "CurveBall, λ₀ = 0.1", {"lam": 0.1}, extra=False))
+    summaries = (
+        Summary("momentum", "mean of ρ", "mean", ("rho",), lambda e: e["rho"], low_is_good=False),)
+
+    def idle(self) -> frozenset[str]:
+        return frozenset() if self.tuning == "fixed" else frozenset({"rho", "beta"})
+
+    def drop_in(self) -> DropIn:
+        return DropIn("qnviz.optim", "CurveBall", "output",
+                      "Its curvature comes from output and loss together.")
 
 
 def _mean(x: Tensor, y: Tensor) -> Tensor:

@@ -15,37 +15,39 @@ full batch its β is 0. (5) is Hessian-action BFGS: it asks the known A for the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from qnviz.curvature.double_damping import (
+    REPORTED,
     DampedPair,
     Damping,
     double_damping,
-    update_bounds,
+    spectrum_bounds,
     worst_case,
 )
 from qnviz.curvature.kronecker import (
     Layers,
-    Pass,
     damped,
     hessian_action,
     joined,
     means,
-    pad,
     second_moment,
+    second_moments,
     times,
 )
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.secant import bfgs_update, skip
 from qnviz.fields import choice, number
-from qnviz.methods.base import Events, Failure, Look, State, Summary, column
-from qnviz.methods.damping_words import damping_in_words
+from qnviz.methods.base import DropIn, Events, Failure, Row, State, Style, Summary, column
 from qnviz.methods.factored import LARGEST, Factored
+from qnviz.numbers import say
 from qnviz.problems.products import product
 from qnviz.problems.spec import Layer, ProblemSpec
 
@@ -61,47 +63,12 @@ class KroneckerState(State):
     A: Layers                                  # (R, in+1, in+1)
     H_a: Layers                                # (R, in+1, in+1)
     H_g: Layers                                # (R, out, out), or the pairs that define it
-    s: list[Tensor]                            # (R, k, out)
-    y: list[Tensor]                            # (R, k, out)
+    s: Layers                                  # (R, out)
+    y: Layers                                  # (R, out)
 
 
 class KBFGS(Factored):
     """Kronecker-factored BFGS with double damping."""
-
-    title: ClassVar[str] = "K-BFGS"
-    family: ClassVar[str] = "quasi-Newton"
-    idea: ClassVar[str] = (
-        "Per layer, curvature is a Kronecker product of two small matrices: one for the inputs, "
-        "one for the outputs. BFGS learns the output factor from how gradients change between "
-        "two points. Double damping bends pairs that would make its eigenvalues explode or vanish, "
-        "and those with sᵀy ≤ 0, which could only be skipped.")
-    equations: ClassVar[str] = (
-        r"W \leftarrow W - \alpha\, H_g M H_a,\qquad (\tilde s,\tilde y) = "
-        r"\mathrm{DD}(s_g, y_g; H_g),\qquad H_g \leftarrow (I-\rho\tilde s\tilde y^\top)\,H_g\,"
-        r"(I-\rho\tilde y\tilde s^\top) + \rho\,\tilde s\tilde s^\top,\quad "
-        r"\rho = 1/\tilde s^\top\tilde y")
-    reference: ClassVar[str] = ("D. Goldfarb, Y. Ren, A. Bahamou, Practical Quasi-Newton Methods "
-                                "for Training Deep Neural Networks, NeurIPS 2020, "
-                                "arXiv 2006.08877.")
-    ours: ClassVar[str] = ("A starts as the mean over the training set. On a full batch the "
-                           "authors' code starts it from 0, which makes the first steps longer, "
-                           "and more runs diverge.")
-    fails: ClassVar[str] = ("With a large α and a small λ it can still diverge: damping bounds the "
-                            "matrices, not the step. Undamped, a few bad pairs are enough to throw "
-                            "it far away.")
-    failure: ClassVar[Failure] = Failure(
-        "diverged", {"name": "rosenbrock", "noise": 1.0, "start": (-0.25, -0.25)},
-        {"lr": 1.0, "lam": 0.01},
-        ({"name": "kbfgs", "lr": 0.1, "lam": 0.3},
-         {"name": "kbfgs", "lr": 0.1, "lam": 0.3, "damping": "none"}))
-    look: ClassVar[Look] = Look("#0072B2", "solid", "circle")
-
-    switchable: ClassVar[frozenset[str]] = frozenset({"damping"})
-
-    summaries: ClassVar[tuple[Summary, ...]] = (
-        LARGEST,
-        Summary("damped", "share of damped updates", "mean", ("theta1", "theta2"),
-                lambda e: ((e["theta1"] < 1) | (e["theta2"] < 1)).double().mean(-1)))
 
     name: Literal["kbfgs"] = "kbfgs"
     lr: float = number(0.3, r"\alpha", "Step size.", gt=0, le=10, log=True)
@@ -111,87 +78,51 @@ class KBFGS(Factored):
     momentum: float = number(0.9, r"\beta", "Memory of the averages.", ge=0, lt=1)
     damping: Damping = choice("double", "Which damping the pairs get.", r"\mathrm{DD}")
 
-    def held(self, problem: ProblemSpec) -> int:
-        """As others with factors, but the layers of a small net are padded to the largest."""
-        if not joined(problem.layers):
-            return super().held(problem)
-        outs, ins = zip(*(layer.shape for layer in problem.layers), strict=True)
-        return 6 * problem.size + 4 * len(outs) * (max(outs)**2 + max(ins)**2)
-
-    def recorded(self, problem: ProblemSpec) -> int:
-        return 15 * len(problem.layers)
-
-    def passes(self, problem: ProblemSpec) -> float:
-        return 6
+    def step(self, oracle: Oracle, state: KroneckerState,
+             p: SimpleNamespace) -> tuple[KroneckerState, Events]:
+        beta, join = p.momentum, state.A.joined
+        tape = oracle.forward(state.theta)
+        M = [torch.lerp(G, M_l, beta[:, None, None])
+             for G, M_l in zip(oracle.blocks(tape), state.M, strict=True)]
+        A = state.A if state.k == 0 else second_moments(tape.a, join).lerp(state.A, beta)  # (1)
+        move = [product(self.apply(H_g, M_l), H_a)
+                for H_g, M_l, H_a in zip(state.H_g, M, state.H_a, strict=True)]
+        theta = oracle.moved(state.theta, p.lr, move)                                   # (2)
+        after = oracle.forward(theta)
+        oracle.backward(after)
+        # h moves little against its size: in float32 the mean of h⁺ − h keeps a digit that the
+        # difference of the means would lose
+        dh = means([h1 - h for h1, h in zip(after.h, tape.h, strict=True)], join)
+        g, g1 = means(tape.g, join), means(after.g, join)
+        beta = torch.zeros_like(beta) if oracle.batch.full else beta
+        s, y = dh.lerp(state.s, beta), g1.map(torch.sub, g).lerp(state.y, beta)         # (3)
+        pairs = s.map(lambda s, y, H: double_damping(
+            s, y, self.operator(H), column(p.mu1), column(p.lam.sqrt()), self.damping),
+            y, state.H_g)
+        keep = pairs.map(lambda d, g: skip(d.sy, d.ss, g.norm(dim=-1), d.usable), g)
+        H_g, skipped = state.H_g.map(self.update, pairs, keep).unzip()                  # (4)
+        H_a = state.H_a.map(lambda H, A, a: hessian_action(H, A, p.lam.sqrt(), a),
+                            A, means(tape.a, join))                                     # (5)
+        events = {name: pairs.map(attrgetter(name)).cat() for name in REPORTED}
+        return KroneckerState(theta, state.k + 1, M, A, H_a, H_g, s, y), events | {
+            "skipped": skipped.cat()}
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KroneckerState:
         moments = [second_moment(a).expand(len(theta), -1, -1) for a in oracle.forward(theta).a]
-        return self.begin(theta, oracle.problem.layers, moments, p)             # warm start
+        return self.begin(theta, oracle.problem.layers, moments, p)
 
     def begin(self, theta: Tensor, layers: tuple[Layer, ...], moments: list[Tensor],
               p: SimpleNamespace) -> KroneckerState:
         """The state before the first step, from A = E[ā āᵀ] (R, in+1, in+1) of every layer."""
         join, runs = joined(layers), len(theta)
-        outs, ins = zip(*(layer.shape for layer in layers), strict=True)
-        A = pad(moments, join)
-        H_a = [torch.linalg.inv(damped(A_k, p.lam)) for A_k in A]
-        zero = pad([theta.new_zeros(runs, out) for out in outs], join)
-        return KroneckerState(theta, 0, [theta.new_zeros(runs, *layer.shape) for layer in layers],
-                              Layers(A, ins), Layers(H_a, ins),
-                              Layers([self.identity(z) for z in zero], outs), zero, zero)
+        A = Layers.of(moments, join)
+        zero = Layers.of([theta.new_zeros(runs, layer.fan_out) for layer in layers], join)
+        return KroneckerState(
+            theta, 0, [theta.new_zeros(runs, *layer.shape) for layer in layers],
+            A, A.map(lambda A: torch.linalg.inv(damped(A, p.lam))), zero.map(self.identity),
+            zero, zero)
 
-    def step(self, oracle: Oracle, state: KroneckerState,
-             p: SimpleNamespace) -> tuple[KroneckerState, Events]:
-        tape = oracle.forward(state.theta)
-        M, A, move = self.direction(state, tape, oracle.blocks(tape), p)
-        theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
-        after = oracle.forward(theta)
-        oracle.backward(after)
-        return self.learn(replace(state, theta=theta, M=M, A=A), tape, after, oracle.batch.full, p)
-
-    def direction(self, state: KroneckerState, tape: Pass, grads: list[Tensor],
-                  p: SimpleNamespace) -> tuple[list[Tensor], Layers, list[Tensor]]:
-        """M and A with the new batch in them, and H_g M H_a of every layer."""
-        b = p.momentum[:, None, None]
-        M = [torch.lerp(G, M_l, b) for M_l, G in zip(state.M, grads, strict=True)]      # (1)
-        A = state.A.parts if state.k == 0 else [
-            torch.lerp(E, A_k, b[..., None]) for A_k, E in zip(
-                state.A.parts, pad([second_moment(a) for a in tape.a], state.A.joined),
-                strict=True)]
-        move = [product(self.apply(H_g, M_l), H_a)
-                for H_g, M_l, H_a in zip(state.H_g, M, state.H_a, strict=True)]         # (2)
-        return M, replace(state.A, parts=A), move
-
-    def learn(self, state: KroneckerState, tape: Pass, after: Pass, full: bool,
-              p: SimpleNamespace) -> tuple[KroneckerState, Events]:
-        """Both factors learn from the passes before and after the step, on a full batch or not."""
-        b, root, join = p.momentum[:, None, None], p.lam.sqrt(), state.A.joined
-        c = torch.zeros_like(b) if full else b
-        # h moves little against its size: in float32 the mean of h⁺ − h keeps a digit that the
-        # difference of the means would lose
-        dh = means([h1 - h for h1, h in zip(after.h, tape.h, strict=True)], join)
-        g, g1 = means(tape.g, join), means(after.g, join)
-        s = [torch.lerp(dh_k, s_k, c) for s_k, dh_k in zip(state.s, dh, strict=True)]
-        y = [torch.lerp(g1 - g, y_k, c) for y_k, g1, g in zip(state.y, g1, g, strict=True)]  # (3)
-        H_g, seen = [], []
-        for H, s_k, y_k, g_k in zip(state.H_g.parts, s, y, g, strict=True):
-            pair = double_damping(s_k, y_k, self.operator(H), column(p.mu1), column(root),
-                                  self.damping)
-            keep = skip(pair.sy, pair.ss, g_k.norm(dim=-1), pair.usable)
-            H_next, keep = self.update(H, pair, keep)                                   # (4)
-            H_g.append(H_next)
-            seen.append({
-                "theta1": pair.theta1, "theta2": pair.theta2, "skipped": keep,
-                "c1": pair.c1, "c2": pair.c2,
-                "ratio1_before": pair.ratio1_before, "ratio1_after": pair.ratio1_after,
-                "ratio2_before": pair.ratio2_before, "ratio2_after": pair.ratio2_after})
-        H_a = [hessian_action(H, A_k, root, a) for H, A_k, a in zip(                    # (5)
-            state.H_a.parts, state.A.parts, means(tape.a, join), strict=True)]
-        events = {name: torch.cat([e[name] for e in seen], -1) for name in seen[0]}
-        return replace(state, k=state.k + 1, H_a=replace(state.H_a, parts=H_a),
-                       H_g=replace(state.H_g, parts=H_g), s=s, y=y), events
-
-    # --- what K-BFGS(L) does differently ----------------------------------------------------
+    # --- H_g, which K-BFGS(L) represents differently ----------------------------------------------
 
     def identity(self, like: Tensor) -> Any:
         """H_g = I for `like` (R, k, out)."""
@@ -212,6 +143,9 @@ class KBFGS(Factored):
 
     # --- what there is to see ---------------------------------------------------------------------
 
+    def describe(self, e: Mapping[str, Any]) -> str:
+        return damping_in_words(e, self.mu1, self.lam**0.5, self.damping)
+
     def watch(self, before: Events, after: Events, events: Events, p: SimpleNamespace) -> Events:
         """Extreme eigenvalues of H_g, and the bounds that the step's c₁, c₂ and damping give."""
         low, high = before["eig_min"], before["eig_max"]
@@ -219,24 +153,113 @@ class KBFGS(Factored):
         return after | spectrum_bounds(low, high, events["c1"], events["c2"], worst,
                                        events["skipped"])
 
-    def describe(self, e: Mapping[str, Any]) -> str:
-        return damping_in_words(e, self.mu1, self.lam**0.5, self.damping)
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    switchable = frozenset({"damping"})
+
+    def footprint(self, problem: ProblemSpec) -> int:
+        """As others with factors, but the layers of a small net are padded to the largest."""
+        if not joined(problem.layers):
+            return super().footprint(problem)
+        outs, ins = zip(*(layer.shape for layer in problem.layers), strict=True)
+        return 6 * problem.size + 4 * len(outs) * (max(outs)**2 + max(ins)**2)
+
+    def recorded(self, problem: ProblemSpec) -> int:
+        return 15 * len(problem.layers)
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 6
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "K-BFGS"
+    family = "quasi-Newton"
+    idea = (
+        "Per layer, curvature is a Kronecker product of two small matrices: one for the inputs, "
+        "one for the outputs. BFGS learns the output factor from how gradients change between two "
+        "points. Double damping bends pairs that would make its eigenvalues explode or vanish, "
+        "and those with sᵀy ≤ 0, which could only be skipped.")
+    equations = (
+        r"W \leftarrow W - \alpha\, H_g M H_a,\qquad (\tilde s,\tilde y) = "
+        r"\mathrm{DD}(s_g, y_g; H_g),\qquad H_g \leftarrow (I-\rho\tilde s\tilde y^\top)\,H_g\,"
+        r"(I-\rho\tilde y\tilde s^\top) + \rho\,\tilde s\tilde s^\top,\quad "
+        r"\rho = 1/\tilde s^\top\tilde y")
+    reference = (
+        "D. Goldfarb, Y. Ren, A. Bahamou, Practical Quasi-Newton Methods for Training Deep Neural "
+        "Networks, NeurIPS 2020, arXiv 2006.08877.")
+    ours = (
+        "A starts as the mean over the training set. On a full batch the authors' code starts it "
+        "from 0, which makes the first steps longer, and more runs diverge.")
+    fails = (
+        "With a large α and a small λ it can still diverge: damping bounds the matrices, not the "
+        "step. Undamped, a few bad pairs are enough to throw it far away.")
+    failure = Failure(
+        "diverged", {"name": "rosenbrock", "noise": 1.0, "start": (-0.25, -0.25)},
+        {"lr": 1.0, "lam": 0.01},
+        ({"name": "kbfgs", "lr": 0.1, "lam": 0.3},
+         {"name": "kbfgs", "lr": 0.1, "lam": 0.3, "damping": "none"}))
+    style = Style("#0072B2", "solid", "circle")
+
+    ranges = {"lam": (1e-3, 0.9), "lr": (1e-2, 1.0)}
+    variants = {"damping": {"double": "double damping", "powell": "Powell's damping",
+                            "none": "undamped"}}
+    rows = (Row("kbfgs", "K-BFGS", tuned=("lr", "momentum", "lam"), extra=False),)
+    summaries = (
+        LARGEST,
+        Summary("damped", "share of damped updates", "mean", ("theta1", "theta2"),
+                lambda e: ((e["theta1"] < 1) | (e["theta2"] < 1)).double().mean(-1)))
+
+    def drop_in(self) -> DropIn:
+        return DropIn("qnviz.optim", "KBFGS", "backward",
+                      "It passes the model twice a step: at the weights, and at the new ones.",
+                      takes="model")
 
 
-def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
-                    worst: tuple[Tensor, Tensor], keep: Tensor) -> dict[str, Tensor]:
-    """Bounds on H⁺ from the pair's own c₁, c₂ (a skipped one leaves λ(H)), and from their worst case.
+def damping_in_words(e: Mapping[str, Any], mu1: float, mu2: float, damping: Damping) -> str:
+    """A sentence from the events of one step of one run; arrays (L,) over layers."""
+    return (_of_layer(e, mu1, mu2, damping) if len(e["theta1"]) == 1 else _of_net(e)) + "."
 
-    The first are NaN where the pair has none, as s̃ᵀỹ is not positive; all are where H has lost its
-    definiteness by rounding.
-    """
-    definite = low > 0
-    bounded = definite & (c2 > 0) & (c2 < torch.inf)
-    bounds = {}
-    for side, known, from_pair, from_worst in zip(
-            ("low", "high"), (low, high), update_bounds(low, high, c1, c2),
-            update_bounds(low, high, *worst), strict=True):
-        bounds[f"pair_{side}"] = torch.where(
-            bounded, torch.where(keep, known, from_pair), torch.nan)
-        bounds[f"apriori_{side}"] = torch.where(definite, from_worst, torch.nan)
-    return bounds
+
+def _of_net(e: Mapping[str, Any]) -> str:
+    """All layers in one sentence: where damping acted, and where it acted most."""
+    parts = []
+    for name, theta, of in (("Powell's damping", e["theta1"], "s"), ("step 2", e["theta2"], "y")):
+        acted = np.flatnonzero(theta < 1)
+        if len(acted):
+            most = int(np.argmin(theta))
+            parts.append(f"{name} acted in {_layers(acted, len(theta))}, most in layer "
+                         f"{most + 1}, where θ = {say(theta[most])} of {of} was kept")
+    if (skipped := np.flatnonzero(e["skipped"])).size:
+        parts.append(f"the pair of {_layers(skipped, len(e['skipped']))} was skipped")
+    text = "; ".join(parts) or "good pairs in all layers"
+    if "eig_max" in e and np.isfinite(e["eig_max"]).any():
+        text += (f"; H_g has eigenvalues {say(np.nanmin(e['eig_min']))} … "
+                 f"{say(np.nanmax(e['eig_max']))}")
+    return text[0].upper() + text[1:]
+
+
+def _of_layer(e: Mapping[str, Any], mu1: float, mu2: float, damping: Damping) -> str:
+    """One layer, with the ratios that damping looks at."""
+    if e["skipped"][0]:
+        return "the pair was skipped (s̃ᵀỹ too small or not finite): H_g stays"
+    parts = []
+    if e["theta1"][0] < 1:
+        parts.append(f"sᵀy/yᵀHy = {say(e['ratio1_before'][0])} < μ₁ = {say(mu1)}, so "
+                     f"Powell's damping kept θ₁ = {say(e['theta1'][0])} of s")
+    if e["theta2"][0] < 1:
+        parts.append(f"s̃ᵀy/s̃ᵀs̃ = {say(e['ratio2_before'][0])} < μ₂ = {say(mu2)}, so "
+                     f"step 2 kept θ₂ = {say(e['theta2'][0])} of y")
+    if not parts:
+        parts.append(("undamped" if damping == "none" else "a good pair")
+                     + f", with sᵀy/sᵀs = {say(e['ratio2_before'][0])}")
+    text = ", then ".join(parts)
+    if "eig_max" in e and np.isfinite(e["eig_max"][0]):
+        text += f"; H_g has eigenvalues {say(e['eig_min'][0])} … {say(e['eig_max'][0])}"
+    return text
+
+
+def _layers(rows: np.ndarray, all_of: int) -> str:
+    """Layers in words: all layers, layer 3, layers 1, 2, 5."""
+    if len(rows) == all_of:
+        return "all layers"
+    return f"layer{'s' * (len(rows) > 1)} {', '.join(str(r + 1) for r in rows)}"

@@ -13,49 +13,27 @@ is used, so the eigenvalue bounds are those of an update of that shortened matri
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
-from qnviz.curvature.double_damping import DampedPair, worst_case
+from qnviz.curvature.double_damping import DampedPair, spectrum_bounds, worst_case
 from qnviz.curvature.kronecker import Layers
 from qnviz.curvature.secant import CompactLBFGS
 from qnviz.curvature.spectrum import definite_eigenvalues
 from qnviz.fields import whole
-from qnviz.methods.base import Events, Failure, Look, column
-from qnviz.methods.kbfgs import KBFGS, KroneckerState, spectrum_bounds
+from qnviz.methods.base import DropIn, Events, Failure, Style, column
+from qnviz.methods.kbfgs import KBFGS, KroneckerState
 from qnviz.problems.spec import ProblemSpec
 
 
 class KBFGSL(KBFGS):
     """Kronecker-factored limited-memory BFGS with double damping."""
 
-    title: ClassVar[str] = "K-BFGS(L)"
-    idea: ClassVar[str] = (
-        "K-BFGS with a short memory: for the outputs of a layer it keeps the last p pairs in place "
-        "of a matrix. The inverse they define is applied by a few matrix products. What was "
-        "learned from older pairs is forgotten.")
-    equations: ClassVar[str] = (
-        r"H_g v = v + [S\,Y]\begin{bmatrix}R^{-\top}(D+Y^\top Y)R^{-1} & -R^{-\top}\\"
-        r"-R^{-1} & 0\end{bmatrix}[S\,Y]^\top v,\qquad R = \mathrm{triu}(S^\top Y),\;"
-        r"D = \mathrm{diag}(S^\top Y)")
-    fails: ClassVar[str] = ("Where a pair is forgotten, H_g is the identity again: a short memory "
-                            "forgets the steep directions, and an α that suited the learned H_g "
-                            "is far too large without it.")
-    failure: ClassVar[Failure] = Failure(
-        "diverged", {"name": "rosenbrock"}, {"lr": 0.05, "memory": 1},
-        ({"name": "kbfgs_l", "lr": 0.05}, {"name": "kbfgs", "lr": 0.05}))
-    look: ClassVar[Look] = Look("#56B4E9", "dash", "circle")
-
     name: Literal["kbfgs_l"] = "kbfgs_l"
     memory: int = whole(10, "p", "How many pairs each layer remembers.", ge=1, le=200)
-
-    def held(self, problem: ProblemSpec) -> int:
-        """K-BFGS's numbers and the pairs, which in small nets may be larger than the matrices."""
-        widest = max(layer.fan_out for layer in problem.layers)
-        return super().held(problem) + 4 * self.memory * len(problem.layers) * widest
 
     def identity(self, like: Tensor) -> CompactLBFGS:
         zero = like.new_zeros(*like.shape[:-1], self.memory, like.shape[-1])
@@ -110,3 +88,32 @@ class KBFGSL(KBFGS):
     def spectra(self, state: KroneckerState) -> dict[str, list[Tensor]]:
         return {"g": [H.eigenvalues for H in state.H_g],
                 "a": [definite_eigenvalues(H) for H in state.H_a]}
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    def footprint(self, problem: ProblemSpec) -> int:
+        """K-BFGS's numbers and the pairs, which in small nets may be larger than the matrices."""
+        widest = max(layer.fan_out for layer in problem.layers)
+        return super().footprint(problem) + 4 * self.memory * len(problem.layers) * widest
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "K-BFGS(L)"
+    idea = (
+        "K-BFGS with a short memory: for the outputs of a layer it keeps the last p pairs in "
+        "place of a matrix. The inverse they define is applied by a few matrix products. What was "
+        "learned from older pairs is forgotten.")
+    equations = (
+        r"H_g v = v + [S\,Y]\begin{bmatrix}R^{-\top}(D+Y^\top Y)R^{-1} & -R^{-\top}\\"
+        r"-R^{-1} & 0\end{bmatrix}[S\,Y]^\top v,\qquad R = \mathrm{triu}(S^\top Y),\;"
+        r"D = \mathrm{diag}(S^\top Y)")
+    fails = (
+        "Where a pair is forgotten, H_g is the identity again: a short memory forgets the steep "
+        "directions, and an α that suited the learned H_g is far too large without it.")
+    failure = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lr": 0.05, "memory": 1},
+        ({"name": "kbfgs_l", "lr": 0.05}, {"name": "kbfgs", "lr": 0.05}))
+    style = Style("#56B4E9", "dash", "circle")
+
+    def drop_in(self) -> DropIn:
+        return super().drop_in()._replace(name="KBFGSL")

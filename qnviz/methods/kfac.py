@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor
 from qnviz.curvature.kronecker import damped, second_moment
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number, whole
-from qnviz.methods.base import Events, Failure, Look, State, column, curved
+from qnviz.methods.base import Events, Failure, State, Style, curved
 from qnviz.methods.factored import Factored
 from qnviz.numbers import say
 from qnviz.problems.products import product
@@ -47,31 +47,6 @@ class KFACState(State):
 class KFAC(Factored):
     """Kronecker-factored approximate curvature."""
 
-    title: ClassVar[str] = "KFAC"
-    family: ClassVar[str] = "Newton"
-    idea: ClassVar[str] = ("Natural gradient with a Kronecker product per layer. The output factor "
-                           "is the average outer product of gradients for targets that the model "
-                           "itself draws. Both factors are inverted at each of the first T steps, "
-                           "then at every T-th.")
-    equations: ClassVar[str] = (
-        r"G \leftarrow \beta G + (1-\beta)\,\mathbb E[\hat g\hat g^\top],\qquad W \leftarrow W - "
-        r"\alpha\,(G+\sqrt\lambda I)^{-1} M (A+\sqrt\lambda I)^{-1}")
-    reference: ClassVar[str] = ("J. Martens, R. Grosse, Optimizing Neural Networks with "
-                                "Kronecker-factored Approximate Curvature, ICML 2015, "
-                                "arXiv 1503.05671.")
-    ours: ClassVar[str] = ("A and G start as means over the training set. On a full batch the "
-                           "authors' code starts them from 0, which makes the first steps longer, "
-                           "and more runs diverge.")
-    fails: ClassVar[str] = ("Between two inversions it uses old curvature: with a large α and a "
-                            "small λ, a step that suited the batches of the last inversion can be "
-                            "far too long for the next. Inverting at every step mends it, at a "
-                            "price.")
-    failure: ClassVar[Failure] = Failure(
-        "diverged", {"name": "rosenbrock", "noise": 1.0, "start": (-0.25, -0.25)},
-        {"lr": 1.0, "lam": 0.01},
-        ({"name": "kfac", "lr": 1.0, "lam": 0.01, "period": 1}, {"name": "kfac"}))
-    look: ClassVar[Look] = Look("#CC79A7", "solid", "square")
-
     name: Literal["kfac"] = "kfac"
     lr: float = number(0.1, r"\alpha", "Step size.", gt=0, le=10, log=True)
     lam: float = number(1.0, r"\lambda", "Damping: √λ is added to both factors.",
@@ -79,18 +54,6 @@ class KFAC(Factored):
     momentum: float = number(0.9, r"\beta", "Memory of the averages.", ge=0, lt=1)
     period: int = whole(20, "T", "Steps between two inversions, after the first T.", ge=1, le=1000,
                         unit="steps")
-
-    def recorded(self, problem: ProblemSpec) -> int:
-        return 1 + 2 * len(problem.layers)
-
-    def passes(self, problem: ProblemSpec) -> float:
-        return 5
-
-    def unavailable(self, problem: ProblemSpec) -> str | None:
-        if not curved(problem):
-            return ("KFAC averages gradients for targets that the model itself draws, and a plain "
-                    "function draws none. Where it has residuals, write them: r1; r2.")
-        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> KFACState:
         tape = oracle.forward(theta)
@@ -115,7 +78,7 @@ class KFAC(Factored):
             H_g = [safe_inverse(damped(G_l, p.lam)) for G_l in G]
         move = [product(product(H, M_l), Ha)
                 for H, M_l, Ha in zip(H_g, M, H_a, strict=True)]                        # (3)
-        theta = torch.addcmul(state.theta, column(p.lr), oracle.problem.join(move), value=-1)
+        theta = oracle.moved(state.theta, p.lr, move)
         events = {"inverted": torch.full_like(p.lr, float(fresh))}
         return KFACState(theta, state.k + 1, M, A, G, H_a, H_g), events
 
@@ -126,6 +89,47 @@ class KFAC(Factored):
             text += (f"; its eigenvalues are {say(e['eig_min'].min())} … "
                      f"{say(e['eig_max'].max())}")
         return text + "."
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if not curved(problem):
+            return ("KFAC averages gradients for targets that the model itself draws, and a plain "
+                    "function draws none. Where it has residuals, write them: r1; r2.")
+        return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 5
+
+    def recorded(self, problem: ProblemSpec) -> int:
+        return 1 + 2 * len(problem.layers)
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "KFAC"
+    family = "Newton"
+    idea = (
+        "Natural gradient with a Kronecker product per layer. The output factor is the average "
+        "outer product of gradients for targets that the model itself draws. Both factors are "
+        "inverted at each of the first T steps, then at every T-th.")
+    equations = (
+        r"G \leftarrow \beta G + (1-\beta)\,\mathbb E[\hat g\hat g^\top],\qquad W \leftarrow W - "
+        r"\alpha\,(G+\sqrt\lambda I)^{-1} M (A+\sqrt\lambda I)^{-1}")
+    reference = (
+        "J. Martens, R. Grosse, Optimizing Neural Networks with Kronecker-factored Approximate "
+        "Curvature, ICML 2015, arXiv 1503.05671.")
+    ours = (
+        "A and G start as means over the training set. On a full batch the authors' code starts "
+        "them from 0, which makes the first steps longer, and more runs diverge.")
+    fails = (
+        "Between two inversions it uses old curvature: with a large α and a small λ, a step that "
+        "suited the batches of the last inversion can be far too long for the next. Inverting at "
+        "every step mends it, at a price.")
+    failure = Failure(
+        "diverged", {"name": "rosenbrock", "noise": 1.0, "start": (-0.25, -0.25)},
+        {"lr": 1.0, "lam": 0.01},
+        ({"name": "kfac", "lr": 1.0, "lam": 0.01, "period": 1}, {"name": "kfac"}))
+    style = Style("#CC79A7", "solid", "square")
 
 
 def safe_inverse(X: Tensor) -> Tensor:

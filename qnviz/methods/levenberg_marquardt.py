@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,9 +33,10 @@ from qnviz.methods.base import (
     AT_PRECISION,
     Events,
     Failure,
-    Look,
     Method,
+    Row,
     State,
+    Style,
     Summary,
     column,
     curved,
@@ -59,49 +60,11 @@ class LMState(State):
 class LevenbergMarquardt(Method):
     """Gauss-Newton with damping that follows the gain ratio."""
 
-    title: ClassVar[str] = "Levenberg-Marquardt"
-    family: ClassVar[str] = "Newton"
-    idea: ClassVar[str] = ("Between Gauss-Newton and gradient descent: λ says how far the "
-                           "linearised residuals are trusted. A step that gains what was "
-                           "predicted lowers λ, a step that loses is taken back and raises it. "
-                           "It needs a sum of squares, and a dense solve.")
-    equations: ClassVar[str] = (r"(J^\top J + \lambda D)\,d = -J^\top r,\qquad \lambda \leftarrow "
-                                r"\lambda\,\max\!\big(\tfrac13,\, 1-(2\varrho-1)^3\big)"
-                                r"\ \text{if gain}\ \varrho > 0,\ \text{else}\ \lambda\nu")
-    reference: ClassVar[str] = ("K. Madsen, H. B. Nielsen, O. Tingleff, Methods for Non-Linear "
-                                "Least Squares Problems, 2004.")
-    fails: ClassVar[str] = ("On small batches most steps gain on their own batch what was "
-                            "predicted, so λ falls to nothing: a step that fits one batch exactly "
-                            "is far too long for the others, and the loss on all samples jumps.")
-    failure: ClassVar[Failure] = Failure(
-        "jumps", {"name": "linear_net", "batch": 3}, {},
-        ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
-    look: ClassVar[Look] = Look("#767676", "longdash", "cross")
-    dense: ClassVar[bool] = True
-
-    summaries: ClassVar[tuple[Summary, ...]] = (
-        Summary("refused", "share of steps taken back", "mean", ("accepted", "at_precision"),
-                lambda e: (~e["accepted"] & ~e["at_precision"]).double()),)
-
     name: Literal["levenberg_marquardt"] = "levenberg_marquardt"
     lam: float = number(1e-3, r"\lambda_0", "Damping at the start, relative to the largest "
                         "diagonal entry of JᵀJ.", gt=0, le=1e6, log=True)
     scaling: Literal["identity", "diagonal"] = choice(
         "identity", "Levenberg's D = I, or Marquardt's diag JᵀJ, its largest so far.", "D")
-
-    def passes(self, problem: ProblemSpec) -> float:
-        return 4 + 3 * problem.size
-
-    def unavailable(self, problem: ProblemSpec) -> str | None:
-        if getattr(problem, "loss", "squares") == "bce":
-            return "Levenberg-Marquardt needs a sum of squares; this loss is a cross-entropy."
-        if not curved(problem):
-            return ("Levenberg-Marquardt needs a sum of squares; this function is none. Where it "
-                    "has residuals, write them: r1; r2.")
-        if problem.size > DENSE_LIMIT:
-            return (f"Levenberg-Marquardt solves a dense system of {problem.size:,} unknowns per "
-                    f"step; the limit is {DENSE_LIMIT:,}.")
-        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> LMState:
         JJ = oracle.dense(oracle.forward(theta), "gauss_newton")
@@ -153,6 +116,55 @@ class LevenbergMarquardt(Method):
                   "rises" if e["lam_next"] > e["lam"] else "stays")
         return (f"{text}the step gained {say(e['gain'])} times what was predicted: "
                 f"{'taken' if e['accepted'] else 'taken back'}, λ {change}.")
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    dense = True
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if getattr(problem, "loss", "squares") == "bce":
+            return "Levenberg-Marquardt needs a sum of squares; this loss is a cross-entropy."
+        if not curved(problem):
+            return ("Levenberg-Marquardt needs a sum of squares; this function is none. Where it "
+                    "has residuals, write them: r1; r2.")
+        if problem.size > DENSE_LIMIT:
+            return (f"Levenberg-Marquardt solves a dense system of {problem.size:,} unknowns per "
+                    f"step; the limit is {DENSE_LIMIT:,}.")
+        return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 4 + 3 * problem.size
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "Levenberg-Marquardt"
+    family = "Newton"
+    idea = (
+        "Between Gauss-Newton and gradient descent: λ says how far the linearised residuals are "
+        "trusted. A step that gains what was predicted lowers λ, a step that loses is taken back "
+        "and raises it. It needs a sum of squares, and a dense solve.")
+    equations = (
+        r"(J^\top J + \lambda D)\,d = -J^\top r,\qquad \lambda \leftarrow "
+        r"\lambda\,\max\!\big(\tfrac13,\, 1-(2\varrho-1)^3\big)"
+        r"\ \text{if gain}\ \varrho > 0,\ \text{else}\ \lambda\nu")
+    reference = (
+        "K. Madsen, H. B. Nielsen, O. Tingleff, Methods for Non-Linear Least Squares Problems, "
+        "2004.")
+    fails = (
+        "On small batches most steps gain on their own batch what was predicted, so λ falls to "
+        "nothing: a step that fits one batch exactly is far too long for the others, and the loss "
+        "on all samples jumps.")
+    failure = Failure(
+        "jumps", {"name": "linear_net", "batch": 3}, {},
+        ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
+    style = Style("#767676", "longdash", "cross")
+
+    variants = {"scaling": {"diagonal": "diagonal"}}
+    rows = (Row("lm", "Levenberg-Marquardt", extra=False),
+            Row("lm_1", "LM from λ₀ = 1", {"lam": 1.0}))
+    summaries = (
+        Summary("refused", "share of steps taken back", "mean", ("accepted", "at_precision"),
+                lambda e: (~e["accepted"] & ~e["at_precision"]).double()),)
 
 
 def solve(A: Tensor, b: Tensor) -> Tensor:

@@ -6,33 +6,16 @@ v ← μ v − α g        θ ← θ + μ v − α g
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from qnviz.curvature.oracle import Oracle
-from qnviz.methods.base import Events, Failure, Look, column
+from qnviz.methods.base import DropIn, Events, Failure, Row, Style, column
 from qnviz.methods.sgd import SGD, Momentum
 from qnviz.problems.norms import norm
 
 
 class Nesterov(SGD):
     """SGD with Nesterov momentum."""
-
-    title: ClassVar[str] = "Nesterov"
-    idea: ClassVar[str] = ("Momentum that looks ahead: the gradient corrects the step after the "
-                           "velocity has been applied. Overshoot is noticed one step earlier, "
-                           "so swings across a valley die out sooner. On convex problems, with μ "
-                           "rising towards 1, the error falls like 1/k² instead of 1/k.")
-    equations: ClassVar[str] = (r"v \leftarrow \mu v - \alpha g,\qquad "
-                                r"\theta \leftarrow \theta + \mu v - \alpha g")
-    reference: ClassVar[str] = ("Y. Nesterov, A method for solving the convex programming problem "
-                                "with convergence rate O(1/k²), 1983.")
-    fails: ClassVar[str] = ("Looking ahead costs step size: on a quadratic it diverges from "
-                            "2(1+μ)/((1+2μ) λ_max) on, at μ = 0.9 little more than a third of "
-                            "the α that plain momentum bears.")
-    failure: ClassVar[Failure] = Failure(
-        "diverged", {"name": "rosenbrock"}, {"lr": 3e-3},
-        ({"name": "nesterov", "lr": 1e-3}, {"name": "sgd", "lr": 3e-3}), steps=1000)
-    look: ClassVar[Look] = Look("#8a8a8a", "dash", "diamond")
 
     name: Literal["nesterov"] = "nesterov"
 
@@ -43,3 +26,31 @@ class Nesterov(SGD):
         move = column(p.momentum) * v + push
         events = {"push": norm(push), "velocity": norm(move)}
         return Momentum(state.theta + move, state.k + 1, v), events
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "Nesterov"
+    idea = (
+        "Momentum that looks ahead: the gradient corrects the step after the velocity has been "
+        "applied. Overshoot is noticed one step earlier, so swings across a valley die out "
+        "sooner. On convex problems, with μ rising towards 1, the error falls like 1/k² instead "
+        "of 1/k.")
+    equations = (
+        r"v \leftarrow \mu v - \alpha g,\qquad "
+        r"\theta \leftarrow \theta + \mu v - \alpha g")
+    reference = (
+        "Y. Nesterov, A method for solving the convex programming problem with convergence rate "
+        "O(1/k²), 1983.")
+    fails = (
+        "Looking ahead costs step size: on a quadratic it diverges from 2(1+μ)/((1+2μ) λ_max) on, "
+        "at μ = 0.9 little more than a third of the α that plain momentum bears.")
+    failure = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lr": 3e-3},
+        ({"name": "nesterov", "lr": 1e-3}, {"name": "sgd", "lr": 3e-3}), steps=1000)
+    style = Style("#8a8a8a", "dash", "diamond")
+
+    rows = (Row("nesterov", "Nesterov", tuned=("lr", "momentum")),)
+
+    def drop_in(self) -> DropIn:
+        return DropIn("torch.optim", "SGD", "none", "torch computes it as the lab does.",
+                      fixed={"nesterov": True})

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from qnviz.curvature.line_search import backtracking
 from qnviz.curvature.oracle import Oracle
 from qnviz.curvature.spectrum import eigen
 from qnviz.fields import choice, number
-from qnviz.methods.base import AT_PRECISION, Events, Failure, Look, Method, State, column
+from qnviz.methods.base import AT_PRECISION, Events, Failure, Method, Row, State, Style, column
 from qnviz.methods.levenberg_marquardt import DENSE_LIMIT
 from qnviz.numbers import say
 from qnviz.problems.norms import norm
@@ -36,43 +36,12 @@ FLAT = 1e-8
 class Newton(Method):
     """Damped Newton with the absolute values of the eigenvalues."""
 
-    title: ClassVar[str] = "Newton"
-    family: ClassVar[str] = "Newton"
-    idea: ClassVar[str] = ("Jump to the minimum of the local quadratic model. Where the model has "
-                           "no minimum, eigenvalues are replaced by their absolute values. Near "
-                           "a minimum whose Hessian is positive definite, the number of correct "
-                           "digits doubles per step, as the damping fades with the gradient.")
-    ours: ClassVar[str] = ("The damping is λ‖g‖, not a fixed λ: with a fixed one the error shrinks "
-                           "by the same factor per step. A fixed λ, and 0, can be chosen.")
-    equations: ClassVar[str] = (r"H = Q\,\mathrm{diag}(\mu)\,Q^\top,\qquad d = -Q\,\mathrm{diag}"
-                                r"\!\Big(\frac{1}{\max(|\mu|,\delta)+\lambda\|g\|}\Big)Q^\top g")
-    reference: ClassVar[str] = ("J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4, "
-                                "doi 10.1007/978-0-387-40065-5.")
-    fails: ClassVar[str] = ("On small batches it solves each batch for itself: directions that a "
-                            "batch does not see are flat to it, so steps along them are long, "
-                            "and the loss on all samples jumps.")
-    failure: ClassVar[Failure] = Failure(
-        "jumps", {"name": "linear_net", "batch": 5}, {},
-        ({"name": "newton", "lam": 10.0, "regularization": "fixed"},
-         {"name": "kbfgs", "lr": 0.1, "lam": 0.1}))
-    look: ClassVar[Look] = Look("#7a7a7a", "dash", "x")
-    dense: ClassVar[bool] = True
-
     name: Literal["newton"] = "newton"
     lam: float = number(1e-3, r"\lambda", "Damping added to all eigenvalues, or its ratio to the "
                         "gradient.", ge=0, le=1e6, log=True)
     regularization: Literal["gradient", "fixed"] = choice(
         "gradient", "Whether the damping is λ‖g‖, which fades at a minimum, or λ itself.",
         r"\lambda_k")
-
-    def passes(self, problem: ProblemSpec) -> float:
-        return 4 + 6 * problem.size
-
-    def unavailable(self, problem: ProblemSpec) -> str | None:
-        if problem.size > DENSE_LIMIT:
-            return (f"Newton decomposes a dense Hessian of {problem.size:,} parameters per step; "
-                    f"the limit is {DENSE_LIMIT:,}.")
-        return None
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> State:
         return State(theta, 0)
@@ -103,3 +72,47 @@ class Newton(Method):
         why = ("∇f = 0" if e["trials"] == 0 else AT_PRECISION if e["at_precision"] else
                "no step length decreased f enough")
         return f"{text}; {why}, W stays."
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    dense = True
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if problem.size > DENSE_LIMIT:
+            return (f"Newton decomposes a dense Hessian of {problem.size:,} parameters per step; "
+                    f"the limit is {DENSE_LIMIT:,}.")
+        return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        return 4 + 6 * problem.size
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "Newton"
+    family = "Newton"
+    idea = (
+        "Jump to the minimum of the local quadratic model. Where the model has no minimum, "
+        "eigenvalues are replaced by their absolute values. Near a minimum whose Hessian is "
+        "positive definite, the number of correct digits doubles per step, as the damping fades "
+        "with the gradient.")
+    equations = (
+        r"H = Q\,\mathrm{diag}(\mu)\,Q^\top,\qquad d = -Q\,\mathrm{diag}"
+        r"\!\Big(\frac{1}{\max(|\mu|,\delta)+\lambda\|g\|}\Big)Q^\top g")
+    reference = (
+        "J. Nocedal, S. J. Wright, Numerical Optimization, 2006, §3.4, doi "
+        "10.1007/978-0-387-40065-5.")
+    ours = (
+        "The damping is λ‖g‖, not a fixed λ: with a fixed one the error shrinks by the same "
+        "factor per step. A fixed λ, and 0, can be chosen.")
+    fails = (
+        "On small batches it solves each batch for itself: directions that a batch does not see "
+        "are flat to it, so steps along them are long, and the loss on all samples jumps.")
+    failure = Failure(
+        "jumps", {"name": "linear_net", "batch": 5}, {},
+        ({"name": "newton", "lam": 10.0, "regularization": "fixed"},
+         {"name": "kbfgs", "lr": 0.1, "lam": 0.1}))
+    style = Style("#7a7a7a", "dash", "x")
+
+    variants = {"regularization": {"fixed": "fixed λ"}}
+    rows = (Row("newton", "Newton + λI", {"lam": 1e-3, "regularization": "fixed"}, extra=False),
+            Row("newton_gradient", "Newton + λ‖∇f‖I"))

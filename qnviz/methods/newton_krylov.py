@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -42,11 +42,13 @@ from qnviz.fields import choice, number, whole
 from qnviz.methods.base import (
     AT_PRECISION,
     FLAT_LOSS,
+    DropIn,
     Events,
     Failure,
-    Look,
     Method,
+    Row,
     State,
+    Style,
     Summary,
     column,
     curved,
@@ -83,42 +85,6 @@ class System(NamedTuple):
 class NewtonKrylov(Method):
     """Matrix-free Newton with early termination."""
 
-    title: ClassVar[str] = "Newton-Krylov"
-    family: ClassVar[str] = "Newton"
-    idea: ClassVar[str] = (
-        "Newton's system is solved by conjugate gradients, which only asks for products Hv; a "
-        "complex step gives them to rounding, its two parts carried as a pair. The iteration ends "
-        "at the first direction that looks disturbing, such as negative curvature. The step is as "
-        "long as the quadratic model can be trusted.")
-    equations: ClassVar[str] = (
-        r"Hv \approx \frac{\operatorname{Im}\nabla f(\theta + ihv)}{h},\qquad Hd = -g,\qquad "
-        r"\mathrm{err}(a) = \frac{|f(\theta+ad) - m(a)|}{|f - m(a)|} \le \tau,\quad "
-        r"m(a) = f + a\,g^\top d + \tfrac12 a^2 d^\top H d")
-    reference: ClassVar[str] = ("S. Shen, T. Shao, K. Zhou, C. Jiang, F. Luo, Y. Yang, "
-                                "Second-order Neural Network Training Using Complex-step "
-                                "Directional Derivative, 2020, arXiv 2009.07098.")
-    fails: ClassVar[str] = ("Where the Hessian is indefinite, CG ends after a direction or two: "
-                            "the step follows steep directions alone, and along a flat valley it "
-                            "crawls. A trust region would use the negative curvature.")
-    failure: ClassVar[Failure] = Failure(
-        "slow", {"name": "rosenbrock", "start": (-10.0, 10.0)}, {},
-        ({"name": "newton"}, {"name": "scipy_trust_krylov"}))
-    look: ClassVar[Look] = Look("#009E73", "solid", "triangle-up")
-
-    ragged: ClassVar[frozenset[str]] = frozenset({
-        "curvature", "rayleigh", "residual", "model", "krylov_alpha", "krylov_beta",
-        "trial_step", "trial_loss", "trial_model", "trial_error"})
-
-    summaries: ClassVar[tuple[Summary, ...]] = (
-        Summary("krylov", "Krylov iterations in all", "sum", ("krylov_iterations",),
-                lambda e: e["krylov_iterations"], log=True),
-        Summary("negative", "share of solves that met negative curvature", "mean",
-                ("krylov_reason",),
-                lambda e: (e["krylov_reason"] == Reason.NEGATIVE_CURVATURE).double()),
-        Summary("disturbing", "share of solves that a disturbing direction ended", "mean",
-                ("krylov_reason",),
-                lambda e: (e["krylov_reason"] == Reason.DISTURBING).double()))
-
     name: Literal["newton_krylov"] = "newton_krylov"
     eta: float = number(0.1, r"\eta", "Krylov tolerance: stop at ‖r‖ ≤ η‖g‖.", gt=0, lt=1, log=True)
     forcing: Literal["fixed", "superlinear"] = choice(
@@ -136,19 +102,6 @@ class NewtonKrylov(Method):
         "cg", "Conjugate gradients make the model smallest, MINRES the residual.", "d")
     krylov_batches: Literal["same", "fresh"] = choice(
         "same", "Whether all products of a step are taken on its batch, or each on a fresh one.")
-
-    def passes(self, problem: ProblemSpec) -> float:
-        fresh = self.krylov_batches == "fresh" and not problem.deterministic
-        hessian = self.curvature == "hessian"
-        return 4 + self.budget * ((6 if hessian else 3) + (3 if hessian else 1) * fresh)
-
-    def unavailable(self, problem: ProblemSpec) -> str | None:
-        if self.curvature == "gauss_newton" and not curved(problem):
-            return FLAT_LOSS
-        return None
-
-    def recorded(self, problem: ProblemSpec) -> int:
-        return 7 + 6 * self.budget + 4 * (HALVINGS + 1)
 
     def init(self, oracle: Oracle, theta: Tensor, p: SimpleNamespace) -> NewtonKrylovState:
         one = torch.ones_like(theta[:, 0])
@@ -274,6 +227,70 @@ class NewtonKrylov(Method):
         halved = f" after {trials - 1} halving{'s' * bool(trials != 2)}" if trials > 1 else ""
         return (f"{text}; step a = {say(e['step_size'])}{halved}, Taylor error "
                 f"{say(e['taylor_error'])} ≤ τ = {say(self.tau)}.")
+
+    # --- what it needs and costs ------------------------------------------------------------------
+
+    ragged = frozenset({
+        "curvature", "rayleigh", "residual", "model", "krylov_alpha", "krylov_beta",
+        "trial_step", "trial_loss", "trial_model", "trial_error"})
+
+    def unavailable(self, problem: ProblemSpec) -> str | None:
+        if self.curvature == "gauss_newton" and not curved(problem):
+            return FLAT_LOSS
+        return None
+
+    def passes(self, problem: ProblemSpec) -> float:
+        fresh = self.krylov_batches == "fresh" and not problem.deterministic
+        hessian = self.curvature == "hessian"
+        return 4 + self.budget * ((6 if hessian else 3) + (3 if hessian else 1) * fresh)
+
+    def recorded(self, problem: ProblemSpec) -> int:
+        return 7 + 6 * self.budget + 4 * (HALVINGS + 1)
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "Newton-Krylov"
+    family = "Newton"
+    idea = (
+        "Newton's system is solved by conjugate gradients, which only asks for products Hv; a "
+        "complex step gives them to rounding, its two parts carried as a pair. The iteration ends "
+        "at the first direction that looks disturbing, such as negative curvature. The step is as "
+        "long as the quadratic model can be trusted.")
+    equations = (
+        r"Hv \approx \frac{\operatorname{Im}\nabla f(\theta + ihv)}{h},\qquad Hd = -g,\qquad "
+        r"\mathrm{err}(a) = \frac{|f(\theta+ad) - m(a)|}{|f - m(a)|} \le \tau,\quad "
+        r"m(a) = f + a\,g^\top d + \tfrac12 a^2 d^\top H d")
+    reference = (
+        "S. Shen, T. Shao, K. Zhou, C. Jiang, F. Luo, Y. Yang, Second-order Neural Network "
+        "Training Using Complex-step Directional Derivative, 2020, arXiv 2009.07098.")
+    fails = (
+        "Where the Hessian is indefinite, CG ends after a direction or two: the step follows "
+        "steep directions alone, and along a flat valley it crawls. A trust region would use the "
+        "negative curvature.")
+    failure = Failure(
+        "slow", {"name": "rosenbrock", "start": (-10.0, 10.0)}, {},
+        ({"name": "newton"}, {"name": "scipy_trust_krylov"}))
+    style = Style("#009E73", "solid", "triangle-up")
+
+    ranges = {"lam": (0.0, 1.0), "epsilon": (1e-12, 1e-2)}
+    axes = ("eta", "tau")
+    variants = {"curvature": {"gauss_newton": "Gauss-Newton"}}
+    rows = (Row("newton_krylov", "Newton-Krylov", extra=False),)
+    summaries = (
+        Summary("krylov", "Krylov iterations in all", "sum", ("krylov_iterations",),
+                lambda e: e["krylov_iterations"], log=True),
+        Summary("negative", "share of solves that met negative curvature", "mean",
+                ("krylov_reason",),
+                lambda e: (e["krylov_reason"] == Reason.NEGATIVE_CURVATURE).double()),
+        Summary("disturbing", "share of solves that a disturbing direction ended", "mean",
+                ("krylov_reason",),
+                lambda e: (e["krylov_reason"] == Reason.DISTURBING).double()))
+
+    def drop_in(self) -> DropIn:
+        # Gauss-Newton products pass through the model's output, Hessian ones need the loss alone
+        return DropIn("qnviz.optim", "NewtonKrylov",
+                      "output" if self.curvature == "gauss_newton" else "loss",
+                      "It differentiates the loss as often as its Krylov method asks.")
 
 
 def _last(x: np.ndarray) -> float:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.methods.base import DropIn, Events, Failure, Method, Row, State, Style, column
 from qnviz.numbers import say
 from qnviz.problems.norms import norm
 
@@ -29,21 +29,6 @@ class RMSpropState(State):
 
 class RMSprop(Method):
     """Gradient descent rescaled by the root mean square of recent gradients."""
-
-    title: ClassVar[str] = "RMSprop"
-    family: ClassVar[str] = "first order"
-    idea: ClassVar[str] = ("Each coordinate's gradient is divided by its recent root mean square. "
-                           "Steep coordinates are slowed, flat ones sped up. Unlike Adam it has "
-                           "no momentum and no correction of the first steps.")
-    equations: ClassVar[str] = (r"v \leftarrow \beta v + (1-\beta) g^2,\qquad "
-                                r"\theta \leftarrow \theta - \alpha \frac{g}{\sqrt v + \epsilon}")
-    reference: ClassVar[str] = "T. Tieleman, G. Hinton, Lecture 6.5, Coursera, 2012."
-    fails: ClassVar[str] = ("Its steps do not shrink with the gradient, as √v shrinks as well: "
-                            "where the valley is narrower than α it keeps hopping from wall to "
-                            "wall.")
-    failure: ClassVar[Failure] = Failure(
-        "stalls", {"name": "rosenbrock"}, {"lr": 0.1}, ({"name": "rmsprop"},), steps=1000)
-    look: ClassVar[Look] = Look("#a6761d", "dashdot", "triangle-up")
 
     name: Literal["rmsprop"] = "rmsprop"
     lr: float = number(0.01, r"\alpha", "Step size per coordinate.", gt=0, le=10, log=True)
@@ -66,3 +51,28 @@ class RMSprop(Method):
     def describe(self, e: Mapping[str, Any]) -> str:
         return (f"The step was {say(e['move'])} long; the coordinates' scales differ by a factor "
                 f"of {say(e['rescaling'])}.")
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "RMSprop"
+    family = "first order"
+    idea = (
+        "Each coordinate's gradient is divided by its recent root mean square. Steep coordinates "
+        "are slowed, flat ones sped up. Unlike Adam it has no momentum and no correction of the "
+        "first steps.")
+    equations = (
+        r"v \leftarrow \beta v + (1-\beta) g^2,\qquad "
+        r"\theta \leftarrow \theta - \alpha \frac{g}{\sqrt v + \epsilon}")
+    reference = "T. Tieleman, G. Hinton, Lecture 6.5, Coursera, 2012."
+    fails = (
+        "Its steps do not shrink with the gradient, as √v shrinks as well: where the valley is "
+        "narrower than α it keeps hopping from wall to wall.")
+    failure = Failure(
+        "stalls", {"name": "rosenbrock"}, {"lr": 0.1}, ({"name": "rmsprop"},), steps=1000)
+    style = Style("#a6761d", "dashdot", "triangle-up")
+
+    rows = (Row("rmsprop", "RMSprop", tuned=("lr", "beta")),)
+
+    def drop_in(self) -> DropIn:
+        return DropIn("torch.optim", "RMSprop", "none", "torch computes it as the lab does.",
+                      renamed={"beta": "alpha"})

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
-from qnviz.methods.base import Events, Failure, Look, Method, State
+from qnviz.methods.base import Events, Failure, Method, State, Style
 from qnviz.numbers import say
 from qnviz.problems.norms import largest_power, norm
 from qnviz.problems.spec import ProblemSpec
@@ -72,7 +72,7 @@ class SciPyReference(Method):
     def passes(self, problem: ProblemSpec) -> float:
         return 6 + 6 * min(problem.size, PRODUCTS) * self.second_order
 
-    def held(self, problem: ProblemSpec) -> int:
+    def footprint(self, problem: ProblemSpec) -> int:
         """The path as long as it may get, and SciPy's dense matrix, where it keeps one."""
         dense = 0 if self.second_order else 4 * problem.size**2
         return (LONGEST + 6) * problem.size + dense
@@ -208,54 +208,70 @@ def _zero_work_arrays() -> None:
 class SciPyBFGS(SciPyReference):
     """scipy.optimize.minimize(method="BFGS")."""
 
-    title: ClassVar[str] = "SciPy BFGS"
-    idea: ClassVar[str] = ("SciPy's BFGS, on our function and gradient. It should walk nearly as "
-                           "our BFGS does. Where they part, line searches and the first scaling of H "
-                           "differ.")
-    equations: ClassVar[str] = r"d = -Hg"
-    fails: ClassVar[str] = ("It ends by SciPy's own test, no gradient entry above 1e−5: where the "
-                            "valley is flat, that is short of the minimum. Ours goes on.")
-    failure: ClassVar[Failure] = Failure(
-        "slow", {"name": "linear_net"}, {}, ({"name": "bfgs"},))
-    look: ClassVar[Look] = Look("#b07aa1", "dot", "star")
-    solver: ClassVar[str] = "BFGS"
-    second_order: ClassVar[bool] = False
     name: Literal["scipy_bfgs"] = "scipy_bfgs"
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "SciPy BFGS"
+    idea = (
+        "SciPy's BFGS, on our function and gradient. It should walk nearly as our BFGS does. "
+        "Where they part, line searches and the first scaling of H differ.")
+    equations = r"d = -Hg"
+    fails = (
+        "It ends by SciPy's own test, no gradient entry above 1e−5: where the valley is flat, "
+        "that is short of the minimum. Ours goes on.")
+    failure = Failure(
+        "slow", {"name": "linear_net"}, {}, ({"name": "bfgs"},))
+    style = Style("#b07aa1", "dot", "star")
+
+    solver = "BFGS"
+    second_order = False
 
 
 class SciPyNewtonCG(SciPyReference):
     """scipy.optimize.minimize(method="Newton-CG")."""
 
-    title: ClassVar[str] = "SciPy Newton-CG"
-    idea: ClassVar[str] = ("SciPy's line-search Newton-CG on our Hessian-vector products. It also "
-                           "ends CG at negative curvature. Its step comes from a Wolfe search, "
-                           "not from the Taylor error.")
-    equations: ClassVar[str] = r"Hd = -g\ \text{by CG}"
-    fails: ClassVar[str] = ("It gives up at negative curvature as our Newton-Krylov does: where "
-                            "the Hessian is slightly indefinite along a flat valley, it crawls.")
-    failure: ClassVar[Failure] = Failure(
+    name: Literal["scipy_newton_cg"] = "scipy_newton_cg"
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "SciPy Newton-CG"
+    idea = (
+        "SciPy's line-search Newton-CG on our Hessian-vector products. It also ends CG at "
+        "negative curvature. Its step comes from a Wolfe search, not from the Taylor error.")
+    equations = r"Hd = -g\ \text{by CG}"
+    fails = (
+        "It gives up at negative curvature as our Newton-Krylov does: where the Hessian is "
+        "slightly indefinite along a flat valley, it crawls.")
+    failure = Failure(
         "slow", {"name": "rosenbrock", "start": (-10.0, 10.0)}, {},
         ({"name": "newton_krylov"}, {"name": "scipy_trust_krylov"}))
-    look: ClassVar[Look] = Look("#59a14f", "dot", "triangle-up")
-    solver: ClassVar[str] = "Newton-CG"
-    second_order: ClassVar[bool] = True
-    name: Literal["scipy_newton_cg"] = "scipy_newton_cg"
+    style = Style("#59a14f", "dot", "triangle-up")
+
+    solver = "Newton-CG"
+    second_order = True
 
 
 class SciPyTrustKrylov(SciPyReference):
     """scipy.optimize.minimize(method="trust-krylov")."""
 
-    title: ClassVar[str] = "SciPy trust-krylov"
-    idea: ClassVar[str] = ("SciPy's trust-region Newton on a Krylov space (GLTR). Negative "
-                           "curvature is used, not avoided: the step runs to the region's edge. "
-                           "Products Hv are ours.")
-    equations: ClassVar[str] = (r"\min_d\ g^\top d + \tfrac12 d^\top H d\quad "
-                                r"\text{s.t.}\ \|d\| \le \Delta")
-    fails: ClassVar[str] = ("It ends by SciPy's own test, ‖∇f‖ ≤ 1e−4: on the flat floor of a "
-                            "valley that is short of the minimum. Newton's method goes on.")
-    failure: ClassVar[Failure] = Failure(
-        "slow", {"name": "rosenbrock"}, {}, ({"name": "newton"},))
-    look: ClassVar[Look] = Look("#59a14f", "longdash", "diamond")
-    solver: ClassVar[str] = "trust-krylov"
-    second_order: ClassVar[bool] = True
     name: Literal["scipy_trust_krylov"] = "scipy_trust_krylov"
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "SciPy trust-krylov"
+    idea = (
+        "SciPy's trust-region Newton on a Krylov space (GLTR). Negative curvature is used, not "
+        "avoided: the step runs to the region's edge. Products Hv are ours.")
+    equations = (
+        r"\min_d\ g^\top d + \tfrac12 d^\top H d\quad "
+        r"\text{s.t.}\ \|d\| \le \Delta")
+    fails = (
+        "It ends by SciPy's own test, ‖∇f‖ ≤ 1e−4: on the flat floor of a valley that is short of "
+        "the minimum. Newton's method goes on.")
+    failure = Failure(
+        "slow", {"name": "rosenbrock"}, {}, ({"name": "newton"},))
+    style = Style("#59a14f", "longdash", "diamond")
+
+    solver = "trust-krylov"
+    second_order = True

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import number
-from qnviz.methods.base import Events, Failure, Look, Method, State, column
+from qnviz.methods.base import DropIn, Events, Failure, Method, Row, State, Style, column
 from qnviz.numbers import say
 from qnviz.problems.norms import norm
 
@@ -29,22 +29,6 @@ class Momentum(State):
 
 class SGD(Method):
     """Stochastic gradient descent with momentum."""
-
-    title: ClassVar[str] = "SGD + momentum"
-    family: ClassVar[str] = "first order"
-    idea: ClassVar[str] = ("A heavy ball rolls downhill: each step keeps a share μ of the last one "
-                           "and adds a push against the gradient. It sees slope, never curvature. "
-                           "In a narrow valley the steep walls limit α, and the floor is slow.")
-    equations: ClassVar[str] = r"v \leftarrow \mu v - \alpha g,\qquad \theta \leftarrow \theta + v"
-    reference: ClassVar[str] = ("B. T. Polyak, Some methods of speeding up the convergence of "
-                                "iteration methods, 1964, doi 10.1016/0041-5553(64)90137-5.")
-    fails: ClassVar[str] = ("It diverges when α is well above 2(1+μ)/λ_max, the limit on a "
-                            "quadratic whose largest eigenvalue is λ_max. Well below that limit "
-                            "it crawls along the flat directions.")
-    failure: ClassVar[Failure] = Failure(
-        "diverged", {"name": "rosenbrock"}, {"lr": 1e-2},
-        ({"name": "sgd", "lr": 3e-3}, {"name": "sgd", "lr": 3e-4}), steps=1000)
-    look: ClassVar[Look] = Look("#8a8a8a", "dot", "square")
 
     name: Literal["sgd"] = "sgd"
     lr: float = number(1e-3, r"\alpha", "Step size.", gt=0, le=10, log=True)
@@ -63,3 +47,28 @@ class SGD(Method):
     def describe(self, e: Mapping[str, Any]) -> str:
         return (f"The gradient pushed by {say(e['push'])}; with momentum the step was "
                 f"{say(e['velocity'])} long.")
+
+    # --- how it is listed, drawn and compared -----------------------------------------------------
+
+    title = "SGD + momentum"
+    family = "first order"
+    idea = (
+        "A heavy ball rolls downhill: each step keeps a share μ of the last one and adds a push "
+        "against the gradient. It sees slope, never curvature. In a narrow valley the steep walls "
+        "limit α, and the floor is slow.")
+    equations = r"v \leftarrow \mu v - \alpha g,\qquad \theta \leftarrow \theta + v"
+    reference = (
+        "B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964, "
+        "doi 10.1016/0041-5553(64)90137-5.")
+    fails = (
+        "It diverges when α is well above 2(1+μ)/λ_max, the limit on a quadratic whose largest "
+        "eigenvalue is λ_max. Well below that limit it crawls along the flat directions.")
+    failure = Failure(
+        "diverged", {"name": "rosenbrock"}, {"lr": 1e-2},
+        ({"name": "sgd", "lr": 3e-3}, {"name": "sgd", "lr": 3e-4}), steps=1000)
+    style = Style("#8a8a8a", "dot", "square")
+
+    rows = (Row("sgd", "SGD + momentum", tuned=("lr", "momentum"), extra=False),)
+
+    def drop_in(self) -> DropIn:
+        return DropIn("torch.optim", "SGD", "none", "torch computes it as the lab does.")

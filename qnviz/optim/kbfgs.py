@@ -9,7 +9,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar, Never
 
 import torch
@@ -22,12 +23,13 @@ from qnviz.curvature.secant import CompactLBFGS
 from qnviz.errors import OptimizerError
 from qnviz.fields import choice
 from qnviz.methods import kbfgs, kbfgs_l
+from qnviz.methods.base import Events
 from qnviz.methods.kbfgs import KroneckerState
 from qnviz.optim.base import DropIn, Extra, Repeatable, all_finite, as_now, loss_of, settings
 from qnviz.optim.layers import Block, Moments, Passed, blocks_of, passed, watched
 
-FACTORS = ("A", "H_a", "H_g")
-LARGE = 20.0           # root mean square of a layer's inputs from which on it is said
+LAYERS = ("A", "H_a", "H_g", "s", "y")            # what a state holds of every layer, padded
+LARGE = 20.0           # root mean square of a layer's inputs from which on a warning is given
 
 
 class KroneckerExtra(Extra):
@@ -129,12 +131,11 @@ class KBFGS(DropIn):
             return self._step(call, methods, everything)
 
     def _step(self, call: Repeatable, methods: list[Any], everything: list[Tensor]) -> Tensor:
-        parts = [len(blocks) for blocks in self.blocks]
         whole = [block for blocks in self.blocks for block in blocks]
         tape, result = passed(whole, call)
         loss = loss_of(result)
         del result                                                    # and with it the graph
-        tapes, grads, states = _split(tape, parts), [], []
+        tapes, grads, states = tape.split(map(len, self.blocks)), [], []
         for group, blocks, own in zip(self.param_groups, self.blocks, tapes, strict=True):
             grads.append([block.gradient(self._extra(group).weight_decay) for block in blocks])
             states.append(self._state(group, blocks)
@@ -145,42 +146,30 @@ class KBFGS(DropIn):
             return loss
         for block, a, g in zip(whole, tape.a, tape.g, strict=True):
             block.refuse_changed(a, g)
-        moves, before = [], [p.clone() for p in everything]
-        for i, (group, method, blocks) in enumerate(zip(self.param_groups, methods, self.blocks,
-                                                        strict=True)):
+        for i, (group, blocks) in enumerate(zip(self.param_groups, self.blocks, strict=True)):
             if isinstance(states[i], list):
                 states[i] = self._begin(group, blocks, states[i])
-            M, A, move = method.direction(states[i], tapes[i], grads[i],
-                                          method.tensors(1, grads[i][0]))
-            states[i] = replace(states[i], M=M, A=A)
-            moves.append(move)
+        joint = Joint(call, whole, tape, [
+            Group(method, state, blocks, own, slopes, self._extra(group).full_batch)
+            for group, method, state, blocks, own, slopes in zip(
+                self.param_groups, methods, states, self.blocks, tapes, grads, strict=True)])
+        before = [p.clone() for p in everything]
         try:
-            for method, blocks, move in zip(methods, self.blocks, moves, strict=True):
-                for block, direction in zip(blocks, move, strict=True):
-                    block.move(direction, method.lr)
-            after, result = passed(whole, call)
-            _refuse_other_batch(tape, after)
-            reached = loss_of(result)
-            del result
-            learned = [method.learn(state, own, new, self._extra(group).full_batch,
-                                    method.tensors(1, state.M[0]))
-                       for group, method, state, own, new in zip(
-                           self.param_groups, methods, states, tapes, _split(after, parts),
-                           strict=True)]
-            kept = [_kept(state) for state, _ in learned]
+            joint.step()
+            kept = [_kept(state) for state, _ in joint.made]
             slopes = [block.gradient(0) for block in whole]
-            made = all_finite([reached, *slopes, *everything, *_tensors(kept)])
+            finite = all_finite([joint.reached, *slopes, *everything, *_tensors(kept)])
         except BaseException:
             _restore(everything, before)
             raise
-        if not made:
+        if not finite:
             _restore(everything, before)
             self._not_made(undone=True)
             return loss
         for group, own in zip(self.param_groups, kept, strict=True):
             self.state[group["params"][0]] = own
-        self._made({name: torch.cat([seen[name][0] for _, seen in learned])
-                    for name in learned[0][1]})
+        self._made({name: torch.cat([events[name][0] for _, events in joint.made])
+                    for name in joint.made[0][1]})
         return loss
 
     # --- state, as torch saves it: in the first parameter of a group ------------------------------
@@ -211,13 +200,14 @@ class KBFGS(DropIn):
         outs, ins = (tuple(n) for n in zip(*shapes, strict=True))
         none = kept["M"][0].new_zeros(1, 0)             # the parameters are in the model alone
         memory = group.get("memory", 0)
-        A, H_a, H_g = (Layers([_unpacked(part, memory) for part in kept[name]], sizes)
-                       for name, sizes in zip(FACTORS, (ins, ins, outs), strict=True))
-        return KroneckerState(none, kept["k"], kept["M"], A, H_a, H_g, kept["s"], kept["y"])
+        A, H_a, H_g, s, y = (
+            Layers([_unpacked(part, memory) for part in kept[name]], sizes)
+            for name, sizes in zip(LAYERS, (ins, ins, outs, outs, outs), strict=True))
+        return KroneckerState(none, kept["k"], kept["M"], A, H_a, H_g, s, y)
 
     def _fits(self, kept: dict[str, Any]) -> bool:
         matrix = not issubclass(self.kind, kbfgs_l.KBFGSL)
-        return (set(kept) == {"k", "M", "s", "y", *FACTORS}
+        return (set(kept) == {"k", "M", *LAYERS}
                 and all(isinstance(part, Tensor) == matrix for part in kept["H_g"]))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -246,6 +236,85 @@ class KBFGSL(KBFGS):
                  damping: Damping = "double", memory: int = 10, weight_decay: float = 0.0,
                  full_batch: bool = False, **unknown: Never):
         self._build(model, settings(locals()))
+
+
+@dataclass
+class Group:
+    """The layers of one group at their old point, with the method and the state that move them."""
+
+    method: Any                                    # a KBFGS
+    state: KroneckerState
+    blocks: list[Block]
+    tape: Passed
+    gradients: list[Tensor]
+    full_batch: bool
+
+
+class Joint:
+    """One step of all groups, which share the pass at the new point.
+
+    A method's step moves its layers and asks for that pass in the middle of its work. By then all
+    other groups must have moved as well, so the steps are nested: the pass that one group asks for
+    first makes the next group's step, and the innermost calls the closure.
+    """
+
+    def __init__(self, call: Repeatable, blocks: list[Block], tape: Passed, groups: list[Group]):
+        self.call, self.blocks, self.tape, self.groups = call, blocks, tape, groups
+        self.made: list[tuple[KroneckerState, Events]] = []   # of every group, once all are made
+        self.reached = torch.empty(0)                         # the loss at the new point
+        self.after: list[Passed] = []                         # of every group
+
+    def step(self, i: int = 0) -> None:
+        """Make the steps of group i and of all that follow it.
+
+        Raises:
+            OptimizerError: the second call of the closure saw another batch, or went wrong.
+        """
+        if i == len(self.groups):
+            self._pass()
+            return
+        group = self.groups[i]
+        p = group.method.tensors(1, group.gradients[0])
+        self.made.insert(0, group.method.step(LayersOracle(self, i), group.state, p))
+
+    def _pass(self) -> None:
+        after, result = passed(self.blocks, self.call)
+        _refuse_other_batch(self.tape, after)
+        self.reached = loss_of(result)
+        self.after = after.split(len(group.blocks) for group in self.groups)
+
+
+class LayersOracle:
+    """The layers of a group in the words of `qnviz.curvature.oracle.Oracle`, for one step.
+
+    The parameters are in the model alone, so `theta` is empty: `moved` moves the layers themselves.
+    """
+
+    def __init__(self, joint: Joint, i: int):
+        self.joint, self.i, self.group = joint, i, joint.groups[i]
+        self.batch = SimpleNamespace(full=self.group.full_batch)
+        self.away = False                              # whether the layers have moved
+
+    def forward(self, theta: Tensor) -> Passed:
+        """What a pass at the point leaves behind, backward pass included."""
+        if not self.away:
+            return self.group.tape
+        self.joint.step(self.i + 1)
+        return self.joint.after[self.i]
+
+    def blocks(self, tape: Passed) -> list[Tensor]:
+        """∇W_l with weight decay, at the old point."""
+        return self.group.gradients
+
+    def backward(self, tape: Passed) -> None:
+        """There is nothing to do: the closure walks back by itself."""
+
+    def moved(self, theta: Tensor, lr: Tensor, move: list[Tensor]) -> Tensor:
+        """Move the layers in place; the step size is the method's, which needs no host copy."""
+        for block, direction in zip(self.group.blocks, move, strict=True):
+            block.move(direction, self.group.method.lr)
+        self.away = True
+        return theta
 
 
 def _refuse_other_batch(tape: Passed, after: Passed) -> None:
@@ -280,18 +349,8 @@ def _tensors(kept: Any) -> Iterator[Tensor]:
 
 def _kept(state: KroneckerState) -> dict[str, Any]:
     """A state as torch saves it."""
-    factors = {name: [_packed(part) for part in getattr(state, name).parts] for name in FACTORS}
-    return {"k": state.k, "M": state.M, "s": state.s, "y": state.y} | factors
-
-
-def _split(tape: Passed, parts: list[int]) -> list[Passed]:
-    """The layers of each group."""
-    own, first = [], 0
-    for count in parts:
-        s = slice(first, first + count)
-        own.append(Passed(tape.a[s], tape.h[s], tape.g[s]))
-        first += count
-    return own
+    return {"k": state.k, "M": state.M} | {
+        name: [_packed(part) for part in getattr(state, name).parts] for name in LAYERS}
 
 
 def _packed(part: Tensor | CompactLBFGS) -> Any:

@@ -6,7 +6,7 @@ it can be copied, pickled and compiled as if there were no optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,6 +110,15 @@ class Passed:
     h: list[Tensor] = field(default_factory=list)
     g: list[Tensor] = field(default_factory=list)
     first: int | None = None             # the layer that was passed first: its inputs are the batch
+
+    def split(self, counts: Iterable[int]) -> list[Passed]:
+        """The layers of each group of so many."""
+        own, first = [], 0
+        for count in counts:
+            s = slice(first, first + count)
+            own.append(Passed(self.a[s], self.h[s], self.g[s]))
+            first += count
+        return own
 
 
 def blocks_of(module: Any, name: str) -> list[Block]:

@@ -134,7 +134,7 @@ def entrants(methods: Sequence[Method]) -> list[Entrant]:
     for i, m in enumerate(methods):
         name = m.entrant if m.label else m.title
         twins = sum(type(other) is type(m) for other in methods[:i])
-        color, dash, marker = m.look
+        color, dash, marker = m.style
         found.append(Entrant(
             m.entrant, m.name, name, color,
             DASHES[(DASHES.index(dash) + twins) % len(DASHES)],

@@ -72,7 +72,7 @@ class RunSpec(Frozen):
         for i, method in enumerate(self.methods):
             if why := method.unavailable(self.problem):
                 raise ValueError(f"methods[{i}] cannot run on this problem: {why}")
-            if (live := self.itemsize * self.runs * method.held(self.problem)) > MAX_LIVE:
+            if (live := self.itemsize * self.runs * method.footprint(self.problem)) > MAX_LIVE:
                 raise ValueError(
                     f"methods[{i}] would hold {live / 1e9:.1f} GB at once for {self.runs:,} runs "
                     f"of {self.problem.size:,} parameters; the limit is {MAX_LIVE / 1e9:.0f} GB. "

@@ -67,9 +67,9 @@ def compute(row: str, column: str, repeats: int, seed: int, chosen: Chosen | Non
     if not c.sets:                             # a first call pays for what is loaded only then
         measure(r, c, [chosen], c.repeats(repeats), WARM, seed)
     rows = measure(r, c, [chosen], c.repeats(repeats), c.steps, seed)
-    look = METHODS[r.name].look
+    style = METHODS[r.name].style
     return Cell(row, column, rows["status"][0], rows["stopped"][0], rows["work"][0],
-                rows["seconds"][0], dict(r.settings) | chosen, (look.color, look.marker), tuning)
+                rows["seconds"][0], dict(r.settings) | chosen, (style.color, style.marker), tuning)
 
 
 def tune(row: Row, column: Column, seed: int) -> tuple[Chosen, dict[str, Any]]:

@@ -19,8 +19,8 @@ def champions(board: Board, unit: str, rows: Sequence[str], columns: Sequence[st
     for c in columns:
         if best := board.best(c, unit, tuple(rows)):
             won.setdefault(best, []).append(c)
-    parts = [f"**{ROWS[r].title}** on {_listed([COLUMNS[c].short for c in cs])} "
-             f"({_listed([written(board.cells[r, c].figures(unit), unit) for c in cs])})"
+    parts = [f"**{ROWS[r].title}** on {listed([COLUMNS[c].short for c in cs])} "
+             f"({listed([written(board.cells[r, c].figures(unit), unit) for c in cs])})"
              for r, cs in won.items()]
     least = {"iterations": "Fewest iterations", "work": "Least work", "seconds": "Least time"}[unit]
     return f"{least}: {'; '.join(parts)}." if parts else ""
@@ -35,7 +35,7 @@ def turns(board: Board, rows: Sequence[str], columns: Sequence[str]) -> str:
             _, a, b, r, c = worst
             found.setdefault((r, c, a), []).append(f"{_place(b)} by {NAMES[unit]}")
     return " ".join(f"On {COLUMNS[c].short}, {ROWS[r].title} is {_place(a)} by iterations but "
-                    f"{_listed(parts)}." for (r, c, a), parts in found.items())
+                    f"{listed(parts)}." for (r, c, a), parts in found.items())
 
 
 def _moves(board: Board, column: str, unit: str, rows: Sequence[str]) -> list[
@@ -50,7 +50,8 @@ def _place(n: int) -> str:
     return f"{n}{'th' if 10 <= n % 100 <= 20 else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Things in a sentence: a, b and c."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 

@@ -68,7 +68,7 @@ def update_at(spec: RunSpec, label: str, step: int, layer: int) -> Update:
         after, _ = acting(k).step(Oracle(problem, batch, 1), before, p)
     H = before.H_g[layer]
     H = H[0] if isinstance(H, Tensor) else H.dense[0]
-    s, y = (_of_layer(vectors, layer)[:len(H)] for vectors in (after.s, after.y))
+    s, y = after.s[layer][0], after.y[layer][0]
     mu1, mu2, damping = p.mu1, p.lam.sqrt(), acting(step).damping
     pair = double_damping(s[None], y[None], lambda v: v @ H, mu1, mu2, damping)
     return Update(H, s, y, float(mu1), float(mu2), pair, damping, layer, step)
@@ -101,8 +101,3 @@ def in_plane(u: Update) -> InPlane:
         where += f", in the plane of s and Hy: a cut through {len(u.s)} dimensions"
     (h11, h12), (_, h22) = cut.H.tolist()
     return InPlane([h11, h12, h22], cut.s.tolist(), cut.y.tolist(), u.mu1, u.mu2, where + ".")
-
-
-def _of_layer(parts: list[Tensor], layer: int) -> Tensor:
-    """A layer's vector of run 0 in the parts (R, k, n) that layers are padded into."""
-    return parts[0][0, layer] if len(parts) == 1 else parts[layer][0, 0]

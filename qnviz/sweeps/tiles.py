@@ -73,7 +73,8 @@ def tile_runs(spec: SweepSpec) -> int:
     """How many runs a tile holds: few enough to fit memory and, on a processor, to end soon."""
     problem = spec.problem
     units = sum(layer.fan_out for layer in problem.layers)
-    held = spec.swept.held(problem) + 6 * problem.step_samples * units     # state, and two tapes
+    # of a run: its state, and two tapes
+    held = spec.swept.footprint(problem) + 6 * problem.step_samples * units
     device = resolve(spec.device)[0]
     if device.type == "cuda":
         memory = GPU_SHARE * torch.cuda.get_device_properties(device).total_memory

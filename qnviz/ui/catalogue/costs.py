@@ -74,8 +74,8 @@ def declared(name: str, where: str) -> Cost:
     """What a method says of its costs, without running anything."""
     problem = PROBLEMS[where]
     method = usual(name, problem)
-    return Cost(where, problem.size, method.passes(problem), method.held(problem) / problem.size,
-                why_not=method.unavailable(problem))
+    return Cost(where, problem.size, method.passes(problem),
+                method.footprint(problem) / problem.size, why_not=method.unavailable(problem))
 
 
 def _counted(name: str, where: str) -> Cost:

@@ -14,8 +14,7 @@ from qnviz.figures.race import RaceView
 from qnviz.figures.race.raster import nearest_event, raster_rows
 from qnviz.figures.theme import THEMES
 from qnviz.jobs.background import JOBS
-from qnviz.methods.damping_words import damping_in_words
-from qnviz.methods.kbfgs import KBFGS
+from qnviz.methods.kbfgs import KBFGS, damping_in_words
 from qnviz.numbers import say
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace

@@ -142,7 +142,7 @@ def _spec(name: str, content: bytes) -> Opened:
     if spec.bytes > MOST_BYTES:
         raise SpecError([f"This run would record {spec.bytes / 1e6:,.0f} MB; a page takes "
                          f"{MOST_BYTES / 1e6:,.0f} MB. {LOCAL}"])
-    live = max(spec.itemsize * spec.runs * m.held(spec.problem) for m in spec.methods)
+    live = max(spec.itemsize * spec.runs * m.footprint(spec.problem) for m in spec.methods)
     if live > MOST_LIVE:
         raise SpecError([f"This run would hold {live / 1e9:.1f} GB at once; a page takes "
                          f"{MOST_LIVE / 1e9:.0f} GB. {LOCAL}"])

@@ -1,4 +1,4 @@
-"""What a map may be of: methods with their variants, the fields that can be swept, their ranges."""
+"""What a map can show: methods with their variants, the fields that can be swept, their ranges."""
 
 from __future__ import annotations
 
@@ -10,22 +10,8 @@ from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.ui.state.defaults import IMAGES, LAB, LINEAR
 
-# which choices of a method make another entry of the list, and what they are called there
-CHOICES: dict[str, dict[str, dict[str, str]]] = {
-    "damping": {"": {"double": "double damping", "powell": "Powell's damping",
-                     "none": "undamped"}},
-    "tuning": {"curveball": {"fixed": "fixed ρ and β"}},
-    "curvature": {"curveball": {"hessian": "Hessian"},
-                  "newton_krylov": {"gauss_newton": "Gauss-Newton"}},
-    "regularization": {"newton": {"fixed": "fixed λ"}},
-    "scaling": {"levenberg_marquardt": {"diagonal": "diagonal"}}}
 LABS = {"rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES}
 SEEDS = "seeds"                                # an axis of repeats instead of a second field
-RANGES = {("kbfgs", "lam"): (1e-3, 0.9), ("kbfgs", "lr"): (1e-2, 1.0),
-          ("kbfgs_l", "lam"): (1e-3, 0.9), ("kbfgs_l", "lr"): (1e-2, 1.0),
-          ("newton_krylov", "lam"): (0.0, 1.0), ("newton_krylov", "epsilon"): (1e-12, 1e-2)}
-PAIRS = {"newton_krylov": ("eta", "tau"), "curveball": ("lam", SEEDS),
-         "curveball.fixed": ("lam", "beta")}
 GREEK = {"alpha": "α", "beta": "β", "lambda": "λ", "mu": "μ", "epsilon": "ϵ", "varepsilon": "ε",
          "eta": "η", "tau": "τ", "rho": "ρ", "max": "max"}
 LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -49,23 +35,23 @@ class Variant(NamedTuple):
 
     @property
     def fields(self) -> dict[str, Parameter]:
-        """The numbers that can be swept, by name, and that do something."""
-        idle = {"rho", "beta"} if self.name == "curveball" and "tuning" not in self.chosen else ()
+        """The numbers that can be swept, by name, and that have an effect."""
+        idle = self.model.model_validate(self.chosen).idle()
         return {q.name: q for q in parameters(self.model)
                 if q.kind in ("float", "int") and q.name not in idle}
 
     @property
     def pair(self) -> tuple[str, str]:
-        """The two fields of its map, where none are asked for."""
-        if known := PAIRS.get(self.id, PAIRS.get(self.name)):
-            return known
+        """The two fields of its map by default; a single field is repeated seed by seed."""
+        if self.model.axes:
+            return self.model.axes
         names = list(self.fields)
         y = "lr" if "lr" in names else names[-1] if len(names) > 1 else SEEDS
         rest = [n for n in names if n != y]
         return ("lam" if "lam" in rest else rest[0]), y
 
     def spec(self, problem: str, **values: Any) -> dict[str, Any]:
-        """This method for a run on a problem, where nothing else is said as its lab has it."""
+        """This method for a run on a problem; what is not given is as in the problem's lab."""
         usual = LABS[problem].usual(self.name)
         return {"name": self.name} | {k: v for k, v in usual.items()
                                       if k in self.model.model_fields and k not in self._choices
@@ -81,17 +67,17 @@ def _variants() -> dict[str, Variant]:
     for name, method in METHODS.items():
         if method.family == "outside":
             continue
-        plain = method.title
-        if any(q.name == "damping" for q in parameters(method)):
-            plain = f"{plain}, double damping"
+        default = method()
+        named = [words[getattr(default, field)] for field, words in method.variants.items()
+                 if getattr(default, field) in words]
+        plain = ", ".join([method.title, *named])
         found[name] = Variant(name, plain, plain, name, {})
-        for q in parameters(method):
-            options = CHOICES.get(q.name, {}) if q.kind == "choice" else {}
-            for option, words in options.get(name, options.get("", {})).items():
-                if option != q.default:
+        for field, options in method.variants.items():
+            for option, words in options.items():
+                if option != getattr(default, field):
                     id = f"{name}.{option}"
                     found[id] = Variant(id, f"{method.title}, {words}", words, name,
-                                        {q.name: option})
+                                        {field: option})
     return found
 
 
@@ -114,9 +100,9 @@ def axis_title(q: Parameter) -> str:
 
 
 def usual_range(v: Variant, q: Parameter) -> tuple[float, float]:
-    """Where a field's axis begins and ends if nobody says."""
-    if known := RANGES.get((v.name, q.name)):
-        return known
+    """Where a field's axis begins and ends by default."""
+    if declared := v.model.ranges.get(q.name):
+        return declared
     low, high = q.low if q.low is not None else 0.0, q.high if q.high is not None else 1.0
     if q.kind == "int":
         return low, min(high, max(2.0 * q.default, low + 1))

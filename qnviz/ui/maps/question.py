@@ -118,8 +118,7 @@ class AtlasQuestion(Frozen):
             why = "" if self.color == "loss" else ", as no target is set"
             return Quantity("final_loss", f"loss after {self.usual('steps')} steps{why}")
         s = SUMMARIES[self.color]
-        low_is_good = s.name not in ("momentum",)
-        return Quantity(s.name, s.title, s.log, low_is_good)
+        return Quantity(s.name, s.title, s.log, s.low_is_good)
 
 
 class Plan(NamedTuple):
