@@ -21,7 +21,7 @@ class Factored(Method):
 
     summaries: ClassVar[tuple[Summary, ...]] = (LARGEST,)
 
-    def held(self, problem: ProblemSpec) -> int:
+    def footprint(self, problem: ProblemSpec) -> int:
         shapes = (layer.shape for layer in problem.layers)
         return 6 * problem.size + 4 * sum(out**2 + ins**2 for out, ins in shapes)
 
