@@ -18,7 +18,9 @@ import torch
 from qnviz import __version__
 from qnviz.runs.device import DTYPES, resolve, set_threads
 from qnviz.runs.spec import RunSpec, parse
-from qnviz.runs.tally import Fleet, Rows, tally
+from qnviz.runs.step import Runs
+from qnviz.runs.totals import totals
+from qnviz.runs.trace import Rows
 
 RUNS = (1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536)
 LONGEST = 20.0                       # seconds: a size that should take longer is left out
@@ -48,19 +50,16 @@ def main() -> None:
                               "device": device, "dtype": dtype})
             print(f"\n{title}; {spec('cpu').methods[0].title}, {args.dtype}")
             if gpu:
-                _compare(*(fleet(spec(d, "float64", 10), 16) for d in devices))
+                _compare(*(many(spec(d, "float64", 10), 16) for d in devices))
             _table(devices, spec, args.most)
 
 
-def fleet(spec: RunSpec, runs: int) -> Rows:
+def many(spec: RunSpec, runs: int) -> Rows:
     """Run R runs with noise of their own to the end of their steps."""
     device = resolve(spec.device)[0]
     problem, method = spec.problem.build(DTYPES[spec.dtype], device), spec.methods[0]
     set_threads(problem.size * runs)
-    numbers = torch.arange(runs, device=device)
-    theta = problem.start(spec.seed, numbers)
-    return tally(spec, method, problem,
-                 Fleet(theta, method.tensors(runs, theta), spec.seed, numbers))
+    return totals(spec, method, problem, Runs.alike(method, problem, spec.seed, runs))
 
 
 def _compare(cpu: Rows, gpu: Rows) -> None:
@@ -75,11 +74,11 @@ def _table(devices: list[str], spec, most: int) -> None:
     for runs in (r for r in RUNS if r <= most):
         seconds: dict[str, list[float]] = {d: [] for d in devices if before[d] < LONGEST / 4}
         for d in seconds:
-            fleet(spec(d, take=2), runs)                    # what happens once only
+            many(spec(d, take=2), runs)                    # what happens once only
         for _ in range(REPEATS):
             for d, measured in seconds.items():              # interleaved
                 began = time.perf_counter()
-                fleet(spec(d), runs)
+                many(spec(d), runs)
                 measured.append(time.perf_counter() - began)
         cells, each = "", {}
         for d in devices:

@@ -25,7 +25,7 @@ def measure() -> Iterator[Table | str]:
             spec = parse({"problem": problem, "methods": [method], "steps": steps,
                           "dtype": "float64", "device": "cpu"})
             sizes = {f"R = {n:,}": n for n in RUNS if n <= most}
-            seconds = interleaved({name: lambda n=n, s=spec: gpu.fleet(s, n)
+            seconds = interleaved({name: lambda n=n, s=spec: gpu.many(s, n)
                                    for name, n in sizes.items()}, ROUNDS)
             found += rows(seconds, "R = 1", f"{title}, {spec.methods[0].title}",
                           {name: n * steps for name, n in sizes.items()})

@@ -25,7 +25,7 @@ from benchmarks import gpu
 from qnviz.runs.spec import parse
 for problem, _ in gpu.CASES.values():
     for method in gpu.METHODS:
-        rows = gpu.fleet(parse({"problem": problem, "methods": [method], "steps": 2,
+        rows = gpu.many(parse({"problem": problem, "methods": [method], "steps": 2,
                                 "dtype": "float32", "device": "cpu"}), 3)
         assert len(rows["final_loss"]) == 3
 """

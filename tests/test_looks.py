@@ -10,8 +10,8 @@ import torch
 from qnviz.methods.registry import METHODS
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.linear_net import LinearNet
-from qnviz.runs import lane
 from qnviz.runs import spec as specs
+from qnviz.runs import step
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import FEWEST_LOOKS, LOOK_BYTES, RunSpec, parse
 from qnviz.runs.trace import STATE_COLUMNS, is_event
@@ -70,7 +70,7 @@ def test_any_chunks_look_at_the_same_iterates(where, monkeypatch):
     methods = [{"name": "kbfgs"}, {"name": "adam"}]
     usual = run(race(where, methods=methods))
     for longest in (1, 5):
-        monkeypatch.setattr(lane, "LONGEST_CHUNK", longest)
+        monkeypatch.setattr(step, "LONGEST_CHUNK", longest)
         other = run(race(where, methods=methods))
         for label, c in usual.columns.items():
             for name, a in c.items():
@@ -173,7 +173,7 @@ class After(Event):
 @pytest.mark.parametrize("where", PROBLEMS)
 @pytest.mark.parametrize("passes", [60, 200, 431])
 def test_a_stopped_run_is_the_beginning_of_the_full_run(where, passes, monkeypatch):
-    monkeypatch.setattr(lane, "LONGEST_CHUNK", 3)
+    monkeypatch.setattr(step, "LONGEST_CHUNK", 3)
     full, stop = run(race(where)), After(passes)
     *_, last = stream(race(where), stop)
     assert stop.asked == passes + 1                    # nothing was computed after the answer yes

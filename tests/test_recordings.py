@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qnviz.errors import TraceError
-from qnviz.runs import lane
+from qnviz.runs import step
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import OTHER_COLUMNS, STATE_COLUMNS, Trace, is_event
@@ -98,7 +98,7 @@ def test_a_row_holds_what_one_step_of_one_run_exposed():
 
 
 def test_an_interrupted_run_is_a_usable_trace(monkeypatch):
-    monkeypatch.setattr(lane, "LONGEST_CHUNK", 4)
+    monkeypatch.setattr(step, "LONGEST_CHUNK", 4)
     wanted = spec("kbfgs", "newton_krylov", "adam", steps=50)
     full, seen = run(wanted), []
     for i, progress in enumerate(stream(wanted)):

@@ -9,7 +9,7 @@ import torch
 from qnviz.curvature.oracle import Oracle
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.runs import lane
+from qnviz.runs import step
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import STATE_COLUMNS
@@ -34,8 +34,8 @@ def test_the_cut_into_chunks_changes_no_number(where, monkeypatch):
     wanted = everything(where)
     usual = run(wanted)
     for seconds, longest in ((1e-9, 1), (1e9, 7)):
-        monkeypatch.setattr(lane, "CHUNK_SECONDS", seconds)
-        monkeypatch.setattr(lane, "LONGEST_CHUNK", longest)
+        monkeypatch.setattr(step, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(step, "LONGEST_CHUNK", longest)
         assert_same(run(wanted), usual, ragged=True)
 
 
@@ -43,16 +43,16 @@ def test_stopping_is_the_same_in_any_chunks(monkeypatch):
     wanted = spec("newton_krylov", "curveball", steps=100, runs=20, stop_loss=1e-4)
     usual = run(wanted)
     assert (usual["curveball"]["status"] == "converged").all()
-    monkeypatch.setattr(lane, "CHUNK_SECONDS", 1e-9)
-    monkeypatch.setattr(lane, "LONGEST_CHUNK", 1)
+    monkeypatch.setattr(step, "CHUNK_SECONDS", 1e-9)
+    monkeypatch.setattr(step, "LONGEST_CHUNK", 1)
     assert_same(run(wanted), usual, ragged=True)
 
 
 def test_the_width_of_inner_iterations_is_the_same_in_any_chunks(monkeypatch):
     wanted, widths = spec("newton_krylov", steps=60, runs=20, stop_loss=1e-4), []
     for seconds, longest in ((1e9, 64), (1e-9, 1)):
-        monkeypatch.setattr(lane, "CHUNK_SECONDS", seconds)
-        monkeypatch.setattr(lane, "LONGEST_CHUNK", longest)
+        monkeypatch.setattr(step, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(step, "LONGEST_CHUNK", longest)
         c = run(wanted)["newton_krylov"]
         widths.append({n: a.shape for n, a in c.items()})
     assert widths[0] == widths[1]

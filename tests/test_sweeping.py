@@ -210,16 +210,16 @@ def test_a_tile_that_does_not_fit_is_halved_and_its_numbers_stay(monkeypatch):
     spec = grid(points=33, seeds=1)
     from qnviz.sweeps import tiles as module
 
-    tally, sizes = module.tally, []
+    totals, sizes = module.totals, []
 
-    def narrow(s, method, problem, fleet, check):
-        sizes.append(len(fleet.theta))
-        if len(fleet.theta) > 5:
+    def narrow(s, method, problem, runs, check):
+        sizes.append(len(runs.theta))
+        if len(runs.theta) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return tally(s, method, problem, fleet, check)
+        return totals(s, method, problem, runs, check)
 
     whole = plain(spec)
-    monkeypatch.setattr(module, "tally", narrow)
+    monkeypatch.setattr(module, "totals", narrow)
     found = SweepResult(spec)
     for tile in tiles(spec):
         found.put(tile, work_tile.work(spec, tile, "/nowhere"))
@@ -233,7 +233,7 @@ def test_a_device_that_holds_not_even_one_run_is_named(monkeypatch):
     def full(*args):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(module, "tally", full)
+    monkeypatch.setattr(module, "totals", full)
     with pytest.raises(WorkerError, match="The memory of cpu does not hold a single run"):
         work_tile.work(grid(), tiles(grid())[0], "/nowhere")
 

@@ -19,9 +19,9 @@ from qnviz.errors import SpecError, TraceError
 from qnviz.methods.base import Method
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.runs.ends import STATUS
-from qnviz.runs.lane import DENSE_INSTRUMENT
 from qnviz.runs.loop import entrants, run
 from qnviz.runs.plane import landmarks
+from qnviz.runs.record import DENSE_INSTRUMENT
 from qnviz.runs.spec import RunSpec, parse
 from qnviz.runs.trace import Trace, is_event
 

@@ -62,25 +62,25 @@ class Rule:
             first: f at each run's start.
             own: 0, or 1 where a run has ended by its method's own rule, 2 where that gave it up.
         """
-        finite = placed & _finite(loss)
-        good = finite & self.low_enough(loss)
+        there = placed & finite(loss)
+        good = there & self.low_enough(loss)
         if self.stop_grad is not None:
-            good = good | finite & (grad <= self.stop_grad)           # a NaN is not
-        lost = finite & ~good & ~_finite(grad)
+            good = good | there & (grad <= self.stop_grad)            # a NaN is not
+        lost = there & ~good & ~finite(grad)
         far = lost & self.above(loss, first, 0 * first)
-        left = finite & ~good & ~lost
-        return (CONVERGED * good + UNDEFINED * (lost & ~far) + DIVERGED * (~finite | far)
+        left = there & ~good & ~lost
+        return (CONVERGED * good + UNDEFINED * (lost & ~far) + DIVERGED * (~there | far)
                 + left * (own + (ENDED - 1) * (own > 0)))
 
-    def nowhere(self, finite: Any, unmoved: Any, grad_before: Any) -> Any:
+    def nowhere(self, there: Any, unmoved: Any, grad_before: Any) -> Any:
         """Which steps led nowhere, though ∇f was there: if H was not, it is why.
 
         Args:
-            finite: whether the iterate that a step led to has f and θ finite.
+            there: whether the iterate that a step led to has f and θ finite.
             unmoved: whether it is the one that the step began at.
             grad_before: ‖∇f‖ where the step began.
         """
-        return (~finite | unmoved) & (grad_before > 0) & _finite(grad_before)
+        return (~there | unmoved) & (grad_before > 0) & finite(grad_before)
 
     def low_enough(self, loss: Any) -> Any:
         """Which losses are within `stop_loss` of the lowest known one."""
@@ -129,8 +129,9 @@ class Rule:
         return fallen
 
 
-def _finite(x: Any) -> Any:
-    return (x - x) == 0                        # of arrays and tensors alike
+def finite(x: Any) -> Any:
+    """Which numbers of an array or a tensor are finite."""
+    return (x - x) == 0
 
 
 class Last(NamedTuple):

@@ -1,9 +1,6 @@
-"""The loop of the labs: batches, steps, stopping, recording every step of a run.
+"""Races: every entrant of a spec gets a stepper, and they take turns chunk by chunk.
 
-Maps and the scoreboard have another one over the same methods, which keeps totals (`tally.py`).
-Entrants take turns chunk by chunk, so a race grows everywhere at once. Within a chunk nothing is
-read back from the device; at its end the instruments look at all its iterates in one batched call,
-so looking costs one pass per chunk, not one per step, and is not charged to the method.
+So a race grows everywhere at once, and can be drawn at any time.
 """
 
 from __future__ import annotations
@@ -18,11 +15,13 @@ import torch
 from qnviz.errors import Interrupted
 from qnviz.methods.base import Method
 from qnviz.runs.device import built, enough_memory, set_threads
-from qnviz.runs.lane import Lane
 from qnviz.runs.plane import plane, projected
+from qnviz.runs.record import Columns
 from qnviz.runs.spec import RunSpec
+from qnviz.runs.step import Runs, Stepper
 from qnviz.runs.trace import Entrant, Trace
 
+SENTENCES = 1000                     # runs of an entrant whose ends are put in words
 PATHS = ("path", "path_loss", "path_true")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 MARKERS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
@@ -34,7 +33,7 @@ class Progress:
 
     done: int                        # entrant-steps finished
     total: int
-    entrants: list[Lane]
+    entrants: list[Stepper[Columns]]
     spec: RunSpec
     device: str
 
@@ -59,8 +58,8 @@ class Progress:
 
     def _trace(self, quality: float, known: Trace | None) -> Trace:
         spec, problem = self.spec, self.entrants[0].problem
-        lanes = {lane.method.entrant: lane for lane in self.entrants}
-        columns = {label: lane.record.columns() for label, lane in lanes.items()}
+        recorded = {e.method.entrant: e.recorder for e in self.entrants}
+        columns = {label: r.columns() for label, r in recorded.items()}
         if spec.problem.plane:
             flat = plane(spec.problem, problem)
         else:
@@ -74,12 +73,12 @@ class Progress:
                 columns[label] |= path
         trace = Trace(
             spec=spec.model_dump(mode="json"), key=spec.key(),
-            entrants=entrants([lane.method for lane in self.entrants]),
+            entrants=entrants([e.method for e in self.entrants]),
             columns=columns, plane=flat,
             scene={"loss_name": np.array(spec.problem.loss_name)} | problem.scene(),
-            words={label: lane.words() for label, lane in lanes.items()},
-            ends={label: [lane.record.end(r) for r in range(min(spec.runs, 1000))]
-                  for label, lane in lanes.items()},
+            words={label: r.words() for label, r in recorded.items()},
+            ends={label: [r.end(run) for run in range(min(spec.runs, SENTENCES))]
+                  for label, r in recorded.items()},
             device=self.device)
         return trace if spec.keeps_parameters else trace.light()
 
@@ -106,20 +105,26 @@ def _stream(spec: RunSpec, stop: Event | None) -> Iterator[Progress]:
 
     problem, words = built(spec)
     set_threads(problem.size * spec.runs)
-    total = spec.steps * len(spec.methods)
-    lanes: list[Lane] = []
+    entered: list[Stepper[Columns]] = []
+
+    def progress() -> Progress:
+        return Progress(sum(e.progress for e in entered), spec.steps * len(spec.methods), entered,
+                        spec, words)
+
     try:
         for method in spec.methods:
-            lanes.append(Lane(spec, method, problem, check))
-        while any(lane.alive for lane in lanes):
-            for lane in lanes:
-                if lane.alive:
-                    lane.advance()
-                    yield Progress(sum(x.progress for x in lanes), total, lanes, spec, words)
+            runs = Runs.alike(method, problem, spec.seed, spec.runs)
+            columns = Columns(spec, method, problem, spec.runs)
+            entered.append(Stepper(spec, method, problem, runs, columns, check))
+        while any(entrant.alive for entrant in entered):
+            for entrant in entered:
+                if entrant.alive:
+                    entrant.advance()
+                    yield progress()
     except Interrupted:
-        if len(lanes) < len(spec.methods):
+        if len(entered) < len(spec.methods):
             return                                      # stopped before there was anything to see
-    yield Progress(sum(x.progress for x in lanes), total, lanes, spec, words)
+    yield progress()
 
 
 def run(spec: RunSpec) -> Trace:

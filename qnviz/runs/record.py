@@ -1,119 +1,232 @@
-"""What an entrant leaves behind while it runs: rows appended chunk by chunk, and how runs ended."""
+"""Everything about runs, in columns: what pictures of runs are drawn from.
+
+A chunk becomes rows of all columns; runs that have ended get NaN from then on, until `columns`
+repeats the last row that counts.
+"""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
+from torch import Tensor
 
+from qnviz.curvature.oracle import dense
+from qnviz.curvature.spectrum import eigenvalues, extremes
+from qnviz.methods.base import Events, Method, join, take
 from qnviz.problems.norms import norm
-from qnviz.runs.ends import (
-    BUDGET,
-    DIVERGED,
-    RUNNING,
-    STATUS,
-    UNDEFINED,
-    Last,
-    Rule,
-    sentence,
-)
+from qnviz.problems.problem import Problem
+from qnviz.problems.tape import Batch, Tape
+from qnviz.runs.ends import DIVERGED, ENDED, FAILED, RUNNING, STATUS, Last, Rule, sentence
 from qnviz.runs.spec import RunSpec
-from qnviz.runs.trace import is_event
+from qnviz.runs.step import Chunk, Recorder, Step, stacked, tiled, watch_every
+from qnviz.runs.trace import Rows, is_event
 
-Rows = dict[str, np.ndarray]
+DENSE_INSTRUMENT = 8                 # up to this many parameters the exact Hessian is recorded
+DENSE_VIEW = 400                     # up to this many, views hold the Hessian's eigenvalues,
+DENSE_NUMBERS = 1_000_000            # if its products hold no more numbers than this
 
 
-class Recording:
-    """Columns of one entrant, (time, R, …) each. R runs; K looks; k steps so far."""
+class Kept(NamedTuple):
+    """What is kept of a step until its chunk is recorded."""
 
-    def __init__(self, spec: RunSpec, ragged: frozenset[str] = frozenset()):
-        self.spec, self.ragged, self.k = spec, ragged, 0
-        R = spec.runs
+    events: Events
+    shown: tuple[Any, Any] | None                # what `Method.measure` sees of iterates k and k+1
+    batch: tuple[Tensor, Batch] | None           # theta and batch whose own Hessian is recorded
+    viewed: Any                                  # the state at k + 1, if it is to be viewed
+
+
+class Columns(Recorder):
+    """Columns of one entrant's R runs, (time, R, …) each."""
+
+    def __init__(self, spec: RunSpec, method: Method, problem: Problem, runs: int):
+        self.spec, self.method, self.problem, self.R = spec, method, problem, runs
+        self.k, self.ragged = 0, method.ragged          # steps recorded
+        self.rule = Rule(spec.problem, spec.stop_loss, spec.stop_grad)
+        self.watch_every = watch_every(method, spec.problem)
         self.parts: dict[str, list[np.ndarray]] = {}
         self.clock: list[np.ndarray] = []
-        self.step: list[int] = []                       # iterates looked at
+        self.step: list[int] = []                       # iterates evaluated
         self.view_step: list[int] = []
         self.views: list[Rows] = []
-        self.status = np.full(R, "running", dtype="<U9")
-        self.stopped = np.full(R, spec.steps)
-        self.held = np.full(R, np.iinfo(np.int64).max)  # last row of its state columns that counts
-        self.rule = Rule(spec.problem, spec.stop_loss, spec.stop_grad)
-        self.own = [""] * R                             # how a method itself ended a run, in words
+        self.status = np.full(runs, STATUS[RUNNING], dtype="<U9")
+        self.stopped = np.full(runs, spec.steps)
+        self.final = np.full(runs, np.iinfo(np.int64).max)   # last row of state columns that counts
+        self.own = [""] * runs                          # how a method itself ended a run, in words
+        self._methods: list[tuple[int, Method]] = []    # who stepped from which iterate on
+        self._words: list[str] = []
 
-    def append(self, new: Rows, alive: np.ndarray, steps: int) -> None:
-        """Rows (…, alive, …) of the runs still alive, of a chunk with this many steps."""
+    # --- as the driver asks for it ----------------------------------------------------------------
+
+    def keep(self, step: Step) -> Kept:
+        """Events, and states whose matrices or views are to be recorded."""
+        k, method, events, shown, batch = step.k, step.method, step.events, None, None
+        if not step.batch.full and step.tape is not None:
+            events = events | {"batch_loss": step.tape.f}
+            if self.problem.size <= DENSE_INSTRUMENT:
+                batch = step.before.theta, step.batch
+        if self._due(k, self.watch_every) or (self.watch_every and k == self.spec.steps - 1):
+            shown = method.shown(step.before), method.shown(step.after)
+        viewed = self._due(k + 1, self.spec.view_every) and self.status[0] == STATUS[RUNNING]
+        return Kept(events, shown, batch, step.after if viewed else None)
+
+    def measure(self, tape: Tape) -> dict[str, Tensor]:
+        """The problem's own report, and of few parameters the Hessian's extreme eigenvalues."""
+        seen = self.problem.report(tape.theta)
+        if self.problem.size <= DENSE_INSTRUMENT:
+            low, high = extremes(dense(self.problem, tape, "hessian"))
+            seen = seen | {"hessian_min": low, "hessian_max": high}
+        return seen
+
+    def record(self, chunk: Chunk) -> None:
+        """A chunk's rows of all columns."""
+        if not self._methods or chunk.method is not self._methods[-1][1]:
+            self._methods.append((chunk.first, chunk.method))
+        new, viewed = {}, []
+        if chunk.count:
+            took = chunk.seconds / chunk.count * np.arange(1, chunk.count + 1)
+            self.clock.append(self.clock[-1][-1] + took)
+            new = {n: stacked([step.events[n] for step in chunk.kept])
+                   for n in chunk.kept[0].events}
+            new |= {"work": chunk.work} | self._watch(chunk)
+            if batches := [step.batch for step in chunk.kept if step.batch is not None]:
+                new |= self._batch_curvature(batches)
+            new |= chunk.seen
+            viewed = [(k, step.viewed) for k, step in enumerate(chunk.kept, chunk.first + 1)
+                      if step.viewed is not None]
+        else:
+            self.clock.append(np.array([chunk.seconds]))
+            new = chunk.seen | {"work": chunk.work}
+            self.start = chunk.seen["theta"][0, :1]                     # of run 0, for its views
+            viewed = [(0, chunk.state)] if self.spec.view_every else []
+        runs = chunk.runs.cpu().numpy()
+        self._append(new, runs, chunk.count)
+        self.step += chunk.at
+        self._end(chunk, runs)
+        self._show(viewed)
+
+    def _due(self, k: int, every: int) -> bool:
+        return every > 0 and (k % every == 0 or k == self.spec.steps)
+
+    def _append(self, new: dict[str, Tensor], runs: np.ndarray, steps: int) -> None:
+        """Rows (…, alive, …) of those runs that are alive, of a chunk with this many steps."""
         quiet = (n for n in self.parts if n not in new and is_event(n))     # not watched this time
         for name in [*new, *quiet]:
-            part = new.get(name)
+            part = new[name].detach().cpu().numpy() if name in new else None
+            if part is not None and len(runs) == self.R:
+                self.parts.setdefault(name, []).append(part)
+                continue
             like = self.parts[name][-1] if part is None else part
-            shape = (steps if part is None else len(part), self.spec.runs, *like.shape[2:])
+            shape = (steps if part is None else len(part), self.R, *like.shape[2:])
             full = np.full(shape, np.nan if like.dtype.kind == "f" else False, like.dtype)
             if part is not None:
-                full[:, alive] = part
+                full[:, runs] = part
             self.parts.setdefault(name, []).append(full)
         self.k += steps
 
-    def settle(self, looked: list[int], own: np.ndarray | int = 0) -> None:
-        """Note the iterates looked at last, and decide which runs ended within them.
+    def _end(self, chunk: Chunk, runs: np.ndarray) -> None:
+        """Note how runs ended; one that is no longer finite stays at its last finite iterate."""
+        code = chunk.ends.code.cpu().numpy()
+        gone = np.flatnonzero(code != RUNNING)
+        if not len(gone):
+            return
+        stopped, row = (x.cpu().numpy()[gone] for x in chunk.ends[1:])
+        code, r, first = code[gone], runs[gone], len(self.step) - len(chunk.at)
+        self.status[r], self.stopped[r] = np.array(STATUS)[code], stopped
+        self.final[r] = first + row
+        loss, theta = (self.parts[n][-1][row, r] for n in ("loss", "theta"))
+        lost = (code == DIVERGED) & ~(np.isfinite(loss) & np.isfinite(theta).all(-1))
+        for i in np.flatnonzero(lost):
+            self.stopped[r[i]] = self._first_bad(int(r[i]), int(stopped[i]), int(self.final[r[i]]))
+            self.final[r[i]] = max(0, self.final[r[i]] - 1)
+        for i in np.flatnonzero((code == ENDED) | (code == FAILED)):
+            self.own[r[i]] = chunk.method.end_message(chunk.state, int(gone[i]))
 
-        A run that is no longer finite is held at its last finite look.
+    def _first_bad(self, r: int, seen: int, row: int) -> int:
+        """The first iterate that is not finite: steps on batches show it between two evaluations.
 
         Args:
-            looked: the iterates.
-            own: (looked, R), how the method itself ended runs there, as `Method.ending` says it.
+            r: the run.
+            seen: the first evaluated iterate that is not finite.
+            row: of it, in the state columns.
         """
-        first, self.step = len(self.step), [*self.step, *looked]
-        if not looked:
-            return
-        loss, grad, theta = (self.parts[n][-1] for n in ("loss", "grad_norm", "theta"))
-        with np.errstate(invalid="ignore", over="ignore"):
-            codes = self.rule.codes(loss, grad, np.isfinite(theta).all(-1),
-                                    self.parts["loss"][0][0], own)
-            halted = self._halted(loss, theta)
-        ended = (codes != RUNNING) | halted
-        for r in np.flatnonzero(ended.any(0) & (self.status == STATUS[RUNNING])):
-            i = int(ended[:, r].argmax())
-            code, row, stopped = int(codes[i, r]), first + i, looked[i]
-            if halted[i, r]:                       # where the step began that led nowhere
-                code, row, stopped = UNDEFINED, row - 1, stopped - 1
-            elif not (np.isfinite(loss[i, r]) and np.isfinite(theta[i, r]).all()):
-                stopped = self._first_bad(int(r), stopped, row)
-                row = max(0, row - 1)
-            self.status[r], self.stopped[r], self.held[r] = STATUS[code], stopped, row
-        if self.k == self.spec.steps:              # until here it might have come back
-            left = self.status == STATUS[RUNNING]
-            self.status[left] = np.where(self._blown()[left], STATUS[DIVERGED], STATUS[BUDGET])
-
-    def _halted(self, loss: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """Which steps (looks, R) led nowhere because the Hessian has no value where they began."""
-        if self.spec.problem.smooth or self.spec.look_every > 1 or not self.k:
-            return np.zeros(loss.shape, dtype=bool)
-        grad, before, bend = (np.concatenate([self.parts[n][-2][-1:], self.parts[n][-1][:-1]])
-                              for n in ("grad_norm", "theta", "hessian_min"))
-        finite = np.isfinite(loss) & np.isfinite(theta).all(-1)
-        return self.rule.nowhere(finite, (theta == before).all(-1), grad) & np.isnan(bend)
-
-    def _blown(self) -> np.ndarray:
-        """Which runs stand far from their start."""
-        loss, grad, theta = (self.parts[n] for n in ("loss", "grad_norm", "theta"))
-        with np.errstate(invalid="ignore", over="ignore"):
-            return self.rule.blown(loss[-1][-1], loss[0][0], grad[-1][-1], grad[0][0],
-                                   _moved(theta[-1][-1], theta[0][0]))
-
-    def _first_bad(self, r: int, looked: int, row: int) -> int:
-        """The first iterate that is not finite: steps on batches tell it between two looks."""
         since = self.step[max(0, row - 1)]
         if "batch_loss" not in self.parts:
-            return looked
-        seen = np.concatenate([part[:, r] for part in self.parts["batch_loss"]])[since:looked]
-        bad = np.flatnonzero(~np.isfinite(seen))
-        return since + int(bad[0]) if len(bad) else looked
+            return seen
+        losses = np.concatenate([part[:, r] for part in self.parts["batch_loss"]])[since:seen]
+        bad = np.flatnonzero(~np.isfinite(losses))
+        return since + int(bad[0]) if len(bad) else seen
 
-    def view(self, iterate: int, seen: Rows) -> None:
-        """Keep what a person sees of run 0 at an iterate."""
+    # --- what is measured of a chunk's steps ------------------------------------------------------
+
+    def _batch_curvature(self, batches: list[tuple[Tensor, Batch]]) -> dict[str, Tensor]:
+        """Extreme eigenvalues (n, R) of the Hessian that each step's own batch has."""
+        thetas, seen = zip(*batches, strict=True)
+        theta = torch.stack(thetas)
+        n, R, P = theta.shape
+        tape = self.problem.forward(theta.view(n * R, P), Batch.concat(list(seen)))
+        low, high = extremes(dense(self.problem, tape, "hessian"))
+        return {"batch_hessian_min": low.view(n, R), "batch_hessian_max": high.view(n, R)}
+
+    def _watch(self, chunk: Chunk) -> dict[str, Tensor]:
+        """Spectra around the watched steps of a chunk, all measured in one batched call."""
+        at, shown, events = [], {}, [step.events for step in chunk.kept]
+        for k, step in enumerate(chunk.kept):
+            if step.shown is not None:
+                at.append(k)
+                shown |= {k: step.shown[0], k + 1: step.shown[1]}
+        if not at:
+            return {}
+        R, order, method = len(chunk.runs), sorted(shown), chunk.method
+        numbers = method.measure(join([shown[k] for k in order]), tiled(chunk.p, len(order)))
+
+        def measured(shift: int) -> Events:
+            rows = [order.index(k + shift) for k in at]
+            return {name: v.view(len(order), R, *v.shape[1:])[rows].flatten(0, 1)
+                    for name, v in numbers.items()}
+
+        seen = {name: torch.cat([events[k][name] for k in at]) for name in events[0]
+                if len({e[name].shape for e in events}) == 1}
+        added = method.watch(measured(0), measured(1), seen, tiled(chunk.p, len(at)))
+        spread = {}
+        for name, v in added.items():
+            spread[name] = v.new_full((len(events), R, *v.shape[1:]), torch.nan)
+            spread[name][at] = v.view(len(at), R, *v.shape[1:])
+        return spread
+
+    # --- views of run 0 ---------------------------------------------------------------------------
+
+    def _show(self, viewed: list[tuple[int, Any]]) -> None:
+        """Keep the views of run 0, up to where it ended."""
+        for k, state in viewed:
+            if k <= self.stopped[0]:
+                self._view(k, state.theta[:1], state)
+        if self.view_step and self.status[0] != STATUS[RUNNING]:
+            row = self.last_row(0)                # the end of run 0 may lie between two views
+            if self.step[row] > self.view_step[-1]:
+                theta = torch.as_tensor(self.at("theta", row, 0), device=self.problem.device)
+                self._view(self.step[row], theta[None], None)
+
+    def _view(self, iterate: int, theta: Tensor, state: Any | None) -> None:
+        """Keep what a person sees of run 0 at an iterate; `state` is the state there, if known."""
+        views = self.problem.views(theta, self.start)
+        batch, P = self.problem.reference(), self.problem.size
+        if P <= DENSE_VIEW and P * batch.x.shape[1] * self.problem.units <= DENSE_NUMBERS:
+            tape = self.problem.forward(theta, batch)
+            views["hessian"] = eigenvalues(dense(self.problem, tape, "hessian"))
+        seen = {f"view_{n}": a[0].detach().cpu().numpy().copy() for n, a in views.items()}
+        if state is not None:
+            alone = take(state, torch.zeros(1, dtype=torch.int64, device=theta.device))
+            for name, layers in self.method.spectra(alone).items():
+                rows = [values[0].cpu().numpy() for values in layers]
+                widest = max(map(len, rows))
+                seen[f"view_spectrum_{name}"] = np.stack([np.pad(
+                    r, (0, widest - len(r)), constant_values=np.nan) for r in rows])
         self.view_step.append(iterate)
         self.views.append(seen)
 
-    # --- looking back -----------------------------------------------------------------------------
+    # --- what was recorded ------------------------------------------------------------------------
 
     def columns(self) -> Rows:
         """All columns so far, at full length: what has ended repeats its last row."""
@@ -128,8 +241,8 @@ class Recording:
             elif name == "work":
                 rows, last = T + 1, stopped
             else:
-                rows, last = len(step), self.held
-            columns[name] = _held(_lengthen(whole, rows), last)
+                rows, last = len(step), self.final
+            columns[name] = _repeated(_lengthen(whole, rows), last)
             if name in self.ragged:             # without what ended runs did later
                 columns[name] = _trim(columns[name])
         columns["seconds"] = _lengthen(np.concatenate(self.clock), T + 1)
@@ -140,15 +253,28 @@ class Recording:
                 columns[name] = np.stack([seen.get(name, blank) for seen in self.views])
         return columns | {"step": step, "status": self.status.copy(), "stopped": stopped}
 
+    def words(self) -> list[str]:
+        """One sentence per step that run 0 took."""
+        taken = min(int(self.stopped[0]), self.k)
+        if taken > len(self._words):                   # a growing run is asked again and again
+            events = self.events(0)
+            self._words += [self._stepped(t).describe({n: a[t] for n, a in events.items()})
+                            for t in range(len(self._words), taken)]
+        return self._words[:taken]
+
+    def _stepped(self, step: int) -> Method:
+        """Who took a step."""
+        return next(m for first, m in reversed(self._methods) if first <= step)
+
     def events(self, run: int) -> Rows:
         """The event rows of one run."""
         return {n: _concat([a[:, run:run + 1] for a in p])[:, 0]
                 for n, p in self.parts.items() if is_event(n)}
 
     def last_row(self, run: int) -> int:
-        """The row of a run's last look that counts."""
+        """The row of a run's last evaluated iterate that counts."""
         t = min(int(self.stopped[run]), self.k)
-        return min(int(np.searchsorted(self.step, t, side="right")) - 1, int(self.held[run]))
+        return min(int(np.searchsorted(self.step, t, side="right")) - 1, int(self.final[run]))
 
     def at(self, name: str, row: int, run: int) -> np.ndarray:
         """One row of a state column for one run."""
@@ -173,7 +299,7 @@ class Recording:
             self.spec.steps)
 
     def _beyond(self, row: int, run: int) -> np.ndarray:
-        """The iterate after a row, if it was looked at; or that of the row itself."""
+        """The iterate after a row, if it was evaluated; or that of the row itself."""
         known = row + 1 < len(self.step) and self.spec.look_every == 1
         return self.at("theta", row + known, run)
 
@@ -183,7 +309,7 @@ def _moved(theta: np.ndarray, start: np.ndarray) -> np.ndarray:
     return norm(torch.from_numpy(theta - start)).numpy()
 
 
-def _held(a: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _repeated(a: np.ndarray, last: np.ndarray) -> np.ndarray:
     """The rows of every run up to its last one, which is then repeated."""
     if (last >= len(a) - 1).all():
         return a

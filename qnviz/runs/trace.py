@@ -16,6 +16,7 @@ import numpy as np
 from qnviz.errors import TraceError
 from qnviz.runs import archive
 
+Rows = dict[str, np.ndarray]            # columns by name
 MAX_FILE_BYTES = 4_000_000_000          # what a file may unpack to
 FALLS = "It falls without end"          # in the sentence of a run that does
 

@@ -28,7 +28,9 @@ from qnviz.problems.tape import Batch
 from qnviz.runs.device import set_threads
 from qnviz.runs.ends import CONVERGED
 from qnviz.runs.spec import RunSpec
-from qnviz.runs.tally import Fleet, Rows, tally
+from qnviz.runs.step import Runs
+from qnviz.runs.totals import totals
+from qnviz.runs.trace import Rows
 from qnviz.scoreboard.board import Board, Cell
 from qnviz.scoreboard.table import (
     COLUMNS,
@@ -127,7 +129,7 @@ def measure(row: Row, column: Column, chosen: Sequence[Chosen], runs: int, steps
             samples: the same function to rounding, in far less time.
 
     Returns:
-        What `tally` does, (S, R) each.
+        What `totals` does, (S, R) each.
     """
     method = METHODS[row.name].model_validate(dict(row.settings))
     each = PER_SET if column.sets else runs
@@ -141,21 +143,21 @@ def measure(row: Row, column: Column, chosen: Sequence[Chosen], runs: int, steps
         run = RunSpec.model_validate({"problem": spec, "methods": (method,), "steps": steps,
                                       "seed": seed + k, "stop_loss": TARGET})
         numbers = torch.arange(each).repeat(len(chosen))
-        rows = tally(run, method, problem, _fleet(problem, method, chosen, numbers, seed + k))
+        rows = totals(run, method, problem, _runs(problem, method, chosen, numbers, seed + k))
         parts.append({n: rows[n].reshape(len(chosen), each)
                       for n in ("status", "stopped", "work", "seconds")})
     return {n: np.concatenate([p[n] for p in parts], 1) for n in parts[0]}
 
 
-def _fleet(problem: Problem, method: Method, chosen: Sequence[Chosen], numbers: Tensor,
-           seed: int) -> Fleet:
+def _runs(problem: Problem, method: Method, chosen: Sequence[Chosen], numbers: Tensor,
+          seed: int) -> Runs:
     """The runs of `numbers` (S · R,), R of each setting in turn."""
     theta = problem.start(seed, numbers)
     p = method.tensors(len(numbers), theta)
     for name in chosen[0]:
         values = torch.tensor([c[name] for c in chosen], dtype=theta.dtype)
         setattr(p, name, values.repeat_interleave(len(numbers) // len(chosen)))
-    return Fleet(theta, p, seed, numbers)
+    return Runs(theta, p, seed, numbers)
 
 
 def _problem_spec(column: Column, seed: int) -> ProblemSpec:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from qnviz.runs.device import resolve
-from qnviz.runs.tally import Rows
+from qnviz.runs.trace import Rows
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import SweepSpec
 from qnviz.sweeps.tile import Halt

@@ -11,7 +11,7 @@ import numpy as np
 from qnviz.errors import SpecError, TraceError
 from qnviz.runs import archive
 from qnviz.runs.ends import STATUS
-from qnviz.runs.tally import Rows
+from qnviz.runs.trace import Rows
 from qnviz.saving import replaced
 from qnviz.sweeps.spec import SweepSpec, parse_sweep
 from qnviz.sweeps.tiles import Tile, tiles

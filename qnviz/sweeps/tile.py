@@ -17,7 +17,7 @@ import torch
 
 from qnviz.errors import Interrupted, WorkerError
 from qnviz.runs.device import resolve
-from qnviz.runs.tally import Rows
+from qnviz.runs.trace import Rows
 from qnviz.sweeps.spec import SweepSpec
 from qnviz.sweeps.tiles import Tile, compute
 

@@ -21,7 +21,9 @@ from qnviz.problems.problem import Problem
 from qnviz.problems.spec import ProblemSpec
 from qnviz.runs.device import DTYPES, resolve, set_threads
 from qnviz.runs.ends import CONVERGED
-from qnviz.runs.tally import Fleet, Rows, tally
+from qnviz.runs.step import Runs
+from qnviz.runs.totals import totals
+from qnviz.runs.trace import Rows
 from qnviz.sweeps.spec import START, SweepSpec
 
 TILE_RUNS = 1024                     # of a map that somebody waits for: small tiles come soon
@@ -105,7 +107,7 @@ def compute(spec: SweepSpec, tile: Tile, check: Callable[[], None] = lambda: Non
     """Run the cells of a tile.
 
     Returns:
-        What `tally` does, (cells,) each, and steps_to_target (NaN where it was not reached).
+        What `totals` does, (cells,) each, and steps_to_target (NaN where it was not reached).
 
     Raises:
         DeviceError: the device asked for is not there.
@@ -132,6 +134,6 @@ def compute(spec: SweepSpec, tile: Tile, check: Callable[[], None] = lambda: Non
     p = method.tensors(len(theta), theta)
     for field, here in swept.items():
         setattr(p, field, here)
-    rows = tally(spec, method, problem, Fleet(theta, p, spec.seed + tile.seed, run), check)
+    rows = totals(spec, method, problem, Runs(theta, p, spec.seed + tile.seed, run), check)
     rows["steps_to_target"] = np.where(rows["status"] == CONVERGED, rows["stopped"], np.nan)
     return rows
