@@ -10,7 +10,10 @@ const COMPUTING = [
   "player/axes",
   "player/model",
   "map/cells",
+  "pair/frame",
+  "pair/labels",
   "pair/shapes",
+  "pair/state",
   "pair/words",
   "share/link",
 ].map((name) => `qnviz/web/${name}.js`);

@@ -1,5 +1,13 @@
 // Columns of numbers as Python sends them.
 
+/**
+ * @typedef {Float64Array | Float32Array | Int32Array | Uint32Array | Int16Array | Uint16Array
+ *   | Int8Array | Uint8Array} Numbers
+ * @typedef {(number | null)[] | Numbers | { dtype: string, bdata: string }} Column
+ * @typedef {new (buffer: ArrayBuffer) => Numbers} ArrayType
+ */
+
+/** @type {Record<string, ArrayType>} */
 const ARRAY_TYPES = {
   f8: Float64Array,
   f4: Float32Array,
@@ -11,7 +19,12 @@ const ARRAY_TYPES = {
   u1: Uint8Array,
 };
 
-/** A column of the payload as numbers: a list (null is NaN) or Plotly's {dtype, bdata}. */
+/**
+ * A column of the payload as numbers: a list (null is NaN) or Plotly's {dtype, bdata}.
+ *
+ * @param {Column} column
+ * @returns {Numbers}
+ */
 export function decode(column) {
   if (Array.isArray(column)) return Float64Array.from(column, (v) => (v === null ? NaN : v));
   if (ArrayBuffer.isView(column)) return column;

@@ -1,16 +1,37 @@
 // Small tools for the elements of a page.
 
-export function element(tag, className, parent, attributes = {}) {
+/** @typedef {Record<string, string | number>} Attributes */
+
+/**
+ * A new element of the page, at the end of its parent.
+ *
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} [className]
+ * @param {Element | null} [parent]
+ * @param {Attributes} [attributes]
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function element(tag, className = "", parent = null, attributes = {}) {
   const node = document.createElement(tag);
   if (className) node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   parent?.append(node);
   return node;
 }
 
+/**
+ * A new element of a drawing, at the end of its parent.
+ *
+ * @template {keyof SVGElementTagNameMap} T
+ * @param {T} tag
+ * @param {Element | null} parent
+ * @param {Attributes} attributes
+ * @returns {SVGElementTagNameMap[T]}
+ */
 export function svg(tag, parent, attributes) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   parent?.append(node);
   return node;
 }
@@ -23,24 +44,39 @@ export const ICONS = {
   flag: "M3 1.5h1.6V2H13l-2 3.2 2 3.3H4.6v6H3z",
 };
 
+/**
+ * An icon, and the path that draws it.
+ *
+ * @param {keyof typeof ICONS} name
+ * @param {Element} parent
+ */
 export function icon(name, parent) {
   const box = svg("svg", parent, {
     viewBox: "0 0 16 16",
     "aria-hidden": "true",
     class: "qnviz-icon",
   });
-  return svg("path", box, { d: ICONS[name], fill: "currentColor" });
+  return { box, path: svg("path", box, { d: ICONS[name], fill: "currentColor" }) };
 }
 
-/** Set a text only when it changed, since every write costs a layout; says whether it did. */
+/**
+ * Set a text only when it changed, since every write costs a layout; gives whether it did.
+ *
+ * @param {Element} node
+ * @param {string} text
+ */
 export function write(node, text) {
-  if (node.written === text) return false;
-  node.written = text;
+  if (node.textContent === text) return false;
   node.textContent = text;
   return true;
 }
 
-/** A text whose lines end between words alone: not within K-BFGS(L), nor before a unit. */
+/**
+ * A text whose lines end between words alone: not within K-BFGS(L), nor before a unit.
+ *
+ * @param {Element} node
+ * @param {string} text
+ */
 export function unbroken(node, text) {
   const words = text.split(/(?<!=) (?![%×=])/).map((word) => {
     const box = document.createElement("span");

@@ -1,6 +1,10 @@
 // Numbers as they are written, and the steps between ticks. Nothing here knows of a page.
 
-/** A number as people write it: 3.2e-5, 0.031, 12.4. */
+/**
+ * A number as people write it: 3.2e-5, 0.031, 12.4.
+ *
+ * @param {number | null | undefined} value
+ */
 export function formatNumber(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
@@ -12,12 +16,28 @@ export function formatNumber(value) {
   return String(Number(value.toPrecision(size < 1 ? 2 : 3)));
 }
 
-/** A value with so many significant digits, as a number. */
+/**
+ * A value with so many significant digits, as a number.
+ *
+ * @param {number} value
+ * @param {number} digits
+ */
 export const significant = (value, digits) => Number(value.toPrecision(digits));
 
+/**
+ * The value within its bounds that is nearest.
+ *
+ * @param {number} value
+ * @param {number} low
+ * @param {number} high
+ */
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-/** A number as qnviz.numbers.say writes it: 3.2e−5, 0.031, 12.4, 1,240. */
+/**
+ * A number as qnviz.numbers.say writes it: 3.2e−5, 0.031, 12.4, 1,240.
+ *
+ * @param {number} value
+ */
 export function say(value) {
   if (Number.isNaN(value)) return "undefined";
   if (value === 0) return "0";
@@ -30,8 +50,12 @@ export function say(value) {
   return text.replaceAll("-", "−");
 }
 
-/** 1, 2 or 5 times a power of ten, near to `value` from above. */
+/**
+ * 1, 2 or 5 times a power of ten, near to `value` from above.
+ *
+ * @param {number} value
+ */
 export function niceStep(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 2, 5, 10].find((m) => m * power >= value * 0.999);
+  return power * ([1, 2, 5].find((m) => m * power >= value * 0.999) ?? 10);
 }

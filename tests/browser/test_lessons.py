@@ -128,7 +128,7 @@ BAR = """async (source) => {
   window.says = (at, waits = false) => mount({parentElement,
     data: new TextEncoder().encode(JSON.stringify({lesson: 'x', title: 'X', at, waits,
       present: true, steps: [...'abcdefgh']})),
-    setTriggerValue: (_, wish) => asks.push(wish.at ?? `reveal ${wish.reveal}`)});
+    setTriggerValue: (_, asked) => asks.push(asked.at ?? `reveal ${asked.reveal}`)});
 }"""
 
 

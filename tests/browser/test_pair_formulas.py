@@ -97,7 +97,7 @@ def test_a_payload_that_cannot_be_drawn_is_said(page: Any) -> None:
     imported(page, "pair/pair.js")
     bad, good = page.evaluate("""(good) => {
       const root = document.body.appendChild(document.createElement('div'));
-      const view = m.mountPair(root, {...good, H: [1, 2]});
+      const view = new m.Pair(root, {...good, H: [1, 2]});
       const seen = [[root.innerText, root.dataset.ready]];
       view.update(good);
       seen.push([root.innerText, root.dataset.ready]);

@@ -1,23 +1,27 @@
 // What a first visit does not show yet need not hold up what it shows: wait for the pictures.
 
-import { lasting } from "../component.js";
+import { persistent } from "../component.js";
 
-const LOOK_MS = 100;
+const POLL_MS = 100;
 const LONGEST_MS = 5000;
 
-function mountLater(root, data, ready) {
+/**
+ * @param {HTMLElement} root
+ * @param {() => void} ready called once the pictures are drawn, or have taken too long
+ */
+function mountLater(root, ready) {
   root.dataset.qnvizLater = "";
   const began = performance.now();
-  let next = null;
-  const look = () => {
-    const drawn = document.querySelector("[data-qnviz-player]")?.dataset.ready === "true";
+  let timer = 0;
+  const poll = () => {
+    const drawn = document.querySelector("[data-qnviz-player][data-ready=true]");
     if (drawn || performance.now() - began > LONGEST_MS) ready();
-    else next = setTimeout(look, LOOK_MS);
+    else timer = window.setTimeout(poll, POLL_MS);
   };
-  look();
-  return { update: () => {}, destroy: () => clearTimeout(next) };
+  poll();
+  return { update: () => {}, destroy: () => clearTimeout(timer) };
 }
 
-export default lasting((root, data, latest) =>
-  mountLater(root, data, () => latest().setTriggerValue("ready", true)),
+export default persistent((root, _, latest) =>
+  mountLater(root, () => latest().setTriggerValue("ready", true)),
 );

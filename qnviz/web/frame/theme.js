@@ -1,29 +1,39 @@
-// The page follows the light: Streamlit changes its own colours at once, but draws no picture anew.
+// The page follows the theme: Streamlit changes its own colours at once, but redraws no picture.
 
-import { lasting } from "../component.js";
+import { persistent } from "../component.js";
 
 const APP = "[data-testid=stApp]";
 
-function mountLight(root, data, changed) {
+/**
+ * @param {{ theme: string }} data the theme in which Python has drawn the page
+ * @param {(theme: string) => void} changed called once for each other theme that the page takes
+ */
+function mountTheme(data, changed) {
   const app = document.querySelector(APP);
-  let [drawn, told] = [data.theme, null];
-  const look = () => {
+  if (!app) throw new Error("Streamlit's app is not on the page");
+  let drawn = data.theme;
+  let reported = "";
+  const check = () => {
     const now = getComputedStyle(app).colorScheme.includes("dark") ? "dark" : "light";
-    if (now === drawn) told = null;
-    else if (now !== told) changed((told = now)); // once: a light that Python cannot know stays untold
+    if (now === drawn) reported = "";
+    else if (now !== reported) {
+      reported = now; // once, as a theme that Python cannot know would be reported for ever
+      changed(now);
+    }
   };
-  const observer = new MutationObserver(look);
+  const observer = new MutationObserver(check);
   observer.observe(app, { attributes: true, attributeFilter: ["class"] });
-  look();
+  check();
   return {
+    /** @param {{ theme: string }} newer */
     update: (newer) => {
       drawn = newer.theme;
-      look();
+      check();
     },
     destroy: () => observer.disconnect(),
   };
 }
 
-export default lasting((root, data, latest) =>
-  mountLight(root, data, (now) => latest().setTriggerValue("changed", now)),
+export default persistent((_, data, latest) =>
+  mountTheme(data, (theme) => latest().setTriggerValue("changed", theme)),
 );

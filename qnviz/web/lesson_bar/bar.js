@@ -2,6 +2,20 @@
 
 import { element, write } from "../dom.js";
 
+/**
+ * Where a lesson stands, as Python sends it.
+ *
+ * @typedef {object} Lesson
+ * @property {string} lesson its name
+ * @property {string} title
+ * @property {number} at its step, from 1 on
+ * @property {string[]} steps their headings
+ * @property {boolean} present whether it is shown in a lecture
+ * @property {boolean} waits whether a question is yet to be revealed
+ *
+ * @typedef {{ at: number } | { present: boolean } | { reveal: number } | { index: true }} Request
+ */
+
 const NEXT = new Set(["PageDown", "n", "N"]);
 const BACK = new Set(["PageUp", "p", "P"]);
 const DARK = new Set(["b", "B", "."]);
@@ -10,13 +24,30 @@ const TYPING =
   "[role=listbox], [role=textbox], " +
   "input:not([type=range]):not([type=radio]):not([type=checkbox]):not([type=button])";
 
-class Bar {
-  constructor(root, ask) {
-    Object.assign(this, { root, ask, asked: [], revealed: null });
-    this.stop = new AbortController();
+export class Bar {
+  /** @type {number[]} steps that Python was asked for and has not answered yet */
+  asked = [];
+  /** @type {number | null} the step whose question was revealed here */
+  revealed = null;
+  /** @type {HTMLButtonElement[]} */
+  stepDots = [];
+  at = 0;
+  waits = false;
+  stop = new AbortController();
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Lesson} data
+   * @param {(request: Request) => void} ask
+   */
+  constructor(root, data, ask) {
+    this.root = root;
+    this.data = data;
+    this.ask = ask;
     root.dataset.lessonBar = "";
+    /** @type {HTMLElement} */
     this.nav = element("nav", "lesson-bar", root, { "aria-label": "Lesson" });
-    this.index = this.button("All lessons", () => ask({ index: true }), "lesson-plain");
+    this.button("All lessons", () => ask({ index: true }), "lesson-plain");
     this.title = element("span", "lesson-title", this.nav);
     this.back = this.button("Back", () => this.move(-1));
     this.back.title = "PageUp or p";
@@ -24,7 +55,11 @@ class Bar {
     this.count = element("span", "lesson-count", this.nav);
     this.next = this.button("Next", () => this.move(1), "lesson-next");
     this.next.title = "PageDown or n";
-    this.show = this.button("Present", () => ask({ present: !this.data.present }), "lesson-plain");
+    this.presenting = this.button(
+      "Present",
+      () => ask({ present: !this.data.present }),
+      "lesson-plain",
+    );
     this.veil = element("div", "lesson-veil", document.body, { "aria-hidden": "true" });
     this.veil.hidden = true;
     this.veil.addEventListener("click", () => this.darken(false));
@@ -32,8 +67,14 @@ class Bar {
       capture: true,
       signal: this.stop.signal,
     });
+    this.list(data.steps);
+    this.update(data);
   }
 
+  /**
+   * @param {string} label
+   * @param {() => void} action
+   */
   button(label, action, style = "") {
     const node = element("button", `lesson-button ${style}`, this.nav, { type: "button" });
     node.textContent = label;
@@ -41,54 +82,67 @@ class Bar {
     return node;
   }
 
+  /** @param {Lesson} data */
   update(data) {
-    const same = this.data?.lesson === data.lesson && this.data.steps.length === data.steps.length;
-    const late = same && this.isLate(data.at);
-    this.told = data.at;
+    const before = this.data;
+    const same = before.lesson === data.lesson && before.steps.length === data.steps.length;
+    const late = same && this.isLate(data.at, before.at);
     this.data = data;
     this.root.dataset.present = String(data.present);
     write(this.title, data.title);
-    this.show.textContent = data.present ? "Leave" : "Present";
-    this.show.title = data.present ? "Esc" : "Large type, nothing else on the screen";
-    if (!same) {
-      this.dots.replaceChildren();
-      this.dot = data.steps.map((heading, i) => {
-        const label = `Step ${i + 1}: ${heading}`;
-        const dot = element("button", "lesson-dot", this.dots, {
-          type: "button",
-          title: label,
-          "aria-label": label,
-        });
-        dot.addEventListener("click", () => this.goTo(i + 1));
-        return dot;
-      });
-    }
+    this.presenting.textContent = data.present ? "Leave" : "Present";
+    this.presenting.title = data.present ? "Esc" : "Large type, nothing else on the screen";
+    if (!same) this.list(data.steps);
     if (late) return;
     this.asked = [];
-    if (this.revealed === data.at && data.waits) data = { ...data, waits: false };
-    else this.revealed = null;
-    this.waits = data.waits;
+    if (this.revealed === data.at && data.waits) this.waits = false;
+    else {
+      this.revealed = null;
+      this.waits = data.waits;
+    }
     this.place(data.at);
   }
 
-  /** Whether the server speaks of a step that the reader has left for one that is yet to come. */
-  isLate(at) {
+  /**
+   * A dot for each step.
+   *
+   * @param {string[]} steps
+   */
+  list(steps) {
+    this.dots.replaceChildren();
+    this.stepDots = steps.map((heading, i) => {
+      const label = `Step ${i + 1}: ${heading}`;
+      const attributes = { type: "button", title: label, "aria-label": label };
+      const dot = element("button", "lesson-dot", this.dots, attributes);
+      dot.addEventListener("click", () => this.goTo(i + 1));
+      return dot;
+    });
+  }
+
+  /**
+   * Whether the server speaks of a step that the reader has left for one that is yet to come.
+   *
+   * @param {number} at what it says now
+   * @param {number} before what it said last
+   */
+  isLate(at, before) {
     if (!this.asked.length) return false;
     const answered = this.asked.lastIndexOf(at);
     if (answered >= 0) this.asked.splice(0, answered + 1);
-    return answered >= 0 ? this.asked.length > 0 : at === this.told;
+    return answered >= 0 ? this.asked.length > 0 : at === before;
   }
 
+  /** @param {number} at */
   place(at) {
     this.at = at;
     const last = this.data.steps.length;
-    this.dot.forEach((dot, i) => {
+    this.stepDots.forEach((dot, i) => {
       dot.toggleAttribute("data-done", i + 1 < at);
       if (i + 1 === at) dot.setAttribute("aria-current", "step");
       else dot.removeAttribute("aria-current");
     });
     write(this.count, `${at} of ${last}`);
-    this.root.dataset.at = at;
+    this.root.dataset.at = String(at);
     this.back.disabled = at <= 1;
     this.next.disabled = at >= last && !this.reveals;
     this.next.textContent = this.reveals ? "Reveal" : "Next";
@@ -99,6 +153,7 @@ class Bar {
     return this.data.present && this.waits;
   }
 
+  /** @param {1 | -1} by */
   move(by) {
     if (by > 0 && this.reveals) {
       this.waits = false;
@@ -108,6 +163,7 @@ class Bar {
     } else this.goTo(this.at + by);
   }
 
+  /** @param {number} at */
   goTo(at) {
     if (at < 1 || at > this.data.steps.length || at === this.at) return;
     this.waits = false; // what the next step asks is known when it comes
@@ -116,14 +172,15 @@ class Bar {
     this.ask({ at });
   }
 
+  /** @param {boolean} on */
   darken(on) {
     this.veil.hidden = !on;
     this.root.dataset.dark = String(on);
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    if (!this.data || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
-      return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (!this.root.getClientRects().length) return;
     const target = event.target instanceof Element ? event.target : document.body;
     if (target.closest(TYPING)) return;
@@ -134,10 +191,15 @@ class Bar {
     if (!event.repeat) action();
   }
 
+  /**
+   * What a key does, or null.
+   *
+   * @param {string} name
+   */
   action(name) {
-    if (DARK.has(name)) return () => this.darken(this.veil.hidden);
+    if (DARK.has(name)) return () => this.darken(Boolean(this.veil.hidden));
     if (!this.veil.hidden) {
-      // whatever comes next wants to be seen
+      // whatever comes next is to be seen
       if (name === "Escape" || NEXT.has(name) || BACK.has(name)) return () => this.darken(false);
       return null;
     }
@@ -154,10 +216,4 @@ class Bar {
     this.veil.remove();
     this.root.replaceChildren();
   }
-}
-
-export function mountBar(root, data, ask) {
-  const bar = new Bar(root, ask);
-  bar.update(data);
-  return { update: (newer) => bar.update(newer), destroy: () => bar.destroy() };
 }

@@ -1,8 +1,9 @@
 // The bar as a Streamlit component.
 
-import { lasting } from "../component.js";
-import { mountBar } from "./bar.js";
+import { persistent } from "../component.js";
+import { Bar } from "./bar.js";
 
-export default lasting((root, data, latest) =>
-  mountBar(root, data, (wish) => latest().setTriggerValue("ask", wish)),
+export default persistent(
+  (root, data, latest) =>
+    new Bar(root, data, (request) => latest().setTriggerValue("ask", request)),
 );

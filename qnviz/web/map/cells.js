@@ -3,43 +3,68 @@
 import { decode } from "../columns.js";
 import { formatNumber } from "../numbers.js";
 
+/** @import { Numbers } from "../columns.js" */
+/** @import { Kind, MapPayload, SidePayload } from "./payload.d.ts" */
+
 export const NOTHING = 255; // the kind of a cell that was not computed yet
 
-/** A map's grid and numbers, decoded. */
-export function readMap(panel) {
-  const [x, y] = panel.grid.map((side) => ({
-    ...side,
-    values: decode(side.values),
-    edges: decode(side.edges),
-  }));
-  const columns = panel.columns.map(({ title, values, low, high }) => ({
+/**
+ * @typedef {{ label: string, log: boolean, values: Numbers, edges: Numbers }} Side
+ * @typedef {ReturnType<typeof readMap>} CellMap
+ */
+
+/**
+ * A map's grid and numbers, decoded.
+ *
+ * @param {MapPayload} payload
+ */
+export function readMap(payload) {
+  const [x, y] = payload.grid.map(readSide);
+  const columns = payload.columns.map(({ title, values, low, high }) => ({
     title,
     values: decode(values),
     low: low && decode(low),
     high: high && decode(high),
   }));
-  const counts = (panel.counts ?? []).map(decode);
   return {
-    ...panel,
+    ...payload,
     x,
     y,
     nx: x.values.length,
     ny: y.values.length,
-    kind: decode(panel.kind),
-    shown: decode(panel.shown),
+    kind: decode(payload.kind),
+    shown: decode(payload.shown),
     columns,
-    counts,
+    counts: (payload.counts ?? []).map(decode),
   };
 }
 
-/** Where a value lies between an axis's ends, 0 … 1. */
-export function partOf(side, value) {
-  const on = side.log ? Math.log : (v) => v;
-  const [first, last] = [side.edges[0], side.edges[side.edges.length - 1]];
-  return (on(value) - on(first)) / (on(last) - on(first));
+/**
+ * @param {SidePayload} side
+ * @returns {Side}
+ */
+function readSide(side) {
+  return { ...side, values: decode(side.values), edges: decode(side.edges) };
 }
 
-/** The index of the cell at a part of an axis, or -1 outside. */
+/**
+ * Where a value lies between an axis's ends, 0 … 1.
+ *
+ * @param {Side} side
+ * @param {number} value
+ */
+export function partOf({ edges, log }, value) {
+  const [first, last] = [edges[0], edges[edges.length - 1]];
+  if (!log) return (value - first) / (last - first);
+  return (Math.log(value) - Math.log(first)) / (Math.log(last) - Math.log(first));
+}
+
+/**
+ * The index of the cell at a part of an axis, or -1 outside.
+ *
+ * @param {Side} side
+ * @param {number} part
+ */
 export function cellAt(side, part) {
   if (!(part >= 0 && part <= 1)) return -1;
   let i = side.values.length - 1;
@@ -47,18 +72,27 @@ export function cellAt(side, part) {
   return i;
 }
 
-/** A cell in words, a line each: where it is, what it is, its numbers with their spread. */
-export function tell(map, kinds, iy, ix) {
+/**
+ * A cell in words, a line each: where it is, what it is, its numbers with their spread.
+ *
+ * @param {CellMap} map
+ * @param {Kind[]} kinds
+ * @param {number} iy its row, counted upwards
+ * @param {number} ix its column
+ */
+export function describe(map, kinds, iy, ix) {
   const at = iy * map.nx + ix;
-  const lines = [
-    `${map.x.label} = ${formatNumber(map.x.values[ix])}, ${map.y.label} = ${formatNumber(map.y.values[iy])}`,
+  const place = [
+    `${map.x.label} = ${formatNumber(map.x.values[ix])}`,
+    `${map.y.label} = ${formatNumber(map.y.values[iy])}`,
   ];
+  const lines = [place.join(", ")];
   if (map.kind[at] === NOTHING) return [...lines, "not computed yet"];
   if (map.kind[at] > 0 || kinds[0].text) lines.push(kinds[map.kind[at]].text);
   for (const { title, values, low, high } of map.columns) {
     if (!Number.isFinite(values[at])) continue;
     const spread =
-      map.seeds > 1 && low && low[at] !== high[at]
+      map.seeds > 1 && low && high && low[at] !== high[at]
         ? ` (${formatNumber(low[at])} … ${formatNumber(high[at])})`
         : "";
     lines.push(`${title}: ${formatNumber(values[at])}${spread}`);

@@ -1,8 +1,8 @@
 // The maps as a Streamlit component.
 
-import { lasting } from "../component.js";
-import { mountMaps } from "./maps.js";
+import { persistent } from "../component.js";
+import { Maps } from "./maps.js";
 
-export default lasting((root, data, latest) =>
-  mountMaps(root, data, (cell) => latest().setTriggerValue("open", cell)),
+export default persistent(
+  (root, data, latest) => new Maps(root, data, (cell) => latest().setTriggerValue("open", cell)),
 );

@@ -4,9 +4,26 @@ import { element, write } from "../dom.js";
 import { loadPlotly } from "../plotly.js";
 import { MapPanel } from "./panel.js";
 
-class Maps {
-  constructor(root, onOpen) {
-    Object.assign(this, { root, onOpen, panels: [], stop: new AbortController() });
+/** @import { Cell, Legend, MapsPayload } from "./payload.d.ts" */
+
+export class Maps {
+  /** @type {MapPanel[]} */
+  panels = [];
+  /** Whether all maps have one grid, so that a cell is highlighted on all of them. */
+  linked = false;
+  legendKey = "";
+  stop = new AbortController();
+
+  /**
+   * @param {HTMLElement} root
+   * @param {MapsPayload} payload
+   * @param {(cell: [map: number, row: number, column: number]) => void} onOpen
+   */
+  constructor(root, payload, onOpen) {
+    this.root = root;
+    this.onOpen = onOpen;
+    this.newest = payload;
+    this.legend = payload.legend;
     root.dataset.qnvizMap = "";
     root.dataset.ready = "false";
     this.headline = element("p", "qnviz-map-headline", root);
@@ -14,52 +31,69 @@ class Maps {
     this.row = element("div", "qnviz-map-row", root);
     this.key = element("div", "qnviz-map-legend", root);
     this.live = element("p", "qnviz-map-live", root, { "aria-live": "polite" });
+    this.update(payload);
   }
 
+  /** @param {MapsPayload} payload */
   async update(payload) {
-    this.wanted = payload;
+    this.newest = payload;
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
     try {
-      await loadPlotly(payload.plotly_url);
-      if (this.wanted !== payload || this.stop.signal.aborted) return; // a newer one came
-      this.draw(payload);
+      const Plotly = await loadPlotly(payload.plotly_url);
+      if (this.newest !== payload || this.stop.signal.aborted) return; // a newer one came
+      this.draw(payload, Plotly);
       this.complaint.hidden = true;
     } catch (error) {
-      write(this.complaint, `The maps could not be drawn: ${error.message}.`);
+      const why = error instanceof Error ? error.message : String(error);
+      write(this.complaint, `The maps could not be drawn: ${why}.`);
       this.complaint.hidden = false;
     }
     this.root.dataset.ready = String(this.complaint.hidden);
     this.root.dataset.id = payload.id;
   }
 
-  draw(payload) {
-    this.legend = payload.legend;
-    write(this.headline, payload.headline ?? "");
-    while (this.panels.length > payload.maps.length) this.panels.pop().destroy();
-    while (this.panels.length < payload.maps.length)
-      this.panels.push(new MapPanel(this, this.panels.length));
-    this.root.dataset.maps = payload.maps.length;
-    payload.maps.forEach((map, i) => this.panels[i].take(map));
-    // maps over the same grid are looked at together
-    const grids = payload.maps.map((map) => JSON.stringify(map.grid));
+  /**
+   * @param {MapsPayload} payload
+   * @param {Plotly} Plotly
+   */
+  draw({ headline, maps, legend }, Plotly) {
+    this.legend = legend;
+    write(this.headline, headline ?? "");
+    for (const panel of this.panels.splice(maps.length)) panel.destroy();
+    while (this.panels.length < maps.length) {
+      this.panels.push(new MapPanel(this, this.panels.length, Plotly));
+    }
+    this.root.dataset.maps = String(maps.length);
+    maps.forEach((map, i) => this.panels[i].take(map));
+    const grids = maps.map((map) => JSON.stringify(map.grid));
     this.linked = grids.every((grid) => grid === grids[0]);
-    const legend = JSON.stringify(payload.legend);
-    if (legend !== this.legendNow) this.explain(payload.legend);
-    this.legendNow = legend;
+    const key = JSON.stringify(legend);
+    if (key !== this.legendKey) this.explain(legend);
+    this.legendKey = key;
   }
 
-  /** Frame a cell of one map, and the same cell of all others over the same grid. */
-  look(cell, from) {
+  /**
+   * Frame a cell of one map, and the same cell of all others over the same grid.
+   *
+   * @param {Cell | null} cell
+   * @param {MapPanel} [from]
+   */
+  highlight(cell, from) {
     for (const panel of this.panels) {
-      if (panel.map) panel.show(cell && (panel === from || this.linked) ? cell : null);
+      panel.highlight(cell && (panel === from || this.linked) ? cell : null);
     }
   }
 
-  say(text) {
+  /** @param {string} text */
+  announce(text) {
     write(this.live, text);
   }
 
-  /** The legend: a ramp for kinds with values, a swatch for the others. */
+  /**
+   * The legend: a ramp for kinds with values, a swatch for the others.
+   *
+   * @param {Legend} legend
+   */
   explain({ title, ticks, kinds, hatch }) {
     this.key.replaceChildren();
     const ramps = kinds.filter((kind) => kind.colors.length > 1);
@@ -78,8 +112,8 @@ class Maps {
     });
     for (const kind of kinds.filter((each) => each.colors.length === 1 && each.text)) {
       const entry = element("span", "qnviz-map-swatch", this.key);
-      const sample = element("i", "", entry);
-      sample.style.background = kind.hatched
+      const swatch = element("i", "", entry);
+      swatch.style.background = kind.hatched
         ? `repeating-linear-gradient(135deg, ${hatch} 0 1px, ${kind.colors[0]} 1px 5px)`
         : kind.colors[0];
       entry.append(kind.text);
@@ -91,11 +125,4 @@ class Maps {
     for (const panel of this.panels) panel.destroy();
     this.root.replaceChildren();
   }
-}
-
-/** Draw a payload into an element; gives `update(payload)` and `destroy()`. */
-export function mountMaps(root, payload, onOpen) {
-  const maps = new Maps(root, onOpen);
-  maps.update(payload);
-  return maps;
 }

@@ -3,7 +3,11 @@
 
 import { element, write } from "../dom.js";
 import { clamp } from "../numbers.js";
-import { cellAt, NOTHING, partOf, readMap, tell } from "./cells.js";
+import { cellAt, describe, NOTHING, partOf, readMap } from "./cells.js";
+
+/** @import { CellMap } from "./cells.js" */
+/** @import { Maps } from "./maps.js" */
+/** @import { Cell, MapPayload, Margin } from "./payload.d.ts" */
 
 const PLAIN = {
   displayModeBar: false,
@@ -13,28 +17,29 @@ const PLAIN = {
   staticPlot: true,
 };
 const HATCH = 7; // pixels between two lines
+/** @type {Record<string, Cell>} */
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [-1, 0], ArrowUp: [1, 0] };
 
-/** A layout whose type and margins suit a larger screen. */
-function enlarged(layout, scale) {
-  if (scale === 1) return layout;
-  const grow = (part) => {
-    if (!part || typeof part !== "object") return;
-    for (const [name, value] of Object.entries(part)) {
-      if (name === "size" && typeof value === "number") part[name] = value * scale;
-      else grow(value);
-    }
-  };
-  for (const name of ["font", "xaxis", "yaxis"]) grow(layout[name]);
-  layout.margin = Object.fromEntries(
-    Object.entries(layout.margin).map(([side, v]) => [side, Math.round(v * scale)]),
-  );
-  return layout;
-}
-
 export class MapPanel {
-  constructor(maps, index) {
-    Object.assign(this, { maps, index, cursor: null });
+  /** @type {CellMap | null} */
+  map = null;
+  /** @type {Margin | null} in pixels, once the map is drawn */
+  margin = null;
+  /** @type {Cell | null} where the keyboard's cursor stands */
+  cursor = null;
+  /** @type {Cell | null} */
+  highlighted = null;
+  resizeTimer = 0;
+
+  /**
+   * @param {Maps} maps
+   * @param {number} index
+   * @param {Plotly} Plotly
+   */
+  constructor(maps, index, Plotly) {
+    this.maps = maps;
+    this.index = index;
+    this.Plotly = Plotly;
     this.box = element("section", "qnviz-map", maps.row);
     this.title = element("h2", "qnviz-map-title", this.box);
     this.figure = element("div", "qnviz-map-figure", this.box, {
@@ -43,69 +48,78 @@ export class MapPanel {
       "aria-roledescription": "map",
       "data-map": index,
     });
-    this.plot = element("div", "qnviz-map-plot", this.figure, { "aria-hidden": "true" });
-    this.canvas = element("canvas", "qnviz-map-canvas", this.figure, { "aria-hidden": "true" });
-    this.tip = element("div", "qnviz-map-tip", this.figure, { "aria-hidden": "true", hidden: "" });
-    this.words = element("p", "qnviz-map-words", this.box);
-    this.context = this.canvas.getContext("2d");
-    const on = (type, action) =>
-      this.figure.addEventListener(type, action, { signal: maps.stop.signal });
-    on("pointermove", (event) => this.point(event));
-    on("pointerleave", () => maps.look(null));
-    on("click", (event) => this.click(event));
-    on("keydown", (event) => this.key(event));
-    on(
-      "focus",
-      () => this.figure.matches(":focus-visible") && this.look(this.cursor ?? this.middle()),
+    const hidden = { "aria-hidden": "true" };
+    this.plot = /** @type {PlotlyElement} */ (
+      /** @type {unknown} */ (element("div", "qnviz-map-plot", this.figure, hidden))
     );
-    on("blur", () => maps.look(null));
+    this.canvas = element("canvas", "qnviz-map-canvas", this.figure, hidden);
+    this.tip = element("div", "qnviz-map-tip", this.figure, { ...hidden, hidden: "" });
+    this.words = element("p", "qnviz-map-words", this.box);
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.observer = new ResizeObserver(() => {
-      clearTimeout(this.resizing);
-      this.resizing = setTimeout(() => this.map && this.present(), 60);
+      clearTimeout(this.resizeTimer);
+      this.resizeTimer = window.setTimeout(() => this.present(), 60);
     });
     this.observer.observe(this.figure);
+    this.listen();
   }
 
-  take(panel) {
-    this.map = readMap(panel);
-    write(this.title, panel.title);
-    this.title.title = panel.title;
-    write(this.words, panel.words);
-    this.figure.setAttribute(
-      "aria-label",
-      `${panel.alt} Arrow keys choose a cell, Enter opens its run.`,
-    );
-    this.figure.dataset.nx = this.map.nx;
-    this.figure.dataset.ny = this.map.ny;
+  listen() {
+    const { figure, maps } = this;
+    const options = { signal: maps.stop.signal };
+    figure.addEventListener("pointermove", (event) => this.point(event), options);
+    figure.addEventListener("pointerleave", () => maps.highlight(null), options);
+    figure.addEventListener("click", (event) => this.click(event), options);
+    figure.addEventListener("keydown", (event) => this.key(event), options);
+    figure.addEventListener("blur", () => maps.highlight(null), options);
+    const focused = () => {
+      if (figure.matches(":focus-visible")) this.choose(this.cursor ?? this.middle());
+    };
+    figure.addEventListener("focus", focused, options);
+  }
+
+  /** @param {MapPayload} payload */
+  take(payload) {
+    this.map = readMap(payload);
+    write(this.title, payload.title);
+    this.title.title = payload.title;
+    write(this.words, payload.words);
+    const label = `${payload.alt} Arrow keys choose a cell, Enter opens its run.`;
+    this.figure.setAttribute("aria-label", label);
+    this.figure.dataset.nx = String(this.map.nx);
+    this.figure.dataset.ny = String(this.map.ny);
     this.present();
   }
 
+  /** Draw the figure for the size that the panel has now. */
   present() {
+    if (!this.map) return;
     const { figure, margin } = this.map;
     const scale = this.box.clientWidth > 800 ? 1.2 : 1;
-    this.margin = Object.fromEntries(
-      Object.entries(margin).map(([side, v]) => [side, Math.round(v * scale)]),
-    );
+    this.margin = scaled(margin, scale);
     const layout = enlarged(structuredClone(figure.layout), scale);
     [layout.width, layout.height] = [this.figure.clientWidth, this.figure.clientHeight];
     if (!(layout.width > 0 && layout.height > 0)) return;
-    window.QnvizPlotly.react(
-      this.plot,
-      figure.data.map((trace) => ({ ...trace })),
-      layout,
-      PLAIN,
-    );
+    // Plotly writes into what it is given
+    const data = figure.data.map((trace) => ({ ...trace }));
+    this.Plotly.react(this.plot, data, layout, PLAIN);
     this.draw();
   }
 
   // -- pixels --------------------------------------------------------------------------------
 
   get area() {
-    const { l, r, t, b } = this.margin;
+    const { l, r, t, b } = this.margin ?? { l: 0, r: 0, t: 0, b: 0 };
     return { x: l, y: t, w: this.figure.clientWidth - l - r, h: this.figure.clientHeight - t - b };
   }
 
-  /** The cell at a place of the figure: [row, column], rows counted upwards; null outside. */
+  /**
+   * The cell at a place of the figure, or null outside.
+   *
+   * @param {number} px
+   * @param {number} py
+   * @returns {Cell | null}
+   */
   at(px, py) {
     if (!this.map || !this.margin) return null;
     const { x, y, w, h } = this.area;
@@ -114,39 +128,46 @@ export class MapPanel {
     return ix < 0 || iy < 0 ? null : [iy, ix];
   }
 
-  /** A cell's rectangle in pixels. */
-  rectangle([iy, ix]) {
+  /**
+   * A cell's rectangle in pixels: left, top, width, height.
+   *
+   * @param {CellMap} map
+   * @param {Cell} cell
+   */
+  rectangle(map, [iy, ix]) {
     const { x, y, w, h } = this.area;
-    const [left, right] = [ix, ix + 1].map((i) => x + w * partOf(this.map.x, this.map.x.edges[i]));
-    const [low, high] = [iy, iy + 1].map(
-      (i) => y + h * (1 - partOf(this.map.y, this.map.y.edges[i])),
-    );
+    const across = (/** @type {number} */ i) => x + w * partOf(map.x, map.x.edges[i]);
+    const up = (/** @type {number} */ i) => y + h * (1 - partOf(map.y, map.y.edges[i]));
+    const [left, right, low, high] = [across(ix), across(ix + 1), up(iy), up(iy + 1)];
     return [left, high, right - left, low - high];
   }
 
   // -- drawing -------------------------------------------------------------------------------
 
   draw() {
-    if (!this.map || !this.margin) return;
+    const { canvas, context, map } = this;
+    if (!map || !this.margin) return;
     const [width, height] = [this.figure.clientWidth, this.figure.clientHeight];
     const ratio = window.devicePixelRatio || 1;
-    const { canvas, context } = this;
-    if (
-      canvas.width !== Math.round(width * ratio) ||
-      canvas.height !== Math.round(height * ratio)
-    ) {
-      [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-      Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    const size = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (canvas.width !== size[0] || canvas.height !== size[1]) {
+      [canvas.width, canvas.height] = size;
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    this.hatch();
-    if (this.looked) this.frame(this.looked);
+    this.hatch(map);
+    if (this.highlighted) this.frame(map, this.highlighted);
   }
 
-  /** Lines over the cells of hatched kinds. */
-  hatch() {
-    const { context, map, area } = this;
+  /**
+   * Lines over the cells of hatched kinds.
+   *
+   * @param {CellMap} map
+   */
+  hatch(map) {
+    const { context, area } = this;
     const { kinds, hatch } = this.maps.legend;
     const hatched = new Set(kinds.flatMap((kind, i) => (kind.hatched ? [i] : [])));
     context.save();
@@ -171,103 +192,153 @@ export class MapPanel {
         context.moveTo(area.x + d, area.y + area.h);
         context.lineTo(area.x + d + area.h, area.y);
       }
-      Object.assign(context, { strokeStyle: hatch, lineWidth: 1, globalAlpha: 0.75 });
+      context.strokeStyle = hatch;
+      context.lineWidth = 1;
+      context.globalAlpha = 0.75;
       context.stroke();
     }
     context.restore();
   }
 
-  frame(cell) {
+  /**
+   * @param {CellMap} map
+   * @param {Cell} cell
+   */
+  frame(map, cell) {
     const { context } = this;
-    const [x, y, w, h] = this.rectangle(cell);
-    for (const [color, width] of [
-      ["#ffffff", 4],
-      ["#101318", 1.8],
-    ]) {
-      Object.assign(context, { strokeStyle: color, lineWidth: width });
+    const [x, y, w, h] = this.rectangle(map, cell);
+    /** @param {string} color @param {number} width */
+    const line = (color, width) => {
+      context.strokeStyle = color;
+      context.lineWidth = width;
       context.strokeRect(x - 1, y - 1, w + 2, h + 2);
-    }
+    };
+    line("#ffffff", 4);
+    line("#101318", 1.8);
   }
 
-  /** Frame a cell and tell it, or stop doing so. */
-  show(cell) {
-    this.looked = cell && cell[0] < this.map.ny && cell[1] < this.map.nx ? cell : null;
-    this.tip.hidden = !this.looked;
+  /**
+   * Frame a cell and describe it, or stop doing so.
+   *
+   * @param {Cell | null} cell
+   */
+  highlight(cell) {
+    const { map, tip } = this;
+    if (!map) return;
+    this.highlighted = cell && cell[0] < map.ny && cell[1] < map.nx ? cell : null;
+    tip.hidden = !this.highlighted;
     this.draw();
-    if (!this.looked) return;
-    const lines = tell(this.map, this.maps.legend.kinds, ...this.looked);
-    this.tip.replaceChildren(
+    if (!this.highlighted) return;
+    const lines = describe(map, this.maps.legend.kinds, ...this.highlighted);
+    tip.replaceChildren(
       ...lines.map((line) => {
-        const row = element("div", "");
+        const row = element("div");
         row.textContent = line;
         return row;
       }),
     );
-    const [x, y, w, h] = this.rectangle(this.looked);
-    const right = x + w + 10 + this.tip.offsetWidth < this.figure.clientWidth;
-    const top = Math.min(
-      Math.max(0, y + h / 2 - this.tip.offsetHeight / 2),
-      this.figure.clientHeight - this.tip.offsetHeight,
-    );
-    this.tip.style.transform = `translate(${right ? x + w + 10 : Math.max(0, x - 10 - this.tip.offsetWidth)}px, ${top}px)`;
+    const [x, y, w, h] = this.rectangle(map, this.highlighted);
+    const right = x + w + 10 + tip.offsetWidth < this.figure.clientWidth;
+    const left = right ? x + w + 10 : Math.max(0, x - 10 - tip.offsetWidth);
+    const beside = Math.max(0, y + h / 2 - tip.offsetHeight / 2);
+    const top = Math.min(beside, this.figure.clientHeight - tip.offsetHeight);
+    tip.style.transform = `translate(${left}px, ${top}px)`;
   }
 
   // -- pointer and keys ----------------------------------------------------------------------
 
+  /** @param {MouseEvent} event */
   pointed(event) {
     const box = this.figure.getBoundingClientRect();
     return this.at(event.clientX - box.left, event.clientY - box.top);
   }
 
+  /** @param {MouseEvent} event */
   point(event) {
     const cell = this.pointed(event);
     this.figure.classList.toggle("is-over", Boolean(cell));
-    if (String(cell) !== String(this.looked)) this.look(cell);
+    if (String(cell) !== String(this.highlighted)) this.choose(cell);
   }
 
+  /** @param {MouseEvent} event */
   click(event) {
     const cell = this.pointed(event);
     if (cell) this.open(cell);
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.map) return;
+    const { nx, ny } = this.map;
     const way = ARROWS[event.key];
     if (way) {
       event.preventDefault();
-      const far = event.shiftKey ? Math.max(4, Math.round(this.map.nx / 8)) : 1;
-      const [iy, ix] = this.cursor ?? this.middle();
-      this.look([
-        clamp(iy + far * way[0], 0, this.map.ny - 1),
-        clamp(ix + far * way[1], 0, this.map.nx - 1),
-      ]);
-      this.maps.say(tell(this.map, this.maps.legend.kinds, ...this.cursor).join(". "));
+      const far = event.shiftKey ? Math.max(4, Math.round(nx / 8)) : 1;
+      const [iy, ix] = this.cursor ?? [ny >> 1, nx >> 1];
+      /** @type {Cell} */
+      const cell = [clamp(iy + far * way[0], 0, ny - 1), clamp(ix + far * way[1], 0, nx - 1)];
+      this.choose(cell);
+      this.maps.announce(describe(this.map, this.maps.legend.kinds, ...cell).join(". "));
     } else if (event.key === "Enter" && this.cursor) {
       event.preventDefault();
       this.open(this.cursor);
     } else if (event.key === "Escape") {
-      this.maps.look(null);
+      this.maps.highlight(null);
     }
   }
 
+  /** @returns {Cell | null} */
   middle() {
     return this.map ? [this.map.ny >> 1, this.map.nx >> 1] : null;
   }
 
-  look(cell) {
+  /** @param {Cell | null} cell */
+  choose(cell) {
     if (cell) this.cursor = cell;
-    this.maps.look(cell, this);
+    this.maps.highlight(cell, this);
   }
 
-  open(cell) {
-    const [iy, ix] = cell;
-    if (this.map.kind[iy * this.map.nx + ix] !== NOTHING) this.maps.onOpen([this.index, iy, ix]);
+  /** @param {Cell} cell */
+  open([iy, ix]) {
+    if (!this.map || this.map.kind[iy * this.map.nx + ix] === NOTHING) return;
+    this.maps.onOpen([this.index, iy, ix]);
   }
 
   destroy() {
     this.observer.disconnect();
-    clearTimeout(this.resizing);
-    if (this.plot.on) window.QnvizPlotly.purge(this.plot);
+    clearTimeout(this.resizeTimer);
+    if (this.plot.on) this.Plotly.purge(this.plot);
     this.box.remove();
   }
+}
+
+/**
+ * @param {Margin} margin
+ * @param {number} scale
+ * @returns {Margin}
+ */
+function scaled({ l, r, t, b }, scale) {
+  const [left, right, top, bottom] = [l, r, t, b].map((v) => Math.round(v * scale));
+  return { l: left, r: right, t: top, b: bottom };
+}
+
+/**
+ * A layout, changed in place, whose type and margins suit a larger screen.
+ *
+ * @param {PlotlyLayout} layout
+ * @param {number} scale
+ */
+function enlarged(layout, scale) {
+  if (scale === 1) return layout;
+  /** @param {any} part */
+  const grow = (part) => {
+    if (!part || typeof part !== "object") return;
+    for (const [name, value] of Object.entries(part)) {
+      if (name === "size" && typeof value === "number") part[name] = value * scale;
+      else grow(value);
+    }
+  };
+  for (const name of ["font", "xaxis", "yaxis"]) grow(layout[name]);
+  layout.margin = scaled(layout.margin, scale);
+  return layout;
 }

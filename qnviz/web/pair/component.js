@@ -1,8 +1,8 @@
 // The drag view as a Streamlit component.
 
-import { lasting } from "../component.js";
-import { mountPair } from "./pair.js";
+import { persistent } from "../component.js";
+import { Pair } from "./pair.js";
 
-export default lasting((root, data, latest) =>
-  mountPair(root, data, (values) => latest().setStateValue("pair", values)),
+export default persistent(
+  (root, data, latest) => new Pair(root, data, (values) => latest().setStateValue("pair", values)),
 );

@@ -1,131 +1,161 @@
-// The drag view: its state, its handles, and what the page hears of it.
+// The drag view: its state, its handles, and what it reports to the page.
 //
-// `mountPair` knows nothing of Streamlit. While a handle moves, everything is computed and drawn
-// here, once per frame of the screen; the page hears of it when the hand rests.
+// While a handle moves, everything is computed and drawn here, once per frame of the screen; the
+// page is sent the state when the hand rests.
 
 import { element, svg, write } from "../dom.js";
-import { fromAxes, norm, spectrum, updateInPlane } from "../engine/pair.js";
+import { fromAxes, norm, updateInPlane } from "../engine/pair.js";
 import { clamp, say } from "../numbers.js";
-import { EDGE, Picture } from "./picture.js";
+import { EDGE } from "./frame.js";
+import { Picture } from "./picture.js";
 import { Readout } from "./readout.js";
+import { rounded, stateFrom, UNKNOWN } from "./state.js";
 import { faultOf, point, sentenceOf, titleOf } from "./words.js";
+
+/** @import { Updates, Vector } from "../engine/pair.js" */
+/** @import { PairPayload, Preset, State, Values } from "./payload.d.ts" */
+
+/**
+ * @typedef {"first" | "second" | "s" | "y"} HandleName
+ * @typedef {{ name: HandleName, pointer: number, off: Vector }} Drag
+ */
 
 const REST_MS = 250; // a state is reported this long after the last key or release
 const RETURN_MS = 5000; // a state that we reported may come back in a payload for this long
 const GLIDE_MS = 220; // how long the picture takes to change its scale
-const FIELDS = ["H", "s", "y", "mu1", "mu2"];
 
+/** @type {{ name: HandleName, label: string }[]} */
 const HANDLES = [
   { name: "first", label: "End of the first axis of H" },
   { name: "second", label: "End of the second axis of H" },
   { name: "s", label: "Tip of s" },
   { name: "y", label: "Tip of y" },
 ];
+/** @type {Record<string, Vector>} */
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
-/** What is reported and compared: every number with 6 significant digits. */
-function rounded(state) {
-  const six = (v) =>
-    Array.isArray(v) ? v.map(six) : v === null ? null : Number(Number(v).toPrecision(6));
-  return Object.fromEntries(FIELDS.map((name) => [name, six(state[name])]));
-}
+const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** A state from a payload; what JSON could not say (null) becomes NaN. */
-function stateFrom(values) {
-  const numbers = (v, n) => {
-    if (!Array.isArray(v) || v.length !== n)
-      throw new Error("H needs 3 numbers, s and y need 2 each");
-    return v.map((x) => (x === null ? NaN : Number(x)));
-  };
-  const state = { H: numbers(values.H, 3), s: numbers(values.s, 2), y: numbers(values.y, 2) };
-  for (const name of ["mu1", "mu2"])
-    state[name] = values[name] == null ? NaN : Number(values[name]);
-  return { ...state, ...axesOf(state.H) };
-}
+export class Pair {
+  /** @type {State} */
+  state = UNKNOWN;
+  /** Whether a payload was shown, so that the state is more than unknown. */
+  shown = false;
+  /** @type {Updates | null} what becomes of the state; null where it has no update */
+  result = null;
+  sentence = "";
+  /** @type {{ chip: HTMLButtonElement, preset: Preset }[]} */
+  chips = [];
+  presetsKey = "";
+  /** The values of the newest payload, as text. */
+  takenKey = "";
+  /** The values that Python knows, as text. */
+  sentKey = "";
+  /** @type {Map<string, number>} values that were reported, as text, and when */
+  echoes = new Map();
+  /** @type {string | null | undefined} which update is shown; undefined before the first payload */
+  shows;
+  /** @type {Drag | null} the handle that a pointer drags */
+  drag = null;
+  frameRequest = 0;
+  glideRequest = 0;
+  restTimer = 0;
+  stop = new AbortController();
 
-/** H's own axes; lengths stand in for those of a matrix that is not positive definite. */
-function axesOf(H) {
-  const { low, high, angle } = spectrum(H.every(Number.isFinite) ? H : [1, 0, 1]);
-  return { angle, first: Math.sqrt(Math.abs(high)), second: Math.sqrt(Math.abs(low)) };
-}
-
-class Pair {
-  constructor(root, onPair) {
-    Object.assign(this, { root, onPair, echoes: new Map(), stop: new AbortController() });
+  /**
+   * @param {HTMLElement} root
+   * @param {PairPayload} payload
+   * @param {(values: Values) => void} [onPair] called with the state once the reader's hand rests
+   */
+  constructor(root, payload, onPair) {
+    this.root = root;
+    this.onPair = onPair;
     root.dataset.qnvizPair = "";
     const head = element("div", "qnviz-pair-head", root);
     this.title = element("h2", "qnviz-pair-title", head);
-    this.presets = element("div", "qnviz-pair-presets", head, {
-      role: "group",
-      "aria-label": "Examples",
-    });
+    const group = { role: "group", "aria-label": "Examples" };
+    this.presets = element("div", "qnviz-pair-presets", head, group);
     this.complaint = element("p", "qnviz-pair-complaint", root, { role: "alert", hidden: "" });
     this.body = element("div", "qnviz-pair-body", root);
     const figure = element("div", "qnviz-pair-figure", this.body);
     this.picture = new Picture(figure);
-    this.handles = HANDLES.map((spec) => this.handle(spec));
+    this.handles = HANDLES.map(({ name, label }) => ({ name, node: this.handle(name, label) }));
     this.readout = new Readout(this.body, (name, value) => {
       this.change({ [name]: value });
       this.rest();
     });
     this.resize = new ResizeObserver(() => {
       this.picture.measure();
-      if (this.state) this.fit(false);
+      if (this.shown) this.fit(false);
     });
     this.resize.observe(figure);
+    this.update(payload);
   }
 
   // -- data ----------------------------------------------------------------------------------
 
+  /** @param {PairPayload} payload */
   update(payload) {
     try {
       this.take(payload);
       this.complaint.hidden = true;
       this.body.hidden = false;
     } catch (error) {
-      write(this.complaint, `The update could not be drawn: ${error.message}.`);
+      const why = error instanceof Error ? error.message : String(error);
+      write(this.complaint, `The update could not be drawn: ${why}.`);
       this.complaint.hidden = false;
       this.body.hidden = true;
     }
     this.root.dataset.ready = String(!this.body.hidden);
   }
 
+  /** @param {PairPayload} payload */
   take(payload) {
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
     write(this.readout.note, payload.note ?? "");
     const presets = JSON.stringify(payload.presets ?? []);
-    if (presets !== this.presetsNow) this.list(payload.presets ?? []);
-    this.presetsNow = presets;
+    if (presets !== this.presetsKey) this.list(payload.presets ?? []);
+    this.presetsKey = presets;
     const key = JSON.stringify(rounded(payload));
-    if (key !== this.taken && !this.isEcho(key)) {
+    if (key !== this.takenKey && !this.isEcho(key)) {
       this.picture.measure();
-      const first = !this.state;
       this.state = stateFrom(payload);
-      this.sent = key;
+      this.sentKey = key;
       this.letGo();
       this.compute();
-      this.fit(!first);
+      this.fit(this.shown);
+      this.shown = true;
       this.readout.announce(this.sentence);
     }
-    this.taken = key;
-    this.cameInto(payload.shows ?? null);
+    this.takenKey = key;
+    this.comeIntoSight(payload.shows ?? null);
   }
 
-  /** An update was opened elsewhere on the page: come into sight. */
-  cameInto(shows) {
+  /**
+   * Scroll here if an update was opened elsewhere on the page.
+   *
+   * @param {string | null} shows
+   */
+  comeIntoSight(shows) {
     if (shows && this.shows !== undefined && shows !== this.shows) {
-      const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-      this.root.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
+      const behavior = prefersStillness() ? "auto" : "smooth";
+      this.root.scrollIntoView({ block: "center", behavior });
     }
     this.shows = shows;
   }
 
-  /** A state that we reported comes back in a later payload; the reader may have moved on. */
+  /**
+   * A state that we reported comes back in a later payload; the reader may have moved on.
+   *
+   * @param {string} key
+   */
   isEcho(key) {
     const age = Date.now() - (this.echoes.get(key) ?? -Infinity);
     this.echoes.delete(key);
     return age < RETURN_MS;
   }
 
+  /** @param {Preset[]} presets */
   list(presets) {
     this.chips = presets.map((preset) => {
       const chip = element("button", "qnviz-pair-chip", null, { type: "button" });
@@ -139,7 +169,7 @@ class Pair {
       return { chip, preset };
     });
     this.presets.replaceChildren(...this.chips.map(({ chip }) => chip));
-    if (this.state) this.mark();
+    if (this.shown) this.mark();
   }
 
   /** Show which preset, if any, this state is. */
@@ -153,13 +183,15 @@ class Pair {
 
   // -- state ---------------------------------------------------------------------------------
 
+  /** @param {Partial<State>} part */
   change(part) {
-    Object.assign(this.state, part);
+    this.state = { ...this.state, ...part };
+    const { angle, first, second } = this.state;
     if ("angle" in part || "first" in part || "second" in part) {
-      this.state.H = fromAxes(this.state.angle, this.state.first, this.state.second);
+      this.state.H = fromAxes(angle, first, second);
     }
-    this.due ??= requestAnimationFrame(() => {
-      this.due = null;
+    this.frameRequest ||= requestAnimationFrame(() => {
+      this.frameRequest = 0;
       this.compute();
       this.draw();
     });
@@ -171,7 +203,12 @@ class Pair {
     this.sentence = sentenceOf(this.state, this.result);
   }
 
-  /** Where a handle is, in data. */
+  /**
+   * Where a handle is, in data.
+   *
+   * @param {HandleName} name
+   * @returns {Vector}
+   */
   at(name) {
     const { angle, first, second } = this.state;
     if (name === "first") return [first * Math.cos(angle), first * Math.sin(angle)];
@@ -179,39 +216,45 @@ class Pair {
     return this.state[name];
   }
 
-  /** Put a handle somewhere, in data; the two axes of H stay perpendicular. */
+  /**
+   * Put a handle somewhere, in data; the two axes of H stay perpendicular.
+   *
+   * @param {HandleName} name
+   * @param {Vector} v
+   */
   put(name, v) {
-    if (name === "s" || name === "y") return this.change({ [name]: v });
     const length = norm(v);
-    const turn = length
-      ? { angle: Math.atan2(v[1], v[0]) - (name === "second" ? Math.PI / 2 : 0) }
-      : {};
-    return this.change({ ...turn, [name]: length });
+    if (name === "s" || name === "y") this.change({ [name]: v });
+    else if (!length) this.change({ [name]: length });
+    else {
+      const quarter = name === "second" ? Math.PI / 2 : 0;
+      this.change({ angle: Math.atan2(v[1], v[0]) - quarter, [name]: length });
+    }
   }
 
+  /** @param {HandleName} name */
   zoomOf(name) {
-    return name === "s" || name === "y" ? this.picture.zoom : 1;
+    return name === "s" || name === "y" ? this.picture.frame.zoom : 1;
   }
 
   // -- drawing -------------------------------------------------------------------------------
 
   draw() {
     const { picture, state } = this;
-    if (!(picture.w > 0)) return;
-    this.drawn = (this.drawn ?? 0) + 1;
+    if (!(picture.frame.w > 0)) return;
     const finite = [...state.H, ...state.s, ...state.y].every(Number.isFinite);
-    write(this.title, titleOf(state, this.result));
+    const title = titleOf(state, this.result);
+    write(this.title, title);
     this.readout.show(state, this.result, this.sentence);
     this.mark();
     picture.svg.style.visibility = finite ? "" : "hidden";
     if (!finite) return;
-    picture.draw(state, this.result, `${titleOf(state, this.result)}. ${this.sentence}`, [
-      this.at("first"),
-      this.at("second"),
-    ]);
+    const axes = [this.at("first"), this.at("second")];
+    picture.draw(state, this.result, `${title}. ${this.sentence}`, axes);
     for (const { name, node } of this.handles) {
       const v = this.at(name);
-      node.setAttribute("transform", `translate(${picture.pixel(v, this.zoomOf(name))})`);
+      const place = picture.frame.pixel(v, this.zoomOf(name));
+      node.setAttribute("transform", `translate(${place})`);
       const isAxis = name === "first" || name === "second";
       const text = isAxis ? `length ${say(norm(v))}, end at ${point(v)}` : `${name} = ${point(v)}`;
       node.setAttribute("aria-valuetext", text);
@@ -219,39 +262,54 @@ class Pair {
     }
   }
 
-  /** Choose the scale anew, where the one at hand does not show well what there is. */
+  /**
+   * Choose the scale again, where the one at hand does not show well what there is.
+   *
+   * @param {boolean} gliding whether the picture may change it bit by bit
+   */
   fit(gliding) {
-    const { picture } = this;
-    if (!(picture.w > 0)) return;
-    const { zoom, limit, best } = picture.scales(this.state, this.result);
-    const fits =
-      picture.k > 0 &&
-      zoom === picture.zoom &&
-      picture.k <= 0.97 * limit &&
-      picture.k < 1.35 * best &&
-      picture.k > best / 1.35;
-    picture.zoom = zoom;
-    if (fits) return void this.draw();
-    cancelAnimationFrame(this.gliding);
-    const from = picture.k;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (!gliding || !(from > 0) || still) {
-      picture.k = best;
-      return void this.draw();
+    const { frame } = this.picture;
+    if (!(frame.w > 0)) return;
+    const { zoom, limit, best } = frame.scales(this.state, this.result);
+    const close = frame.k < 1.35 * best && frame.k > best / 1.35;
+    const fits = frame.k > 0 && zoom === frame.zoom && frame.k <= 0.97 * limit && close;
+    frame.zoom = zoom;
+    if (!fits) {
+      cancelAnimationFrame(this.glideRequest);
+      if (gliding && frame.k > 0 && !prefersStillness()) {
+        this.glide(best);
+        return;
+      }
+      frame.k = best;
     }
-    const start = performance.now();
-    const glide = (now) => {
+    this.draw();
+  }
+
+  /**
+   * Change the scale within a moment.
+   *
+   * @param {number} best pixels per unit
+   */
+  glide(best) {
+    const { frame } = this.picture;
+    const [from, start] = [frame.k, performance.now()];
+    /** @param {number} now */
+    const step = (now) => {
       const t = clamp((now - start) / GLIDE_MS, 0, 1);
-      picture.k = from * (best / from) ** (t * t * (3 - 2 * t));
+      frame.k = from * (best / from) ** (t * t * (3 - 2 * t));
       this.draw();
-      if (t < 1) this.gliding = requestAnimationFrame(glide);
+      if (t < 1) this.glideRequest = requestAnimationFrame(step);
     };
-    this.gliding = requestAnimationFrame(glide);
+    this.glideRequest = requestAnimationFrame(step);
   }
 
   // -- handles -------------------------------------------------------------------------------
 
-  handle({ name, label }) {
+  /**
+   * @param {HandleName} name
+   * @param {string} label
+   */
+  handle(name, label) {
     const node = svg("g", this.picture.svg, {
       class: `qnviz-pair-handle is-${name}`,
       role: "slider",
@@ -263,91 +321,107 @@ class Pair {
       "data-handle": name,
     });
     svg("circle", node, { r: 20, class: "qnviz-pair-grip" });
-    const shape =
-      name === "s" || name === "y"
-        ? ["circle", { r: 7 }]
-        : ["rect", { x: -6, y: -6, width: 12, height: 12 }];
-    svg(shape[0], node, { ...shape[1], class: "qnviz-pair-knob" });
-    const on = (type, action) => node.addEventListener(type, action, { signal: this.stop.signal });
-    on("pointerdown", (event) => this.grab(event));
-    on("pointermove", (event) => this.pull(event, name));
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      on(type, (event) => {
-        if (this.held?.pointer !== event.pointerId) return;
-        this.letGo();
-        this.rest();
-        this.fit(true);
-      });
-    }
-    on("keydown", (event) => this.key(event, name));
-    return { name, node };
+    const knob = { class: "qnviz-pair-knob" };
+    if (name === "s" || name === "y") svg("circle", node, { r: 7, ...knob });
+    else svg("rect", node, { x: -6, y: -6, width: 12, height: 12, ...knob });
+    const options = { signal: this.stop.signal };
+    /** @param {PointerEvent} event */
+    const release = (event) => {
+      if (this.drag?.pointer !== event.pointerId) return;
+      this.letGo();
+      this.rest();
+      this.fit(true);
+    };
+    node.addEventListener("pointerdown", (event) => this.grab(event), options);
+    node.addEventListener("pointermove", (event) => this.pull(event, name), options);
+    node.addEventListener("pointerup", release, options);
+    node.addEventListener("pointercancel", release, options);
+    node.addEventListener("lostpointercapture", release, options);
+    node.addEventListener("keydown", (event) => this.key(event, name), options);
+    return node;
   }
 
-  /** Take the handle nearest to the pointer: grips are large and may lie on each other. */
+  /**
+   * Take the handle nearest to the pointer: grips are large and may lie on each other.
+   *
+   * @param {PointerEvent} event
+   */
   grab(event) {
-    if (this.held || event.button > 0) return;
+    if (this.drag || event.button > 0) return;
     event.preventDefault(); // the browser would give the focus to the topmost instead
-    cancelAnimationFrame(this.gliding);
+    cancelAnimationFrame(this.glideRequest);
     const [x, y] = this.pointer(event);
-    const places = HANDLES.map(({ name }) => this.picture.pixel(this.at(name), this.zoomOf(name)));
+    const places = HANDLES.map(({ name }) =>
+      this.picture.frame.pixel(this.at(name), this.zoomOf(name)),
+    );
     const far = places.map((p) => Math.hypot(p[0] - x, p[1] - y));
     const nearest = far.lastIndexOf(Math.min(...far));
     const { name, node } = this.handles[nearest];
-    this.held = {
-      name,
-      pointer: event.pointerId,
-      off: [places[nearest][0] - x, places[nearest][1] - y],
-    };
+    const [px, py] = places[nearest];
+    this.drag = { name, pointer: event.pointerId, off: [px - x, py - y] };
     node.focus({ preventScroll: true });
     node.setPointerCapture(event.pointerId);
-    this.root.dataset.held = name;
+    this.root.dataset.dragged = name;
   }
 
+  /**
+   * @param {PointerEvent} event
+   * @param {HandleName} name
+   */
   pull(event, name) {
-    if (this.held?.name !== name || this.held.pointer !== event.pointerId) return;
+    if (this.drag?.name !== name || this.drag.pointer !== event.pointerId) return;
     const [x, y] = this.pointer(event);
-    const { w, h } = this.picture;
-    const [dx, dy] = this.held.off;
-    const at = [clamp(x + dx, EDGE, w - EDGE), clamp(y + dy, EDGE, h - EDGE)];
-    this.put(name, this.picture.value(at, this.zoomOf(name)));
+    const { frame } = this.picture;
+    const [dx, dy] = this.drag.off;
+    /** @type {Vector} */
+    const at = [clamp(x + dx, EDGE, frame.w - EDGE), clamp(y + dy, EDGE, frame.h - EDGE)];
+    this.put(name, frame.value(at, this.zoomOf(name)));
   }
 
   letGo() {
-    this.held = null;
-    delete this.root.dataset.held;
+    this.drag = null;
+    delete this.root.dataset.dragged;
   }
 
+  /**
+   * Where a pointer is in the picture, in pixels.
+   *
+   * @param {PointerEvent} event
+   */
   pointer(event) {
     const box = this.picture.svg.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   }
 
+  /**
+   * @param {KeyboardEvent} event
+   * @param {HandleName} name
+   */
   key(event, name) {
-    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
-    const way = ways[event.key];
+    const way = ARROWS[event.key];
     if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const { picture } = this;
-    const step = (event.shiftKey ? 0.5 : 0.1) * (picture.tick / this.zoomOf(name));
+    const { frame } = this.picture;
+    const step = (event.shiftKey ? 0.5 : 0.1) * (frame.tick / this.zoomOf(name));
     const v = this.at(name);
     this.put(name, [v[0] + step * way[0], v[1] + step * way[1]]);
-    const [x, y] = picture.pixel(this.at(name), this.zoomOf(name));
+    const [x, y] = frame.pixel(this.at(name), this.zoomOf(name));
     this.compute();
-    if (x < EDGE || y < EDGE || x > picture.w - EDGE || y > picture.h - EDGE) this.fit(false);
+    if (x < EDGE || y < EDGE || x > frame.w - EDGE || y > frame.h - EDGE) this.fit(false);
     this.rest();
   }
 
-  /** Once the reader's hand rests: say what was found, tell the page, look at the scale. */
+  /** Once the reader's hand rests: say what was found, report it, look at the scale. */
   rest() {
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      if (this.held) return;
+    clearTimeout(this.restTimer);
+    this.restTimer = window.setTimeout(() => {
+      if (this.drag) return;
       this.fit(true);
       this.readout.announce(this.sentence);
       const values = rounded(this.state);
       const key = JSON.stringify(values);
-      if (key === this.sent) return;
-      this.sent = key;
+      if (key === this.sentKey) return;
+      this.sentKey = key;
       this.echoes.set(key, Date.now());
       this.onPair?.(values);
     }, REST_MS);
@@ -356,15 +430,9 @@ class Pair {
   destroy() {
     this.stop.abort();
     this.resize.disconnect();
-    clearTimeout(this.resting);
-    for (const request of [this.due, this.gliding]) cancelAnimationFrame(request);
+    clearTimeout(this.restTimer);
+    cancelAnimationFrame(this.frameRequest);
+    cancelAnimationFrame(this.glideRequest);
     this.root.replaceChildren();
   }
-}
-
-/** Draw a payload into an element; gives `update(payload)` and `destroy()`. */
-export function mountPair(root, payload, onPair) {
-  const pair = new Pair(root, onPair);
-  pair.update(payload);
-  return pair;
 }

@@ -2,11 +2,26 @@
 
 import { dot, mix } from "../engine/pair.js";
 
-/** Text width without asking the browser, which would have to lay the page out. */
+/** @import { Vector } from "../engine/pair.js" */
+
+/**
+ * Text width in pixels without asking the browser, which would have to lay the page out.
+ *
+ * @param {string} text
+ * @param {number} size of the font in pixels
+ */
 export const width = (text, size) => 0.53 * size * text.replace(/[\u0300-\u036f]/g, "").length;
 
-/** The part of a rectangle (0, 0) … (w, h) where a·x ≥ b, as a polygon in pixels. */
+/**
+ * The part of a rectangle (0, 0) … (w, h) where a·x ≥ b, as a polygon in pixels.
+ *
+ * @param {number} w
+ * @param {number} h
+ * @param {Vector} a
+ * @param {number} b
+ */
 export function clip(w, h, a, b) {
+  /** @type {Vector[]} */
   const corners = [
     [0, 0],
     [w, 0],
@@ -14,6 +29,7 @@ export function clip(w, h, a, b) {
     [0, h],
   ];
   const above = corners.map((p) => dot(a, p) - b);
+  /** @type {Vector[]} */
   const kept = [];
   corners.forEach((p, i) => {
     const j = (i + 1) % 4;
@@ -24,7 +40,11 @@ export function clip(w, h, a, b) {
   return kept;
 }
 
-/** Dashes and gaps in pixels. */
+/**
+ * Dashes and gaps in pixels, by the kind of a line; others are solid.
+ *
+ * @type {Record<string, number[]>}
+ */
 export const DASHED = {
   none: [9, 4, 2, 4],
   powell: [9, 5],
@@ -37,11 +57,17 @@ export const DASHED = {
  * A line through points as a path of its dashes, as far as it lies in a rectangle (0, 0) … (w, h).
  *
  * The browser's own dashes on curves took 40 of 55 ms of a frame at 1920 x 1080.
+ *
+ * @param {Vector[]} points
+ * @param {number[] | undefined} pattern
+ * @param {number} w
+ * @param {number} h
  */
 export function dashes(points, pattern, w, h) {
   const [x, y] = points[0];
   if (!pattern) return `M${points.map(([u, v]) => `${u.toFixed(1)} ${v.toFixed(1)}`).join("L")}`;
-  let [path, part, left, px, py] = ["", 0, pattern[0], x, y];
+  let [part, left, px, py] = [0, pattern[0], x, y];
+  let path = "";
   let drawing = false; // whether the path stands at (px, py)
   for (let i = 1; i < points.length; i++) {
     const [qx, qy] = points[i];

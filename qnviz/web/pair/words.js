@@ -3,20 +3,28 @@
 import { spectrum } from "../engine/pair.js";
 import { say } from "../numbers.js";
 
+/** @import { DampedPair, Updates, Vector } from "../engine/pair.js" */
+/** @import { Values } from "./payload.d.ts" */
+
+/** @param {Vector} v */
 export const point = ([x, y]) => `(${say(x)}, ${say(y)})`;
 
-/** Why a state has no update to draw, as a sentence; empty where it has one. */
+/**
+ * Why a state has no update to draw, as a sentence; empty where it has one.
+ *
+ * @param {Values} state
+ */
 export function faultOf({ H, s, y, mu1, mu2 }) {
   if (![...H, ...s, ...y, mu1, mu2].every(Number.isFinite)) {
-    return "Some of the numbers are not finite: pick an example, or give H, s, y, μ₁ and μ₂ anew.";
+    return "Some of the numbers are not finite: pick an example, or set H, s, y, μ₁ and μ₂ again.";
   }
-  for (const [name, mu] of [
-    ["μ₁", mu1],
-    ["μ₂", mu2],
-  ]) {
+  for (const [mu, name] of /** @type {const} */ ([
+    [mu1, "μ₁"],
+    [mu2, "μ₂"],
+  ])) {
     if (mu > 0 && mu < 1) continue;
     const why = name === "μ₂" && mu >= 1 ? " At 1, ỹ = s̃ whatever y was." : "";
-    return `${name} = ${say(mu)} must lie between 0 and 1, both ends left out.${why}`;
+    return `${name} = ${say(mu)} must lie between 0 and 1, both ends excluded.${why}`;
   }
   const { low, high } = spectrum(H);
   if (low > 1e-12 * high) return "";
@@ -28,7 +36,12 @@ export function faultOf({ H, s, y, mu1, mu2 }) {
   );
 }
 
-/** Why the pair of a faultless state teaches nothing; empty where it does. */
+/**
+ * Why the pair of a faultless state teaches nothing; empty where it does.
+ *
+ * @param {Values} state
+ * @param {DampedPair} pair
+ */
 function skipped({ s, y }, pair) {
   if (pair.usable) return "";
   if (s[0] === 0 && s[1] === 0) return "s = 0: no step was taken";
@@ -36,9 +49,13 @@ function skipped({ s, y }, pair) {
   return "the products of s and y leave the range of numbers";
 }
 
+/**
+ * @param {Values} state
+ * @param {Updates | null} result null where the state is faulty
+ */
 export function titleOf(state, result) {
   const fault = faultOf(state);
-  if (fault) return `No update: ${fault.split(/[:,] /)[0]}`;
+  if (fault || !result) return `No update: ${fault.split(/[:,] /)[0]}`;
   const { pair } = result.double;
   const why = skipped(state, pair);
   if (why) return "Nothing to learn from this pair: H stays";
@@ -51,22 +68,37 @@ export function titleOf(state, result) {
   return "A good pair: damping changed nothing";
 }
 
-/** "0.03 < μ₁ = 0.2", also where rounding makes the two look alike. */
+/**
+ * "0.03 < μ₁ = 0.2", also where rounding makes the two look alike.
+ *
+ * @param {number} ratio
+ * @param {string} name
+ * @param {number} mu
+ */
 function below(ratio, name, mu) {
   const close = say(ratio) === say(mu);
   return `${say(ratio)}${close ? " is just below" : " <"} ${name} = ${say(mu)}`;
 }
 
-/** Which branch acted and why, and what became of the spectrum. */
+/**
+ * Which branch acted and why, and what became of the spectrum.
+ *
+ * @param {Values} state
+ * @param {Updates | null} result null where the state is faulty
+ */
 export function sentenceOf(state, result) {
   const fault = faultOf(state);
-  if (fault) return fault;
+  if (fault || !result) return fault;
   const { pair } = result.double;
   const why = skipped(state, pair);
   if (why) return `${why}, so nothing can be learned from the pair. The update is skipped, H⁺ = H.`;
   return `${actedOf(state, pair)} ${spectraOf(result)}`;
 }
 
+/**
+ * @param {Values} state
+ * @param {DampedPair} pair
+ */
 function actedOf({ mu1, mu2 }, pair) {
   const parts = [];
   const one = pair.theta1 < 1;
@@ -93,13 +125,15 @@ function actedOf({ mu1, mu2 }, pair) {
   return parts.join(" ");
 }
 
+/** @param {Updates} updates */
 function spectraOf({ none, double }) {
   const text =
     `Double-damped H⁺ has eigenvalues ${say(double.low)} and ${say(double.high)}, certified ` +
     `to lie within ${say(double.pair_low)} … ${say(double.pair_high)}`;
   if (!none.changed) return `${text}; undamped there is no update, as it divides by sᵀy = 0.`;
-  if (none.low < 0)
+  if (none.low < 0) {
     return `${text}; undamped it would be indefinite (${say(none.low)} and ${say(none.high)}).`;
+  }
   if (double.pair.theta1 === 1 && double.pair.theta2 === 1) return `${text}.`;
   return `${text}; undamped they would be ${say(none.low)} and ${say(none.high)}.`;
 }

@@ -1,9 +1,9 @@
 // The player as a Streamlit component.
 
-import { lasting } from "../component.js";
+import { persistent } from "../component.js";
 import { mountPlayer } from "./player.js";
 
-export default lasting((root, data, latest) =>
+export default persistent((root, data, latest) =>
   mountPlayer(root, data, {
     onFrame: (frame) => latest().setStateValue("frame", frame),
     onStart: (point, name) => latest().setTriggerValue(name, point),

@@ -1,6 +1,6 @@
 // The share view as a Streamlit component.
 
-import { lasting } from "../component.js";
-import { mountShare } from "./share.js";
+import { persistent } from "../component.js";
+import { Share } from "./share.js";
 
-export default lasting((root, data) => mountShare(root, data));
+export default persistent((root, data) => new Share(root, data));

@@ -3,17 +3,30 @@
 import { element, write } from "../dom.js";
 import { asLatex, asMarkdown, linkTo } from "./link.js";
 
-const LOOK_MS = 200; // the address bar and the playhead are read this often while the view is open
-const SAID_MS = 2000; // "Copied" stays this long
+const POLL_MS = 200; // the address bar and the playhead are read this often while the view is open
+const COPIED_MS = 2000; // "Copied" stays this long
 
-const playerOnPage = () => document.querySelector("[data-qnviz-player][data-frame]");
+/** @type {[string, (link: string, title: string) => string][]} */
+const FORMS = [
+  ["Copy link", (link) => link],
+  ["Markdown", asMarkdown],
+  ["LaTeX", asLatex],
+];
 
-class Share {
-  constructor(root, data) {
-    this.steps = data.steps; // whether the address of this page has a step of the playhead
+export class Share {
+  link = "";
+  title = "";
+  /** Whether the reader chose about the step. */
+  touched = false;
+  copiedTimer = 0;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {{ steps: boolean }} data whether the address of this page has a step of the playhead
+   */
+  constructor(root, { steps }) {
+    this.steps = steps;
     root.dataset.qnvizShare = "";
-    this.root = root;
-    this.touched = false; // whether the reader chose about the step
     const label = element("label", "qnviz-share-label", root);
     element("span", "", label).textContent = "Link to what you see";
     const readonly = { type: "text", readonly: "", spellcheck: "false" };
@@ -24,75 +37,73 @@ class Share {
     this.step = element("span", "", this.choice);
     this.pinned.addEventListener("change", () => {
       this.touched = true;
-      this.look();
+      this.refresh();
     });
     const row = element("div", "qnviz-share-row", root);
-    this.buttons = [
-      this.button(row, "Copy link", (link) => link),
-      this.button(row, "Markdown", asMarkdown),
-      this.button(row, "LaTeX", asLatex),
-    ];
-    this.said = element("p", "qnviz-share-said", root, { role: "status" });
-    this.clock = setInterval(() => this.look(), LOOK_MS);
-    this.look();
-  }
-
-  button(row, name, form) {
-    const button = element("button", "qnviz-share-copy", row, { type: "button" });
-    button.textContent = name;
-    button.addEventListener("click", () => this.copy(button, name, form));
-    return button;
+    this.buttons = FORMS.map(([name, form]) => {
+      const button = element("button", "qnviz-share-copy", row, { type: "button" });
+      button.textContent = name;
+      button.addEventListener("click", () => this.copy(button, form));
+      return button;
+    });
+    this.status = element("p", "qnviz-share-status", root, { role: "status" });
+    this.poll = setInterval(() => this.refresh(), POLL_MS);
+    this.refresh();
   }
 
   /** Read the page: its address, its playhead. */
-  look() {
-    const player = this.steps ? playerOnPage() : null;
+  refresh() {
+    /** @type {HTMLElement | null} */
+    const player = this.steps ? document.querySelector("[data-qnviz-player][data-frame]") : null;
     this.choice.hidden = !player;
-    const frame = player ? Number(player.dataset.frame) : null;
     if (!this.touched) this.pinned.checked = /[?&]step=/.test(location.search);
+    const frame = player && this.pinned.checked ? Number(player.dataset.frame) : null;
     const now = player?.querySelector(".qnviz-slider")?.getAttribute("aria-valuetext") ?? "";
     write(this.step, `Stand still at ${now}; without this it plays from the start`);
-    this.link = linkTo(location.href, player && this.pinned.checked ? frame : null);
+    this.link = linkTo(location.href, frame);
     if (this.field.value !== this.link) this.field.value = this.link;
-    this.title = [
-      [...new Set(["qnviz", document.title])].join(": "),
-      player && this.pinned.checked ? `step ${frame}` : "",
-    ]
-      .filter(Boolean)
-      .join(", ");
+    const page = [...new Set(["qnviz", document.title])].join(": ");
+    this.title = frame === null ? page : `${page}, step ${frame}`;
   }
 
-  async copy(button, name, form) {
-    this.look();
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {(link: string, title: string) => string} form
+   */
+  async copy(button, form) {
+    this.refresh();
     const text = form(this.link, this.title);
     if (await copied(text)) {
       button.textContent = "Copied";
-      write(this.said, "");
-      clearTimeout(this.wait);
-      this.wait = setTimeout(() => {
-        for (const [k, b] of this.buttons.entries())
-          b.textContent = ["Copy link", "Markdown", "LaTeX"][k];
-      }, SAID_MS);
+      write(this.status, "");
+      clearTimeout(this.copiedTimer);
+      this.copiedTimer = window.setTimeout(() => {
+        this.buttons.forEach((each, k) => write(each, FORMS[k][0]));
+      }, COPIED_MS);
       return;
     }
     this.field.value = text;
     this.field.focus();
     this.field.select();
-    clearInterval(this.clock); // what is selected stays
-    write(this.said, "This browser lets no page copy here: press Ctrl+C or ⌘C.");
+    clearInterval(this.poll); // what is selected stays
+    write(this.status, "This browser does not let a page copy: press Ctrl+C or ⌘C.");
   }
 
   update() {
-    this.look();
+    this.refresh();
   }
 
   destroy() {
-    clearInterval(this.clock);
-    clearTimeout(this.wait);
+    clearInterval(this.poll);
+    clearTimeout(this.copiedTimer);
   }
 }
 
-/** Put text on the clipboard; false where the browser refuses. */
+/**
+ * Put text on the clipboard; false where the browser refuses.
+ *
+ * @param {string} text
+ */
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text); // there is none on a page that came by plain http
@@ -104,11 +115,7 @@ async function copied(text) {
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    before?.focus?.();
+    if (before instanceof HTMLElement) before.focus();
     return done;
   }
-}
-
-export function mountShare(root, data) {
-  return new Share(root, data);
 }
