@@ -12,11 +12,19 @@ ENTRIES = {name for name, module in MODULES.items() if "default" in module.expor
 # exported for tests alone
 TESTED = {("player/model.js", "indexAt")}
 IDENTIFIER = re.compile(r"[\w$]+")
+TYPES = re.compile(r'@import \{([^}]*)\} from "([^"]*)"')
 
 
 def needed(name):
     """A module's imports, by the name of the module."""
     return {str(path.relative_to(ROOT)): names for path, names in MODULES[name].imports.items()}
+
+
+def types(name):
+    """What a module imports in comments: the modules, and the names of types."""
+    for names, where in TYPES.findall((ROOT / name).read_text()):
+        other = ((ROOT / name).parent / where).resolve().relative_to(ROOT)
+        yield from ((str(other), n.strip()) for n in names.split(","))
 
 
 @pytest.fixture
@@ -39,6 +47,7 @@ def test_every_module_fits_into_a_script(name):
 def test_whatever_is_exported_is_imported():
     used = {(other, theirs) for name in MODULES for other, names in needed(name).items()
             for theirs in names}
+    used |= {pair for name in MODULES for pair in types(name)}
     exported = {(name, export) for name, module in MODULES.items() for export in module.exports
                 if export != "default"}
     assert exported - used - TESTED == set()

@@ -1,8 +1,23 @@
 // A payload as the player works with it: checked, decoded, and indexed by the playhead's frames.
+//
+// A *frame* is a tick of the playhead, an *index* is an entrant's own step at that tick.
 
 import { decode } from "../columns.js";
 
-/** The last index whose clock is at most `value`, or 0 before the first. */
+/** @import { Numbers } from "../columns.js" */
+/** @import { EntrantPayload, PlayerPayload } from "./payload.d.ts" */
+
+/**
+ * @typedef {ReturnType<typeof readEntrant>} Entrant
+ * @typedef {ReturnType<typeof readModel>} Model
+ */
+
+/**
+ * The last index whose clock is at most `value`, or 0 before the first.
+ *
+ * @param {ArrayLike<number>} clock
+ * @param {number} value
+ */
 export function indexAt(clock, value) {
   // float32 clocks meet float64 playheads, so equal times may differ in the last bits.
   const limit = value + 1e-7 * Math.abs(value);
@@ -16,10 +31,14 @@ export function indexAt(clock, value) {
   return low;
 }
 
-/** The payload, checked and decoded; its errors are sentences for the reader. */
+/**
+ * The payload, checked and decoded; its errors are sentences for the reader.
+ *
+ * @param {PlayerPayload} payload
+ */
 export function readModel(payload) {
   if (!payload || typeof payload !== "object") throw new Error("there is no payload");
-  for (const name of ["clock", "entrants", "panels", "rows"]) {
+  for (const name of /** @type {const} */ (["clock", "entrants", "panels", "rows"])) {
     if (!payload[name]) throw new Error(`the payload has no ${name}`);
   }
   const frames = decode(payload.clock.frames);
@@ -36,22 +55,20 @@ export function readModel(payload) {
         ...(option.strip?.rows ?? []),
         ...(option.cloud ? [option.cloud] : []),
       ];
-      for (const owner of owners) {
-        if (!entrants[owner.entrant])
-          throw new Error(`panel ${panel.id} shows something of no entrant`);
+      if (owners.some((owner) => !entrants[owner.entrant])) {
+        throw new Error(`panel ${panel.id} shows something of no entrant`);
       }
     }
   }
-  return {
-    ...payload.clock,
-    frames,
-    entrants,
-    panels,
-    rows: payload.rows,
-    value: payload.value ?? "Loss",
-  };
+  const { label, unit = "", end = null } = payload.clock;
+  const value = payload.value ?? "Loss";
+  return { label, unit, end, frames, entrants, panels, rows: payload.rows, value };
 }
 
+/**
+ * @param {EntrantPayload} entrant
+ * @param {Numbers} frames
+ */
 function readEntrant(entrant, frames) {
   const clock = decode(entrant.clock);
   const last = clock.length - 1;
@@ -64,11 +81,17 @@ function readEntrant(entrant, frames) {
     last,
     index: Int32Array.from(frames, (value) => indexAt(clock, value)),
     // who is behind in a run that still grows has no end yet
-    over: Uint8Array.from(frames, (value) => Boolean(entrant.end) && value > limit),
+    over: Uint8Array.from(frames, (value) => Number(Boolean(entrant.end) && value > limit)),
   };
 }
 
-/** The view row of an entrant at a frame. */
+/**
+ * Which row of images or points an entrant shows at a frame.
+ *
+ * @param {Numbers} rows by step of the entrant
+ * @param {Entrant} entrant
+ * @param {number} frame
+ */
 export function rowAt(rows, entrant, frame) {
   return rows[Math.min(entrant.index[frame], rows.length - 1)];
 }

@@ -5,7 +5,7 @@
 // Units: a *frame* is a tick of the playhead, an *index* is an entrant's own step at that tick.
 
 import { element, icon, ICONS, write } from "../dom.js";
-import { markerPath, sample } from "../markers.js";
+import { sample } from "../markers.js";
 import { clamp, significant } from "../numbers.js";
 import { loadPlotly } from "../plotly.js";
 import { keyAction, players } from "./keys.js";
@@ -23,7 +23,7 @@ const HIDDEN_MS = 100; // a tab that nobody sees is given no frames
 const WIDE = 1500; // pixels; from here on a hall is to read it, and everything is larger
 const LARGE = 1.25;
 
-class Player {
+export class Player {
   constructor(root, callbacks) {
     Object.assign(this, {
       root,
@@ -61,6 +61,7 @@ class Player {
     this.bar = element("div", "qnviz-bar", null, { role: "group", "aria-label": "Playback" });
     this.button("back", "One step back", () => this.step(-1));
     this.playButton = this.button("play", "Play", () => this.toggle());
+    this.playIcon = this.playButton.querySelector("path");
     this.button("forward", "One step forward", () => this.step(1));
     const range = { type: "range", min: 0, step: 1, "aria-label": "Playhead" };
     this.slider = element("input", "qnviz-slider", this.bar, range);
@@ -77,7 +78,7 @@ class Player {
   button(name, label, action) {
     const attributes = { type: "button", "aria-label": label, title: label };
     const node = element("button", `qnviz-button qnviz-${name}`, this.bar, attributes);
-    node.icon = icon(name, node);
+    icon(name, node);
     node.addEventListener("click", action);
     return node;
   }
@@ -147,7 +148,7 @@ class Player {
     const steady = this.arrange(model);
     this.adopt(model, payload, before);
     if (!before) this.draw(); // the play bar and the words need not wait for Plotly
-    const Plotly = await loadPlotly(payload.plotly_url);
+    await loadPlotly(payload.plotly_url);
     if (this.stop.signal.aborted) return;
     this.payload = payload;
     const fresh = model.panels.filter((spec) => !same || !this.panels.get(spec.id).axes);
@@ -190,8 +191,6 @@ class Player {
     const stood = !before || this.frame >= this.model.frames.length - 1;
     this.model = model;
     this.growing = Boolean(payload.follow || before?.follow);
-    for (const entrant of model.entrants)
-      entrant.path ??= new Path2D(markerPath(entrant.marker, 5.5));
     const style = getComputedStyle(this.root);
     this.ink = {
       text: style.color,
@@ -236,9 +235,7 @@ class Player {
       }
     }
     for (const spec of model.panels) {
-      if (!this.panels.has(spec.id)) this.panels.set(spec.id, new Panel(this));
-      const panel = this.panels.get(spec.id);
-      if (panel.headed === undefined) panel.begin(spec);
+      if (!this.panels.has(spec.id)) this.panels.set(spec.id, new Panel(this, spec));
     }
     const layout = JSON.stringify([model.rows, model.panels.map((spec) => [spec.id, spec.span])]);
     if (layout !== this.layout) this.lay(model);
@@ -317,7 +314,7 @@ class Player {
       if (!this.hidden.delete(label)) this.hidden.add(label);
     }
     this.markHidden(this.model.entrants);
-    for (const panel of this.panels.values()) panel.hide(this.model.entrants, this.hidden);
+    for (const panel of this.panels.values()) panel.hide();
     this.draw();
   }
 
@@ -355,8 +352,8 @@ class Player {
     slider.style.setProperty("--qnviz-part", frame / Math.max(1, this.model.frames.length - 1));
     this.tellPlayhead();
     write(this.time, this.clockText(frame, " / "));
-    const due = performance.now() - this.words.spokenAt > WORDS_MS;
-    if (!this.playing || due) this.words.speak(entrants, frame);
+    const due = performance.now() - this.words.writtenAt > WORDS_MS;
+    if (!this.playing || due) this.words.show(entrants, frame);
     for (const panel of this.panels.values()) panel.draw();
   }
 
@@ -396,7 +393,7 @@ class Player {
     if (!this.playing) return;
     cancelAnimationFrame(this.request);
     this.setPlaying(false);
-    this.words.speak(this.model.entrants, this.frame);
+    this.words.show(this.model.entrants, this.frame);
     this.tellPlayhead();
     if (report) this.settle();
   }
@@ -406,7 +403,7 @@ class Player {
     this.root.dataset.playing = String(playing);
     this.words.hush(playing);
     const label = playing ? "Pause" : "Play";
-    this.playButton.icon.setAttribute("d", ICONS[playing ? "pause" : "play"]);
+    this.playIcon.setAttribute("d", ICONS[playing ? "pause" : "play"]);
     this.playButton.title = label;
     this.playButton.setAttribute("aria-label", label);
   }
@@ -463,7 +460,7 @@ class Player {
   // -- keys ------------------------------------------------------------------------------------
 
   key(event) {
-    const action = this.model && keyAction(this, event);
+    const action = this.model && keyAction(this, this.model.frames.length - 1, event);
     if (!action) return;
     event.preventDefault(); // also keeps the slider from moving a second time
     if (event.key === " " && event.repeat) return;

@@ -1,0 +1,102 @@
+// What the player draws, as Python sends it (qnviz/figures/player.py).
+
+import type { Column } from "../columns.js";
+
+/** A method of the race; its columns have an entry for each of its steps. */
+export interface EntrantPayload {
+  label: string;
+  title: string;
+  color: string;
+  dash: string;
+  marker: string;
+  /** When each step was done, in the clock's unit. */
+  clock: Column;
+  loss: Column;
+  /** What happened at each step. */
+  words?: string[];
+  /** How its run ended, in words; empty while it grows. */
+  end?: string | null;
+}
+
+/** A marker that moves along a line, one place for each step of its entrant. */
+export interface HeadPayload {
+  entrant: number;
+  /** Without them the entrant's clock. */
+  x?: Column;
+  y: Column;
+  /** Which of Plotly's axes it is drawn on: "y", "y2". */
+  axis?: string;
+}
+
+/** Images, bytes 0 … 255: a row of inputs, then a row for each entrant. */
+export interface StripPayload {
+  /** Height and width of an image. */
+  shape: [number, number];
+  count: number;
+  photo: boolean;
+  inputs: Column;
+  rows: {
+    entrant: number;
+    images: Column;
+    /** By step of the entrant: which of its rows of images that is. */
+    rows: Column;
+    errors?: Column | null;
+    mean?: Column | null;
+  }[];
+}
+
+/** Points, each of a class: whole steps from an origin, 0 for a point that is nowhere. */
+export interface CloudPayload {
+  entrant: number;
+  colors: string[];
+  labels: Column;
+  views: Column;
+  origin: [number, number];
+  step: [number, number];
+  rows: Column;
+}
+
+export interface PicturePayload {
+  id: string;
+  title?: string;
+  /** What it shows, for those who do not see it. */
+  alt?: string;
+  /** Its name among the choices of a panel. */
+  label?: string | null;
+  figure: PlotlyFigure;
+  heads?: HeadPayload[];
+  /** How many steps a head's trail has. */
+  trail?: number;
+  /** Whether a line stands at the playhead. */
+  cursor?: boolean;
+  /** What a click chooses: an event, or a start of that name. */
+  click?: string | null;
+  strip?: StripPayload | null;
+  cloud?: CloudPayload | null;
+}
+
+export interface PanelPayload extends PicturePayload {
+  span?: number;
+  /** Other pictures that it can show. */
+  choices?: PicturePayload[];
+}
+
+export interface PlayerPayload {
+  id?: string;
+  plotly_url: string;
+  theme: string;
+  /** Where the playhead is to stand. */
+  frame?: number | null;
+  autoplay?: boolean;
+  /** Whether the run still grows. */
+  follow?: boolean;
+  /** Frames a second. */
+  rate?: number;
+  /** What the losses are. */
+  value?: string;
+  clock: { label: string; unit?: string; frames: Column; end?: number | null };
+  entrants: EntrantPayload[];
+  panels: PanelPayload[];
+  /** Ids of panels, row by row; "@words" is the table of words. */
+  rows: string[][];
+}
