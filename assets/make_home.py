@@ -6,7 +6,8 @@ from qnviz.runs.loop import run
 from qnviz.scoreboard.tuning import board
 from qnviz.sweeps.sweeping import sweep
 from qnviz.ui.labs import damping, krylov
-from qnviz.ui.maps import atlas, basins
+from qnviz.ui.maps.atlas_question import AtlasQuestion
+from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.maps.view import shipped
 from qnviz.ui.state.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
 
@@ -22,8 +23,7 @@ if __name__ == "__main__":
         trace = run(spec)
         large = spec.problem.size > LARGE
         (trace.light() if large else trace).save(Path(__file__).with_name(f"{name}.npz"))
-    for name, (plans, _) in (("atlas", atlas.plans(atlas.AtlasQuestion())),
-                             ("basins", basins.plans(basins.BasinQuestion()))):
-        for plan, path in zip(plans, shipped(name), strict=True):
+    for question in (AtlasQuestion(), BasinQuestion()):
+        for plan, path in zip(question.plans()[0], shipped(question.page), strict=True):
             sweep(plan.spec).save(path)
     board().save(Path(__file__).with_name("scoreboard.json"))

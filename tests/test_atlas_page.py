@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.tiles import compute, tiles
 from qnviz.ui.maps import atlas, basins
+from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.maps.methods import LABS, MAPPED, VARIANTS, axis_title, symbol, usual_range
-from qnviz.ui.maps.question import AtlasQuestion, plans
+from qnviz.ui.maps.page import drawn
 from qnviz.ui.maps.view import shipped
 from qnviz.ui.state.form import read, write
 from qnviz.ui.state.links import lab_query
 from qnviz.ui.state.settings import read_query
 
-SHIPPED = {"atlas": plans(AtlasQuestion())[0], "basins": basins.plans(BasinQuestion())[0]}
+SHIPPED = {"atlas": AtlasQuestion().plans()[0], "basins": BasinQuestion().plans()[0]}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -38,7 +39,7 @@ def test_shipped_maps_are_the_pages_default_state(name):
 def test_the_default_states_have_empty_addresses():
     assert write(AtlasQuestion()) == {}
     assert write(BasinQuestion()) == {}
-    assert plans(AtlasQuestion())[1] == ()
+    assert AtlasQuestion().plans()[1] == ()
 
 
 @pytest.mark.parametrize(("query", "sentence"), [
@@ -56,22 +57,22 @@ def test_the_default_states_have_empty_addresses():
     ({"x_from": "0.1", "x_to": "0.1"}, "x_from and x_to are both 0.1")])
 def test_a_bad_value_costs_only_itself(query, sentence):
     q, notes = read(query | {"seed": "5"}, AtlasQuestion)
-    found, more = plans(q)
+    found, more = q.plans()
     assert any(n.startswith(sentence) for n in (*notes, *more)), (notes, more)
     assert q.seed == 5
     assert len(found) == 2
 
 
 def test_reversed_ends_are_the_same_map():
-    there = plans(AtlasQuestion(x_from=1e-3, x_to=0.5))[0]
-    back = plans(AtlasQuestion(x_from=0.5, x_to=1e-3))[0]
+    there = AtlasQuestion(x_from=1e-3, x_to=0.5).plans()[0]
+    back = AtlasQuestion(x_from=0.5, x_to=1e-3).plans()[0]
     assert [p.spec for p in there] == [p.spec for p in back]
 
 
 @pytest.mark.parametrize("problem", LABS)
 @pytest.mark.parametrize("id", MAPPED)
 def test_every_method_has_a_map_or_a_reason(id, problem):
-    found, notes = plans(AtlasQuestion(a=id, problem=problem))
+    found, notes = AtlasQuestion(a=id, problem=problem).plans()
     assert [p.variant.id for p in found][:1] == [id] or any(
         note.startswith(f"{MAPPED[id].title} cannot run") for note in notes)
     for p in found:
@@ -90,9 +91,9 @@ def test_fields_have_symbols_titles_and_ranges(v):
 
 
 def test_another_method_takes_the_same_axes_only_if_it_can():
-    same = plans(AtlasQuestion(x="lr", y="momentum"))[0]
+    same = AtlasQuestion(x="lr", y="momentum").plans()[0]
     assert [(p.x.label, p.y.label) for p in same] == [("α", "β")] * 2
-    own = plans(AtlasQuestion(a="kfac", b="kbfgs"))[0]      # K-FAC's λ may exceed 1
+    own = AtlasQuestion(a="kfac", b="kbfgs").plans()[0]      # K-FAC's λ may exceed 1
     assert own[0].x.values[-1] > 1 > own[1].x.values[-1]
 
 
@@ -104,14 +105,14 @@ def test_another_method_takes_the_same_axes_only_if_it_can():
     x_from=st.none() | st.floats(-1, 20), y_to=st.none() | st.floats(-1, 20)))
 def test_every_state_survives_the_address_and_is_drawn(q):
     assert read(write(q), AtlasQuestion) == (q, ())
-    found, _ = plans(q)
+    found, _ = q.plans()
     if found:
         for theme in ("light", "dark"):
-            assert atlas.drawn(q, (None,) * len(found), theme)
+            assert drawn(q, (None,) * len(found), theme)
 
 
 def cell_of(q, points=4):
-    plan = plans(q)[0][0]
+    plan = q.plans()[0][0]
     return plan, plan.spec.at(*plan.place(points // 2, 1))
 
 
@@ -144,13 +145,13 @@ def test_presets_say_something_and_differ(page):
     model = AtlasQuestion if page is atlas else BasinQuestion
     states = [model(**changes) for changes in page.PRESETS.values()]
     assert len(set(map(str, states))) == len(states) >= 3
-    assert all(len(page.plans(q)[0]) == 2 and page.plans(q)[1] == () for q in states)
+    assert all(len(q.plans()[0]) == 2 and q.plans()[1] == () for q in states)
     assert len(page.EXPLAIN.split()) <= 130
 
 
 def test_a_basin_row_is_a_second_coordinate():
     q = BasinQuestion(points=5, x_from=-2, x_to=2, y_from=0, y_to=1)
-    (plan, _), _ = basins.plans(q)
+    (plan, _), _ = q.plans()
     assert plan.spec.at(4, 1).problem.start == (-1.0, 1.0)
     assert plan.y.values[4] == 1.0
     assert lab_query(plan.spec.at(4, 1))["start"] == "-1,1"
@@ -161,7 +162,7 @@ def test_a_basin_row_is_a_second_coordinate():
     {"a": "kfac", "b": "lbfgs"}])
 def test_degenerate_basins_are_drawn(changes):
     q = BasinQuestion(**({"points": 3, "steps": 5} | changes))
-    found, _ = basins.plans(q)
+    found, _ = q.plans()
     assert len(found) == 2
     results = []
     for p in found:
@@ -169,7 +170,7 @@ def test_degenerate_basins_are_drawn(changes):
         for tile in tiles(p.spec):
             r.put(tile, compute(p.spec, tile))
         results.append(r)
-    assert basins.drawn(q, tuple(results), "light")
+    assert drawn(q, tuple(results), "light")
 
 
 def test_all_methods_but_references_are_offered():

@@ -28,9 +28,8 @@ from qnviz.ui.frame import quota as room
 from qnviz.ui.labs import damping, function, open
 from qnviz.ui.lessons import facts, file
 from qnviz.ui.maps import scoreboard
+from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
-from qnviz.ui.maps.question import AtlasQuestion
-from qnviz.ui.maps.question import plans as atlas_plans
 from qnviz.ui.state import query, store
 from qnviz.ui.state.defaults import RACE, classic
 from tests.helpers import F64
@@ -206,8 +205,8 @@ def test_maps_show_what_their_titles_say():
                    for side in ("left", "right"))                # BFGS, SGD
     assert (left == "converged").all()
     assert (right == "diverged").any()
-    damped, undamped = (swept(p.spec) for p in atlas_plans(
-        AtlasQuestion(problem="linear_net", seeds=1, points=8))[0])
+    damped, undamped = (swept(p.spec) for p in AtlasQuestion(
+        problem="linear_net", seeds=1, points=8).plans()[0])
     assert 0 < 2 * (undamped == "converged").sum() <= (damped == "converged").sum()
 
 

@@ -29,10 +29,8 @@ from qnviz.ui.labs.open import opened
 from qnviz.ui.lessons.address import read_place
 from qnviz.ui.lessons.file import read_lesson
 from qnviz.ui.lessons.shows import PAGES
+from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
-from qnviz.ui.maps.basins import plans as basin_plans
-from qnviz.ui.maps.question import AtlasQuestion
-from qnviz.ui.maps.question import plans as atlas_plans
 from qnviz.ui.state import messages
 from qnviz.ui.state.defaults import RACE
 from qnviz.ui.state.form import plain, read
@@ -62,10 +60,10 @@ def names(model):
 @FEW
 @given(st.data())
 def test_no_address_brings_a_map_anything_but_sentences(data):
-    for model, plans in ((AtlasQuestion, atlas_plans), (BasinQuestion, basin_plans)):
+    for model in (AtlasQuestion, BasinQuestion):
         query = data.draw(st.dictionaries(names(model), WORDS, max_size=5))
         question, notes = read(query, model)
-        found, more = plans(question)
+        found, more = question.plans()
         assert all(isinstance(p.spec, SweepSpec) for p in found)
         assert all(isinstance(note, str) for note in (*notes, *more))
 

@@ -14,6 +14,7 @@ from qnviz.cli.run import _summary
 from qnviz.cli.sweep import summary
 from qnviz.curvature.oracle import Oracle
 from qnviz.figures.maps import picture as maps
+from qnviz.figures.maps import scale
 from qnviz.figures.maps import words as maps_words
 from qnviz.figures.maps.cells import (
     UNDEFINED,
@@ -452,19 +453,19 @@ def test_maps_have_a_category_for_it_where_it_occurs():
     assert cells(columns, Quantity("final_loss", "loss")).kind.tolist() == [[VALUE] * 3]
     assert typical(columns, STEPS, 0, 1) == 0
     theme = THEMES["light"]
-    scale = maps.setting_scale(theme, STEPS, [c], "not reached")
-    assert [k["text"] for k in scale.legend["kinds"]] == [
+    shared = scale.setting_scale(theme, STEPS, [c], "not reached")
+    assert [k["text"] for k in shared.legend["kinds"]] == [
         "", "not reached", "diverged", "∇f has no value"]
-    z = maps.colored(c, scale)[0]
+    z = maps.colored(c, shared)[0]
     assert (np.floor(z) == c.kind[0]).all()
     said = maps_words.summary(c, None, SIDE, Side("β", np.array([1.0]), False), 1)
     assert "No cell has a value" in said
     plain = cells(columns | {"status": np.where(status == "undefined", "budget", status)}, STEPS)
-    assert len(maps.setting_scale(theme, STEPS, [plain], "not reached").kinds) == 3
+    assert len(scale.setting_scale(theme, STEPS, [plain], "not reached").kinds) == 3
     places = columns | {"end.0": np.array([[[1.0], [0.0], [9.0]]]), "end.1": np.zeros((1, 3, 1))}
     starts = ends(places, [(1.0, 0.0)], 0.1)
     assert starts.kind.tolist() == [[0, 3, 1]]
-    basin = maps.basin_scale(theme, [starts], ["the minimum"], "elsewhere")
+    basin = scale.basin_scale(theme, [starts], ["the minimum"], "elsewhere")
     assert basin.legend["kinds"][3]["text"] == "∇f has no value"
     assert "33 % end elsewhere, 0 % diverge, 33 % ended where ∇f has no value" in (
         maps_words.basin_summary(starts, SIDE, Side("y", np.array([0.0]), False), [(1.0, 0.0)]))

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from qnviz.figures.maps import MapView, scale
 from qnviz.figures.maps import picture as maps
 from qnviz.figures.maps import words as maps_words
 from qnviz.figures.maps.cells import (
@@ -137,9 +138,8 @@ def test_nothing_is_best_where_all_diverged():
     c = cells(grid([[-np.inf] * 4] * 3), STEPS)
     assert best(c, X, Y) is None
     assert maps_words.summary(c, None, X, Y, 1) == "Every cell diverged."
-    picture = maps.picture(LIGHT, "m", "t", "w", c, X, Y,
-                           maps.setting_scale(LIGHT, STEPS, [c], "not reached"))
-    picture.plotly()
+    maps.picture(MapView(LIGHT, "m", "t", "w", c, X, Y,
+                         scale.setting_scale(LIGHT, STEPS, [c], "not reached"))).plotly()
 
 
 def test_where_rows_are_seeds_the_best_column_has_the_best_median():
@@ -152,7 +152,7 @@ def test_where_rows_are_seeds_the_best_column_has_the_best_median():
 
 def test_two_maps_share_one_scale():
     a, b = (cells(grid(v), STEPS) for v in ([[10, 100]], [[1000, np.inf]]))
-    s = maps.setting_scale(LIGHT, STEPS, [a, b], "not reached")
+    s = scale.setting_scale(LIGHT, STEPS, [a, b], "not reached")
     assert (s.low, s.high) == (10, 1000)
     assert s.place(np.array([10, 100, 1000.0])) == pytest.approx([0, 0.5, 1])
     z = maps.colored(b, s)
@@ -167,15 +167,15 @@ def test_two_maps_share_one_scale():
 @pytest.mark.parametrize("low_is_good", [True, False])
 def test_bright_is_good(low_is_good):
     q = STEPS._replace(low_is_good=low_is_good)
-    s = maps.setting_scale(LIGHT, q, [cells(grid([[10, 100]]), q)], "")
-    assert (s.kinds[0].colors[0] == maps.VIRIDIS[-1]) == low_is_good
+    s = scale.setting_scale(LIGHT, q, [cells(grid([[10, 100]]), q)], "")
+    assert (s.kinds[0].colors[0] == scale.VIRIDIS[-1]) == low_is_good
 
 
 def test_a_cell_that_is_missing_is_filled_or_blank():
-    s = maps.setting_scale(LIGHT, STEPS, [], "")
+    s = scale.setting_scale(LIGHT, STEPS, [], "")
     assert np.isnan(maps.colored(cells(grid([[np.nan] * 4] * 3), STEPS), s)).all()
     some = cells(grid([[10, np.nan], [np.nan, np.nan]]), STEPS)
-    s = maps.setting_scale(LIGHT, STEPS, [some], "")
+    s = scale.setting_scale(LIGHT, STEPS, [some], "")
     assert len(np.unique(maps.colored(some, s))) == 1
     assert "25 % of the cells computed so far" in maps_words.summary(
         some, best(some, Y, Y), Y, Y, 1)
@@ -184,8 +184,9 @@ def test_a_cell_that_is_missing_is_filled_or_blank():
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda t: t.name)
 def test_plotly_takes_the_figure_and_its_axes_hold_all_cells(theme):
     c = cells(grid([[50, 15, 19, 90], [40, 10, 20, 21], [np.inf, 30, -np.inf, np.nan]]), STEPS)
-    s = maps.setting_scale(theme, STEPS, [c], "not reached")
-    p = maps.picture(theme, "m", "A title", "Words.", c, X, Y, s, best=best(c, X, Y))
+    s = scale.setting_scale(theme, STEPS, [c], "not reached")
+    view = MapView(theme, "m", "A title", "Words.", c, X, Y, s, best(c, X, Y))
+    p = maps.picture(view)
     figure = p.plotly()
     assert figure.layout.xaxis.type == "log"
     assert figure.layout.xaxis.range == pytest.approx(X.span)
@@ -194,7 +195,7 @@ def test_plotly_takes_the_figure_and_its_axes_hold_all_cells(theme):
     assert len(heat.y) == 4
     assert np.all(np.diff(heat.y) > 0)                 # y upwards: row 0 is the lowest
     assert p.alt == "A title. Words."
-    sent = json.dumps(maps.panel(p, c, X, Y, "Words.", [maps.column("steps", c.value)], 1))
+    sent = json.dumps(maps.panel(view, [maps.column("steps", c.value)], 1))
     assert "NaN" not in sent
 
 
@@ -208,7 +209,7 @@ def test_where_a_run_ends_is_told_by_distance_and_divergence_by_status():
     assert c.value[0, 3] == np.inf                     # there, but it took all of its steps
     two = ends(data, [(5.0, 5.0), (1.0, 1.0)], 0.05)
     assert two.kind.tolist() == [[1, 2, 3, 1]]
-    s = maps.basin_scale(LIGHT, [c], ["at (1, 1)"], "elsewhere")
+    s = scale.basin_scale(LIGHT, [c], ["at (1, 1)"], "elsewhere")
     z = maps.colored(c, s)
     assert np.floor(z).tolist() == [[0, 1, 2, 0]]
     said = maps_words.basin_summary(c, X, Side("x₂", np.array([1.0]), False), [(1.0, 1.0)])

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import streamlit as st
 import torch
 
-from qnviz.errors import SpecError
-from qnviz.fields import Frozen, choice, number, whole
-from qnviz.figures.maps import picture as figures
-from qnviz.figures.maps import words as words
-from qnviz.figures.maps.cells import Cells, Side, ends
-from qnviz.figures.theme import THEMES, Theme
+from qnviz.fields import choice, number, whole
+from qnviz.figures.maps import words
+from qnviz.figures.maps.cells import Best, Cells, Columns, Side, ends
+from qnviz.figures.maps.picture import column
+from qnviz.figures.maps.scale import Scale, basin_scale
+from qnviz.figures.theme import Theme
 from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.plane import surface
-from qnviz.sweeps.result import SweepResult
-from qnviz.sweeps.spec import START, SweepSpec, parse_sweep
-from qnviz.ui.components.share import share
-from qnviz.ui.frame.server import PLOTLY_URL
-from qnviz.ui.maps.methods import VARIANTS, Variant
-from qnviz.ui.maps.view import Maps, Results, download, payload_id, prepare
-from qnviz.ui.state import widgets as held
+from qnviz.sweeps.spec import START
+from qnviz.ui.maps.methods import VARIANTS
+from qnviz.ui.maps.page import Plan, Plans, Question, pick, show
 from qnviz.ui.state.form import NARROW, Form
-from qnviz.ui.state.session import theme_name
-from qnviz.web import encoded
 
-PAGE = "basins"
 Surface = tuple[np.ndarray, np.ndarray, np.ndarray]
 TOLERANCE = 0.05                               # how near to a minimiser counts as there
 LEVEL_POINTS = 81                              # per axis, for the level lines
@@ -61,14 +55,13 @@ def _end(default: float, help: str) -> Any:
     return number(default, "", help, ge=-10, le=10)
 
 
-class BasinQuestion(Frozen):
+class BasinQuestion(Question):
     """The state of the basins page."""
+
+    page = "basins"
 
     noise: float = number(0.0, "s", "Each step draws ε from U[0, s]; 0 means ε = 1, no noise.",
                           ge=0, le=10)
-    noise_in: Literal["residual", "function"] = choice(
-        "residual", "Where ε stands: f has 100 ε² (x₂ − x₁²)², as the residual has the noise, or "
-        "100 ε (x₂ − x₁²)².")
     a: AnyVariant = choice("bfgs", "The method of the left map.")
     b: AnyVariant = choice("sgd", "The method of the right map.")
     x_from: float = _end(-2.0, "Where the first coordinate begins.")
@@ -79,86 +72,53 @@ class BasinQuestion(Frozen):
     steps: int = whole(500, "T", "Steps that a run may take.", ge=1, le=3000)
     target: float = number(1e-4, "f^*", "A run that gets this low has arrived and ends.", ge=0,
                            le=1)
-    seed: int = whole(0, "", "The noise is a function of the seed.", ge=0, le=2**31 - 1)
 
     @property
     def problem_spec(self) -> dict[str, Any]:
         """The problem as a run spec has it."""
         return {"name": "rosenbrock", "noise": self.noise, "noise_in": self.noise_in}
 
+    def plans(self) -> Plans:
+        """The two maps that are asked for, and a sentence for all that cannot be."""
+        found, notes = [], list[str]()
+        axes = {axis: _axis(place, getattr(self, f"{axis}_from"), getattr(self, f"{axis}_to"),
+                            self.points) for place, axis in enumerate("xy")}
+        for v in (VARIANTS[self.a], VARIANTS[self.b]):
+            spec = self.sweep(v, axes, self.steps, self.target, notes)
+            if spec is not None:
+                found.append(Plan(v, spec, *(
+                    Side(f"x{'₁₂'[i]}", spec.values[axis], False, f"start x{'₁₂'[i]}")
+                    for i, axis in enumerate("xy"))))
+        if self.x_from == self.x_to or self.y_from == self.y_to:
+            notes.append("An axis whose two ends are equal has one point.")
+        return tuple(found), tuple(dict.fromkeys(notes))
 
-class Plan(NamedTuple):
-    """One map: its sweep over starts, and its axes."""
+    def judged(self, p: Plan, columns: Columns) -> tuple[Cells, Best | None]:
+        """Where the runs of a map end; no start is the best."""
+        return ends(columns, minimisers(), TOLERANCE), None
 
-    variant: Variant
-    spec: SweepSpec
-    x: Side
-    y: Side
+    def scale(self, theme: Theme, made: Sequence[Cells]) -> Scale:
+        """A hue per minimiser, darker where it takes more steps."""
+        places = [f"within {TOLERANCE:g} of ({say(p[0])}, {say(p[1])})" for p in minimisers()]
+        return basin_scale(theme, made, places, f"elsewhere after {self.steps} steps")
 
+    def words(self, p: Plan, c: Cells, best: Best | None) -> tuple[str, str]:
+        """How many starts reach the minimum; how fast, and where the nearest failure starts."""
+        return (words.basin_title(p.variant.title, c),
+                words.basin_summary(c, p.x, p.y, minimisers()))
 
-def plans(q: BasinQuestion) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
-    """The two maps that are asked for, and a sentence for all that cannot be."""
-    found, notes = [], []
-    for v in (VARIANTS[q.a], VARIANTS[q.b]):
-        axes = {axis: _axis(place, getattr(q, f"{axis}_from"), getattr(q, f"{axis}_to"), q.points)
-                for place, axis in enumerate("xy")}
-        try:
-            spec = parse_sweep({
-                "problem": q.problem_spec, "methods": [v.spec("rosenbrock")], "steps": q.steps,
-                "seed": q.seed, "stop_loss": q.target, "sweep": axes})
-        except SpecError as error:
-            notes += [fault.replace("methods[0]", v.title) for fault in error.faults]
-        else:
-            x, y = (Side(f"x{'₁₂'[i]}", spec.values[axis], False, f"start x{'₁₂'[i]}")
-                    for i, axis in enumerate("xy"))
-            found.append(Plan(v, spec, x, y))
-    if q.x_from == q.x_to or q.y_from == q.y_to:
-        notes.append("An axis whose two ends are equal has one point.")
-    return tuple(found), tuple(dict.fromkeys(notes))
+    def difference(self, names: Sequence[str], made: Sequence[Cells]) -> str:
+        """From how many starts each method reaches the minimum."""
+        return words.basin_difference(names, made)
 
+    def numbers(self, c: Cells) -> list[dict[str, Any]]:
+        """Steps and loss."""
+        return [column("steps", c.steps), column("loss at the end", c.loss)]
 
-def _axis(place: int, low: float, high: float, points: int) -> dict[str, Any]:
-    return {"field": f"{START}{place}", "from": min(low, high), "to": max(low, high),
-            "points": points if low != high else 1, "scale": "linear"}
-
-
-def basins() -> None:
-    """Run the page once."""
-    prepare(PAGE)
-    form = Form(PAGE, BasinQuestion)
-    q = form.remember()
-    share(PAGE)
-    found, notes = plans(q)
-    _controls(form, q)
-    form.complaints(notes)
-    if not found:
-        return
-    theme = theme_name()
-    shown = Maps(PAGE, [p.spec for p in found], lambda i, iy, ix, _: found[i].spec.at(iy, ix))
-    with st.container():
-        results = shown.show(lambda results: drawn(q, results, theme))  # type: ignore[arg-type]
-    with st.container(horizontal=True, vertical_alignment="center", key="basins-links"):
-        shown.again()
-        download(results, [p.variant.title for p in found], PAGE)
-
-
-@lru_cache(maxsize=16)
-def drawn(q: BasinQuestion, results: Results, theme_name: str) -> bytes:
-    """The component's data; shared by all who look at the same maps."""
-    theme, (found, _) = THEMES[theme_name], plans(q)
-    points = minimisers()
-    made = [ends((r or SweepResult(p.spec)).columns, points, TOLERANCE)
-            for p, r in zip(found, results, strict=True)]
-    scale = figures.basin_scale(
-        theme, made, [f"within {TOLERANCE:g} of ({say(p[0])}, {say(p[1])})" for p in points],
-        f"elsewhere after {q.steps} steps")
-    panels = [_panel(p, c, scale, theme, i)
-              for i, (p, c) in enumerate(zip(found, made, strict=True))]
-    headline = words.basin_difference([p.variant.title for p in found], made) if len(
-        made) == 2 else ""
-    content = [p.spec.key() for p in found], [int(c.runs.sum()) for c in made], theme_name
-    return encoded({"id": payload_id(content), "plotly_url": PLOTLY_URL, "theme": theme_name,
-                    "headline": headline, "maps": panels, "legend": scale.legend})
+    def overlay(self, p: Plan) -> dict[str, Any]:
+        """The minimisers, and level lines of the loss."""
+        window = (float(end) for side in (p.x, p.y) for end in side.edges[[0, -1]])
+        return {"points": minimisers(), "surface": _surface(*window)}
 
 
 def minimisers() -> list[tuple[float, float]]:
@@ -166,14 +126,9 @@ def minimisers() -> list[tuple[float, float]]:
     return [PROBLEMS["rosenbrock"]().minimiser]        # type: ignore[attr-defined]
 
 
-def _panel(p: Plan, c: Cells, scale: figures.Scale, theme: Theme, i: int) -> dict[str, Any]:
-    said = words.basin_summary(c, p.x, p.y, minimisers())
-    (x0, x1), (y0, y1) = (map(float, side.edges[[0, -1]]) for side in (p.x, p.y))
-    picture = figures.picture(
-        theme, f"basin-{i}", words.basin_title(p.variant.title, c), said, c, p.x, p.y, scale,
-        points=minimisers(), surface=_surface(x0, x1, y0, y1))
-    columns = [figures.column("steps", c.steps), figures.column("loss at the end", c.loss)]
-    return figures.panel(picture, c, p.x, p.y, said, columns, 1)
+def _axis(place: int, low: float, high: float, points: int) -> dict[str, Any]:
+    return {"field": f"{START}{place}", "from": min(low, high), "to": max(low, high),
+            "points": points if low != high else 1, "scale": "linear"}
 
 
 @cache
@@ -186,23 +141,27 @@ def _surface(x0: float, x1: float, y0: float, y1: float) -> Surface:
     return x.numpy(), y.numpy(), z
 
 
+def basins() -> None:
+    """Run the page once."""
+    show(BasinQuestion, _controls)
+
+
 def _controls(form: Form[BasinQuestion], q: BasinQuestion) -> None:
     titles = {id: v.title for id, v in VARIANTS.items()}
     with st.container(key="controls", gap="small"):
         with form.row():
             form.box("noise", 0.5, width=100)
             form.controls("noise_in")
-            for name, label in (("a", "left map"), ("b", "right map")):
-                held.choice(label, list(titles), key=form.key(name), width=250,
-                            help=form.fields[name].help, format_func=lambda o: titles[o])
+            pick(form, "a", "left map", titles, 250)
+            pick(form, "b", "right map", titles, 250)
             form.controls("points", "steps")
             form.controls("seed")
         with st.container(horizontal=True, key="entrants"):
             form.explain(EXPLAIN)
             form.presets(PRESETS)
-            told = (f"{say(q.x_from)} … {say(q.x_to)} × {say(q.y_from)} … {say(q.y_to)}, "
-                    f"target {say(q.target)}")
-            with st.popover(told, key="basins/window"), st.container(width=NARROW):
+            window = (f"{say(q.x_from)} … {say(q.x_to)} × {say(q.y_from)} … {say(q.y_to)}, "
+                      f"target {say(q.target)}")
+            with st.popover(window, key="basins/window"), st.container(width=NARROW):
                 for name in ("x_from", "x_to", "y_from", "y_to"):
                     form.box(name, 0.5, width=NARROW)
                 form.box("target", 1e-4, width=NARROW)

@@ -6,26 +6,36 @@ only what was chosen, and a changed method brings axes that suit it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
 
-from qnviz.errors import SpecError
-from qnviz.fields import Frozen, Parameter, choice, faults, number, optional_whole, whole
-from qnviz.figures.maps.cells import Columns, Quantity, Side
-from qnviz.methods.registry import METHODS
-from qnviz.sweeps.spec import SweepSpec, parse_sweep
-from qnviz.ui.maps.methods import (
-    LABS,
-    MAPPED,
-    SEEDS,
-    Variant,
-    axis_title,
-    symbol,
-    usual_range,
+from qnviz.fields import Parameter, choice, faults, number, optional_whole, whole
+from qnviz.figures.maps import words
+from qnviz.figures.maps.cells import (
+    UNREACHED,
+    Best,
+    Cells,
+    Columns,
+    Quantity,
+    Side,
+    best,
+    best_column,
+    cells,
+    typical,
 )
+from qnviz.figures.maps.picture import column
+from qnviz.figures.maps.scale import Scale, setting_scale
+from qnviz.figures.theme import Theme
+from qnviz.methods.registry import METHODS
+from qnviz.runs.spec import RunSpec
+from qnviz.sweeps.result import SweepResult
+from qnviz.ui.maps.methods import LABS, MAPPED, SEEDS, Variant, axis_title, symbol, usual_range
+from qnviz.ui.maps.page import Plan, Plans, Question
 
+COMMON = ("steps_to_target", "final_loss", "work")     # quantities that every method has
 MOST_POINTS, MOST_STEPS = 64, 3000
 ROWS = 8                                       # seeds one by one, where there is no second field
 # what suits a problem where nothing is asked for: a map within seconds, and a target to tell by
@@ -38,6 +48,7 @@ FIELDS = tuple(dict.fromkeys(n for v in MAPPED.values() for n in v.fields))
 SUMMARIES = {s.name: s for m in METHODS.values() for s in m.summaries}
 COLORS = ("steps", "loss", "work", *SUMMARIES)
 
+
 def _empty(symbol: str, help: str, low: float | None = None, high: float | None = None) -> Any:
     return number(None, symbol, help, ge=low, le=high)             # type: ignore[arg-type]
 
@@ -49,16 +60,15 @@ else:                                          # read off the registry of method
     AnyField, AnyRow = Literal[FIELDS], Literal[(*FIELDS, SEEDS)]
 
 
-class AtlasQuestion(Frozen):
+class AtlasQuestion(Question):
     """The state of the atlas page."""
+
+    page = "atlas"
 
     problem: Literal["rosenbrock", "linear_net", "autoencoder"] = choice(
         "rosenbrock", "What is minimised.")
     noise: float = number(1.0, "s", "Each step draws ε from U[0, s]; 0 means ε = 1, no noise.",
                           ge=0, le=10)
-    noise_in: Literal["residual", "function"] = choice(
-        "residual", "Where ε stands: f has 100 ε² (x₂ − x₁²)², as the residual has the noise, or "
-        "100 ε (x₂ − x₁²)².")
     width: int = whole(6, "w", "Units in the hidden layer.", ge=1, le=20)
     condition: float = number(1e-5, r"\kappa", "The smallest scale in A; the largest is 1.",
                               ge=1e-8, le=1e-1, log=True)
@@ -81,8 +91,6 @@ class AtlasQuestion(Frozen):
                                        le=MOST_STEPS)
     target: float | None = _empty("f^*", "A run that gets this low has reached the target and "
                                   "ends.", 0, 1)
-    seed: int = whole(0, "", "Starts, noise and batches are functions of the seed.", ge=0,
-                      le=2**31 - 1)
 
     def usual(self, name: str) -> Any:
         """A field's value, or what suits the problem where it was left empty."""
@@ -120,45 +128,64 @@ class AtlasQuestion(Frozen):
         s = SUMMARIES[self.color]
         return Quantity(s.name, s.title, s.log, s.low_is_good)
 
+    def plans(self) -> Plans:
+        """The maps that are asked for, two or fewer, and a sentence for all that cannot be."""
+        notes: list[str] = []
+        a, b = MAPPED[self.a], MAPPED[self.b]
+        x, y = _fields(a, self, notes)
+        ranges = {"x": _range(a, x, self.x_from, self.x_to, "x", notes),
+                  "y": _range(a, y, self.y_from, self.y_to, "y", notes)}
+        found = [_plan(a, self, (x, y), ranges, notes)]
+        if not all(_fits(b, name, ranges[axis]) for axis, name in (("x", x), ("y", y))):
+            x, y = b.pair
+            ranges = {"x": _range(b, x, None, None, "x", notes),
+                      "y": _range(b, y, None, None, "y", notes)}
+        found.append(_plan(b, self, (x, y), ranges, notes))
+        return tuple(p for p in found if p is not None), tuple(dict.fromkeys(notes))
 
-class Plan(NamedTuple):
-    """One map: its sweep, and how its axes are told."""
+    def judged(self, p: Plan, columns: Columns) -> tuple[Cells, Best | None]:
+        """A map's cells and the best of them; where rows are seeds, the best column."""
+        c = cells(p.columns(columns), self.quantity(), self.goal > 0)
+        if p.by_seed:
+            return c, best_column(cells(columns, self.quantity(), self.goal > 0), c, p.x, p.y)
+        return c, best(c, p.x, p.y)
 
-    variant: Variant
-    spec: SweepSpec
-    x: Side
-    y: Side
+    def scale(self, theme: Theme, made: Sequence[Cells]) -> Scale:
+        """Colours of the quantity, bright where it is good."""
+        quantity = self.quantity()
+        bare = any((c.kind == UNREACHED).any() for c in made)
+        unreached = f"not reached within {self.usual('steps')} steps" if quantity.to_target else (
+            "no such number" if bare else "")
+        return setting_scale(theme, quantity, made, unreached)
 
-    @property
-    def by_seed(self) -> bool:
-        """Whether rows are seeds, so that a cell is a single run."""
-        return self.spec.sweep.y is None
+    def words(self, p: Plan, c: Cells, best: Best | None) -> tuple[str, str]:
+        """How much of the map is good; its best cell, and how sharp that is."""
+        quantity, title = self.quantity(), p.variant.title
+        found = words.summary(c, best, p.x, p.y, p.spec.shape[2])
+        if quantity.name not in COMMON and quantity.name not in {
+                s.name for s in p.variant.model.summaries}:
+            found = f"{title} has no {quantity.title}. {found}"
+        return words.title(title, c, self.goal > 0), found
 
-    def columns(self, columns: Columns) -> Columns:
-        """A sweep's columns (ny, nx, seeds) as this map's rows and columns."""
-        if not self.by_seed:
-            return columns
-        return {name: a.transpose(2, 1, 0) for name, a in columns.items()}
+    def difference(self, names: Sequence[str], made: Sequence[Cells]) -> str:
+        """How much of each map is good, and how much is lost."""
+        return words.difference(names, made, self.goal > 0)
 
-    def place(self, iy: int, ix: int) -> tuple[int, int, int]:
-        """A map's cell in its sweep: iy, ix, and the seed, which is the first of several."""
-        return (0, ix, iy) if self.by_seed else (iy, ix, 0)
+    def numbers(self, c: Cells) -> list[dict[str, Any]]:
+        """What is coloured; the steps and the loss too, where they are something else."""
+        quantity = self.quantity()
+        found = [column(quantity.title, c.value, c.low, c.high)]
+        if quantity.name != "steps_to_target" and self.goal:
+            found.append(column("steps to the target", c.steps))
+        if quantity.name != "final_loss":
+            found.append(column("loss at the end", c.loss))
+        return found
 
-
-def plans(q: AtlasQuestion) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
-    """The maps that are asked for, two or fewer, and a sentence for all that was asked in vain."""
-    notes: list[str] = []
-    a, b = MAPPED[q.a], MAPPED[q.b]
-    x, y = _fields(a, q, notes)
-    ranges = {"x": _range(a, x, q.x_from, q.x_to, "x", notes),
-              "y": _range(a, y, q.y_from, q.y_to, "y", notes)}
-    found = [_plan(a, q, (x, y), ranges, notes)]
-    if not all(_fits(b, name, ranges[axis]) for axis, name in (("x", x), ("y", y))):
-        x, y = b.pair
-        ranges = {"x": _range(b, x, None, None, "x", notes),
-                  "y": _range(b, y, None, None, "y", notes)}
-    found.append(_plan(b, q, (x, y), ranges, notes))
-    return tuple(p for p in found if p is not None), tuple(dict.fromkeys(notes))
+    def run(self, p: Plan, iy: int, ix: int, result: SweepResult | None) -> RunSpec:
+        """The run of a cell; of several seeds the one whose number the cell shows."""
+        if p.by_seed or result is None:
+            return super().run(p, iy, ix, result)
+        return p.spec.at(iy, ix, typical(result.columns, self.quantity(), iy, ix))
 
 
 def _fields(v: Variant, q: AtlasQuestion, notes: list[str]) -> tuple[str, str]:
@@ -224,12 +251,8 @@ def _plan(v: Variant, q: AtlasQuestion, names: tuple[str, str],
             sweep[axis] = _axis(v.fields[name], ranges[axis], q.usual("points"))
         else:
             sweep["seeds"] = max(q.seeds, ROWS)
-    try:
-        spec = parse_sweep({
-            "problem": q.problem_spec, "methods": [v.spec(q.problem)], "steps": q.usual("steps"),
-            "seed": q.seed, "stop_loss": q.goal, "sweep": sweep})
-    except SpecError as error:
-        notes += [fault.replace("methods[0]", v.title) for fault in error.faults]
+    spec = q.sweep(v, sweep, q.usual("steps"), q.goal, notes)
+    if spec is None:
         return None
     x = _side(v, names[0], spec.values["x"])
     y = (_side(v, names[1], spec.values["y"]) if names[1] != SEEDS else
