@@ -12,8 +12,7 @@ from qnviz.curvature.oracle import dense
 from qnviz.curvature.secant import bfgs_update
 from qnviz.problems.data import files, images, uploads
 from qnviz.problems.registry import PROBLEMS
-from qnviz.problems.typed.function import Function
-from qnviz.problems.typed.gallery import CLASSICS
+from qnviz.problems.typed import CLASSICS, Function
 from qnviz.runs import archive, spec
 from qnviz.runs.loop import run
 from qnviz.runs.plane import plane

@@ -7,8 +7,8 @@ import torch
 
 from qnviz.curvature import hessian_vector as hv
 from qnviz.errors import SpecError
+from qnviz.problems.one_variable import OneVariable
 from qnviz.problems.problem import Problem
-from qnviz.problems.typed.one_variable import OneVariable
 from qnviz.studies import derivatives as d
 from qnviz.studies.derivatives import Question, answer, case, costs, steps, truth
 from tests.helpers import (

@@ -32,7 +32,7 @@ from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.theme import THEMES
 from qnviz.methods.base import AT_PRECISION
 from qnviz.methods.registry import METHODS
-from qnviz.problems.typed.function import Function
+from qnviz.problems.typed import Function
 from qnviz.problems.typed.ops import FUNCTIONS
 from qnviz.problems.typed.ops import Function as Op
 from qnviz.runs import ends as rule_of_ends
@@ -257,7 +257,7 @@ def test_an_exception_of_scipys_ends_that_run_alone(monkeypatch):
 
 
 def test_what_our_own_functions_raise_inside_scipy_is_raised(monkeypatch):
-    monkeypatch.setattr("qnviz.problems.typed.function.Typed.hessian_vector",
+    monkeypatch.setattr("qnviz.problems.typed.problem.TypedFunction.hessian_vector",
                         lambda *a: (_ for _ in ()).throw(RuntimeError("out of memory")))
     with pytest.raises(RuntimeError, match="out of memory"):
         race("(x-1)^2+(y+2)^2+x", (0.5, 0), "scipy_newton_cg")

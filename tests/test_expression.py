@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnviz.errors import ExpressionError
-from qnviz.problems.typed.expression import parse
+from qnviz.problems.typed import for_address, from_address, parse
+from qnviz.problems.typed.lexer import FRIENDLY, LONGEST
 from qnviz.problems.typed.ops import FUNCTIONS, NAMED
 from qnviz.problems.typed.settling import derivatives
-from qnviz.problems.typed.text import FRIENDLY, LONGEST, for_address, from_address
 from qnviz.problems.typed.tree import latex, text
 from tests.helpers import F64, assert_close, normal
 

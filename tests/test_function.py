@@ -17,8 +17,7 @@ from qnviz.figures.theme import THEMES
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
-from qnviz.problems.typed.function import Function
-from qnviz.problems.typed.lowest import lowest
+from qnviz.problems.typed import Function
 from qnviz.runs.ends import CONVERGED, DIVERGED
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
@@ -210,7 +209,7 @@ def test_runs_that_begin_beside_the_function_end_at_once_and_leave_the_others_al
     # at a kink: no minimum that a gradient tells, and no level either
     ("sqrt(x^2 + y^2)", None, 0), ("1 + sqrt((x - 1)^2 + (y + 1/3)^2)", None, 0)])
 def test_the_search_finds_what_there_is_and_no_more(f, value, count):
-    found = lowest(Function(f=f))
+    found = Function(f=f).found
     assert found.level is None
     assert found.value == (value if value is None else pytest.approx(value, abs=1e-9))
     if count is None:
@@ -232,12 +231,12 @@ def test_what_is_said_of_the_lowest_value_is_what_was_found(f, said):
     "(x^2 + y^2 - 1)^2", "100*(y - x^2)^2 + (1 - x)^2", "sin(x)^2 + cos(y)^2",
     "1e-90*(x - 1/3)^2 + 1e-90*(y + 1/7)^2", "1e12*(x - 1/3)^2 + 1e12*(y + 1/7)^2"])
 def test_what_rounding_leaves_of_a_sum_of_squares_is_0(f):
-    assert lowest(Function(f=f)).value == 0
+    assert Function(f=f).found.value == 0
 
 
 @pytest.mark.parametrize("f", ["x^2 + y^2 + 1e-20^2", "1e-20*x; y; 1e-9"])
 def test_a_small_lowest_value_that_is_none_of_rounding_stays(f):
-    assert lowest(Function(f=f)).value == pytest.approx(1e-18 if ";" in f else 1e-40, rel=1e-6)
+    assert Function(f=f).found.value == pytest.approx(1e-18 if ";" in f else 1e-40, rel=1e-6)
 
 
 @pytest.mark.parametrize(("f", "level"), [
@@ -250,7 +249,7 @@ def test_a_small_lowest_value_that_is_none_of_rounding_stays(f):
 def test_where_f_levels_off_there_is_no_minimum(f, level):
     spec = Function(f=f, start=(1, 1))
     assert spec.minimisers == ()
-    assert lowest(spec).value is None
+    assert spec.found.value is None
     assert spec.level == pytest.approx(level, abs=1e-4)
     assert any("levels off" in fact for fact in facts(spec))
     trace = race(f, "newton", start=(1, 1), steps=5)
@@ -268,7 +267,7 @@ def test_where_f_levels_off_there_is_no_minimum(f, level):
     ("log(exp(x) + exp(y)) - x/2 - y/2", np.log(2), [])])
 def test_a_flat_minimum_is_where_it_is_and_not_beside_it(f, value, points):
     # the search comes to rest at 1e-60 or so: "loss 0, within 1e-9 of the lowest known, 6.2e-120"
-    found = lowest(Function(f=f))
+    found = Function(f=f).found
     assert found.value == (value if value != np.log(2) else pytest.approx(value, rel=1e-15))
     np.testing.assert_allclose(sorted(found.points), sorted(points), atol=1e-15)
 
@@ -287,7 +286,7 @@ def test_a_page_says_what_no_value_is_below():
 def test_a_factor_changes_no_minimum(power, case):
     f, count = case
     c = 10.0 ** round(power)
-    one, other = (lowest(Function(f=text)) for text in (f"({f})*1", f"({f})*10^{round(power / 2)}"
+    one, other = (Function(f=text).found for text in (f"({f})*1", f"({f})*10^{round(power / 2)}"
                                                         f"*10^{round(power) - round(power / 2)}"))
     assert len(one.points) == len(other.points) == count
     np.testing.assert_allclose(sorted(one.points), sorted(other.points), atol=1e-9)

@@ -7,9 +7,7 @@ import torch
 
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
-from qnviz.problems.typed.function import Function
-from qnviz.problems.typed.gallery import CLASSICS
-from qnviz.problems.typed.lowest import lowest
+from qnviz.problems.typed import CLASSICS, Function
 from qnviz.ui.labs.function import LABS, PRESETS
 from qnviz.ui.state.defaults import TYPED, classic
 from qnviz.ui.state.settings import read_query, write_query
@@ -65,7 +63,7 @@ def test_every_stated_minimum_is_one(name):
 
 @pytest.mark.parametrize("name", CLASSICS)
 def test_nothing_lower_is_found_and_no_minimum_was_forgotten(name):
-    c, found = CLASSICS[name], lowest(spec(name))
+    c, found = CLASSICS[name], spec(name).found
     assert found.value == pytest.approx(c.minimum, rel=1e-12, abs=1e-12)
     assert len(found.points) == len(c.minimisers)
     for point in c.minimisers:

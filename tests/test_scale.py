@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qnviz.curvature.krylov import Reason
 from qnviz.methods.registry import METHODS
-from qnviz.problems.typed.function import Function
+from qnviz.problems.typed import Function
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from tests.helpers import CPU, F64, assert_close, drive

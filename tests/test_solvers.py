@@ -14,8 +14,7 @@ from qnviz.methods.newton_krylov import NewtonKrylov
 from qnviz.methods.registry import METHODS
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.linear_net import LinearNet
-from qnviz.problems.typed.function import Function
-from qnviz.problems.typed.gallery import CLASSICS
+from qnviz.problems.typed import CLASSICS, Function
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from tests.helpers import (

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from qnviz.problems import philox
 from qnviz.problems.activations import ACTIVATIONS
-from qnviz.problems.losses import LOSSES
+from qnviz.problems.losses import ALL_LOSSES
 from qnviz.problems.products import activate, append_one, mean_outer, product
 from qnviz.problems.spec import Layer
 from qnviz.problems.tape import Batch, Tape
@@ -30,7 +30,7 @@ class LayeredMap:
 
     def __init__(self, layers: tuple[Layer, ...], loss: str, dtype: torch.dtype,
                  device: torch.device, tau: float = 0.0):
-        self.layers, self.loss_name, self.loss = layers, loss, LOSSES[loss]
+        self.layers, self.loss_name, self.loss = layers, loss, ALL_LOSSES[loss]
         self.dtype, self.device, self.tau = dtype, device, tau
         self.act = [ACTIVATIONS[layer.activation] for layer in layers]
         self.size = sum(layer.size for layer in layers)          # P

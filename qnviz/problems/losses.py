@@ -102,6 +102,7 @@ class Itself:
         raise NotImplementedError("a plain function has no predictive distribution")
 
 
-# a plain function is no net's loss: Itself is not among them
+# of nets; a plain function's own value is no net's loss
 LOSSES: dict[str, Loss] = {
     "squares": Squares(1.0), "mse": Squares(0.5), "bce": BinaryCrossEntropy()}
+ALL_LOSSES: dict[str, Loss] = LOSSES | {"value": Itself()}

@@ -5,8 +5,7 @@
 At ε = 1 this is the classic function with minimum 0 at (1, 1). Noise s draws ε ~ U[0, s] anew at
 each step [Henriques et al. 2018, §4]. It may be read in two ways: ε in the residual, as above, so
 that f has 100 ε² (x₂ − x₁²)²; or in front of the term of f, 100 ε (x₂ − x₁²)², whose residual has
-√ε in place of ε. Seen as a net, the methods made for layers run on it unchanged: one layer with
-A = E[ā āᵀ] = 1.
+√ε in place of ε. Progress is reported at ε = 1.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from qnviz.fields import choice, number
 from qnviz.problems import philox
-from qnviz.problems.problem import Problem
+from qnviz.problems.output_map import OutputMap
 from qnviz.problems.spec import Layer, ProblemSpec
 from qnviz.problems.tape import Batch
 
@@ -81,24 +80,12 @@ class Rosenbrock(ProblemSpec):
         return NoisyRosenbrock(self, dtype, device)
 
 
-class NoisyRosenbrock(Problem):
+class NoisyRosenbrock(OutputMap):
     """The function on a device."""
 
     def __init__(self, spec: Rosenbrock, dtype: torch.dtype, device: torch.device):
-        super().__init__(spec.layers, "squares", dtype, device)
+        super().__init__(spec.layers, "squares", dtype, device, spec.start, spec.start_noise)
         self.spec = spec
-        self.one = torch.ones(1, 1, 1, dtype=dtype, device=device)
-        self.zero = torch.zeros(1, 1, 1, dtype=dtype, device=device)
-
-    def start(self, seed: int, runs: Tensor) -> Tensor:
-        """The chosen start, with N(0, σ₀²) added per run and coordinate."""
-        point = torch.tensor(self.spec.start, dtype=self.dtype, device=self.device)
-        theta = point.expand(len(runs), 2)
-        if self.spec.start_noise:
-            zeroth = torch.zeros(1, dtype=torch.int64, device=self.device)
-            draw = philox.normal(seed, philox.START, runs, zeroth, 2)[0]
-            theta = theta + self.spec.start_noise * draw.to(self.dtype)
-        return theta.clone()
 
     def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
         if self.spec.deterministic:
@@ -122,10 +109,6 @@ class NoisyRosenbrock(Problem):
         """The factor of the residual for draws from U[0, 1): ε, or √ε where f has ε."""
         epsilon = self.spec.noise * draws
         return (epsilon.sqrt() if self.spec.noise_in == "function" else epsilon).to(self.dtype)
-
-    def reference(self) -> Batch:
-        """ε = 1."""
-        return Batch(self.one, self.zero, self.one[0], full=True)
 
     def output(self, h: Tensor, xi: Tensor) -> Tensor:
         x1, x2 = h.unbind(-1)

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from qnviz.fields import number, whole
+from qnviz.problems.output_map import OutputMap
 from qnviz.problems.spec import Layer, ProblemSpec
-from qnviz.problems.typed.function import OutputMap
 
 
 class RosenbrockN(ProblemSpec):

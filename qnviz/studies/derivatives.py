@@ -25,10 +25,10 @@ from qnviz.numbers import say
 from qnviz.problems import philox
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.norms import norm
+from qnviz.problems.one_variable import OneVariable
 from qnviz.problems.problem import Problem
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.problems.tape import Batch, Tape
-from qnviz.problems.typed.one_variable import OneVariable
 from qnviz.runs.device import set_threads
 
 CPU = torch.device("cpu")

@@ -3,9 +3,9 @@
     (x^2 + y - 11)^2 + (x + y^2 - 7)^2         a plain function, here a sum of squares
     x^2 + y - 11; x + y^2 - 7                  the same by its residuals, f = r₁² + r₂²
 
-Text is cut into known words (`expression_text`), and a parser says what binds to what
-(`expression_parser`); it knows numbers, x and y, pi and e, sums, products, powers and the functions
-of `expression_ops`. Nothing that a visitor typed is ever evaluated by Python.
+The lexer cuts text into known words, and the parser says what binds to what; it knows numbers, x
+and y, pi and e, sums, products, powers and the functions of `ops`. The compiler makes a program of
+the tree. Nothing that a visitor typed is ever evaluated by Python.
 
 A function that is visibly a sum of squares, Σ c rᵏ with c ≥ 0 and even k, is taken by its residuals
 √c r^{k/2}: f is the same, and Gauss-Newton methods get something to work with.
@@ -17,12 +17,13 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import Literal
 
 from qnviz.errors import ExpressionError
-from qnviz.problems.typed.compile import Compiler, constant
+from qnviz.problems.typed.compiler import Compiler, constant
+from qnviz.problems.typed.lexer import residuals, words
 from qnviz.problems.typed.parser import Parser
 from qnviz.problems.typed.program import Program
-from qnviz.problems.typed.text import residuals, words
 from qnviz.problems.typed.tree import Node
 
 MOST_NODES = 200
@@ -37,6 +38,11 @@ class Expression:
     listed: bool                               # whether it was typed by its residuals
     program: Program                           # u: the residuals, or f itself
     notes: tuple[str, ...] = ()                # how places were read that have two readings
+
+    @property
+    def loss(self) -> Literal["squares", "value"]:
+        """The loss that makes f of the program's outputs."""
+        return "squares" if self.squares else "value"
 
 
 @lru_cache(maxsize=512)

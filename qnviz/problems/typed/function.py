@@ -11,28 +11,25 @@ Gauss-Newton matrix, as there is no curvature in the loss; methods that live by 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
-from torch import Tensor
 
 from qnviz.errors import ExpressionError
 from qnviz.fields import number, optional_number, text
 from qnviz.numbers import say
-from qnviz.problems import lapack, philox
-from qnviz.problems.losses import Itself
-from qnviz.problems.problem import Problem
+from qnviz.problems import lapack
 from qnviz.problems.spec import Layer, ProblemSpec
-from qnviz.problems.tape import Batch
 from qnviz.problems.typed.bound import bound
 from qnviz.problems.typed.expression import Expression, parse
 from qnviz.problems.typed.gallery import CLASSICS, Classic
+from qnviz.problems.typed.problem import LAYERS, TypedFunction
 from qnviz.problems.typed.program import Program, Undefined
+from qnviz.problems.typed.search import REACH, Lowest, lowest
 from qnviz.problems.typed.tree import latex
 
-REACH = 100.0                                  # largest coordinate of anything drawn
 SEARCHED = 5.5                                 # half the width of where minima are searched,
 EMPTY = 3.0                                    # of what is drawn where none is found,
 ALONE = 2.0                                    # around a single one,
@@ -101,7 +98,7 @@ class Function(ProblemSpec):
     @property
     def loss(self) -> Literal["squares", "value"]:
         """Whether f is a sum of squares or the value itself."""
-        return "squares" if self.expression.squares else "value"
+        return self.expression.loss
 
     @property
     def signed(self) -> bool:
@@ -122,7 +119,7 @@ class Function(ProblemSpec):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        return (Layer(1, 2, bias=False),)
+        return LAYERS
 
     @property
     def window(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -138,6 +135,11 @@ class Function(ProblemSpec):
         half = SEARCHED if self.half_width is None else self.half_width
         x, y = self.mid_x or 0.0, self.mid_y or 0.0
         return (x - half, x + half), (y - half, y + half)
+
+    @property
+    def found(self) -> Lowest:
+        """What a search over the window finds, wherever a run starts."""
+        return lowest(self.f, self.searched)
 
     def _frame(self) -> tuple[tuple[float, float], float]:
         """Middle and half width of what is drawn: as chosen, a classic's, or around the minima."""
@@ -163,12 +165,10 @@ class Function(ProblemSpec):
 
         In a window that was chosen, only those in it.
         """
-        from qnviz.problems.typed.lowest import lowest  # it builds this problem to search it
-
         if self.classic:
             return self.classic.minimisers
         (x0, x1), (y0, y1) = self.searched
-        return tuple((x, y) for x, y in lowest(self).points if self.half_width is None
+        return tuple((x, y) for x, y in self.found.points if self.half_width is None
                      or (x0 <= x <= x1 and y0 <= y <= y1))
 
     @property
@@ -185,9 +185,7 @@ class Function(ProblemSpec):
     @property
     def lowest(self) -> float | None:
         """The value there; a sum of squares has 0 at least."""
-        from qnviz.problems.typed.lowest import lowest
-
-        found = self.classic.minimum if self.classic else lowest(self).value
+        found = self.classic.minimum if self.classic else self.found.value
         return 0.0 if found is None and self.expression.squares else found
 
     @property
@@ -201,12 +199,8 @@ class Function(ProblemSpec):
         if lacks is not None:
             return None
         problem = self.build(torch.float64, torch.device("cpu"))
-        theta = torch.tensor([self.start], dtype=torch.float64)
-        tape = problem.forward(theta, problem.reference())
-        g = problem.join(problem.gradient(tape))
-        eye = torch.eye(2, dtype=torch.float64)
-        H = torch.cat([problem.hessian_vector(tape, e[None]) for e in eye])
-        mu, Q = lapack.eigh(H)
+        _, g, H = problem.derivatives(torch.tensor([self.start], dtype=torch.float64))
+        mu, Q = lapack.eigh(H[0])
         half, steepest = self._frame()[1], float(mu.abs().max())
         if not float(g.norm()) <= STILL * steepest * half or float(mu[0]) >= -STILL * steepest:
             return None
@@ -220,16 +214,12 @@ class Function(ProblemSpec):
     @property
     def level(self) -> float | None:
         """The value that f approaches and never takes, as far as it is known to level off."""
-        from qnviz.problems.typed.lowest import lowest
-
-        return None if self.classic else lowest(self).level
+        return None if self.classic else self.found.level
 
     @property
     def valley(self) -> float | None:
         """The lowest value that was found, if f takes it along a curve; else None."""
-        from qnviz.problems.typed.lowest import lowest
-
-        found = None if self.classic else lowest(self)
+        found = None if self.classic else self.found
         return found.value if found and not found.points else None
 
     @property
@@ -277,59 +267,8 @@ class Function(ProblemSpec):
         return (f"the {which} of {found.name} in column {found.column} at {say(found.argument)} is "
                 "too large a number")
 
-    def build(self, dtype: torch.dtype, device: torch.device) -> Typed:
-        return Typed(self, dtype, device)
+    def build(self, dtype: torch.dtype, device: torch.device) -> TypedFunction:
+        return TypedFunction(self.expression, dtype, device, self.start, self.start_noise)
 
 
 _CLASSICS: dict[Program, Classic] = {parse(c.f).program: c for c in CLASSICS.values()}
-
-
-class OutputMap(Problem):
-    """A problem that is nothing but its output map: one layer with input 1, one sample."""
-
-    def __init__(self, layers: tuple[Layer, ...], loss: str, dtype: torch.dtype,
-                 device: torch.device, first: Sequence[float], start_noise: float):
-        super().__init__(layers, loss, dtype, device)
-        self.first = torch.tensor(first, dtype=dtype, device=device)
-        self.start_noise = start_noise
-        self.one = torch.ones(1, 1, 1, dtype=dtype, device=device)
-        self.zero = torch.zeros(1, 1, 1, dtype=dtype, device=device)
-
-    def start(self, seed: int, runs: Tensor) -> Tensor:
-        """The chosen start, with N(0, σ₀²) added per run and coordinate."""
-        theta = self.first.expand(len(runs), -1)
-        if self.start_noise:
-            zeroth = torch.zeros(1, dtype=torch.int64, device=self.device)
-            draw = philox.normal(seed, philox.START, runs, zeroth, self.size)[0]
-            theta = theta + self.start_noise * draw.to(self.dtype)
-        return theta.clone()
-
-    def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
-        for step in range(first, first + count):
-            yield Batch(self.one, self.zero, self.one[0], True, seed, step, runs)
-
-    def reference(self) -> Batch:
-        """The function itself."""
-        return Batch(self.one, self.zero, self.one[0], full=True)
-
-
-class Typed(OutputMap):
-    """A typed function on a device."""
-
-    def __init__(self, spec: Function, dtype: torch.dtype, device: torch.device):
-        super().__init__(spec.layers, "squares", dtype, device, spec.start, spec.start_noise)
-        self.program = spec.expression.program
-        if not spec.expression.squares:
-            self.loss_name, self.loss = "value", Itself()
-
-    def output(self, h: Tensor, xi: Tensor) -> Tensor:
-        return self.program.value(h)
-
-    def output_jvp(self, h: Tensor, dh: Tensor, xi: Tensor) -> Tensor:
-        return self.program.jvp(h, dh)
-
-    def output_vjp(self, h: Tensor, w: Tensor, xi: Tensor) -> Tensor:
-        return self.program.vjp(h, w)
-
-    def output_curvature(self, h: Tensor, dh: Tensor, w: Tensor, xi: Tensor) -> Tensor | None:
-        return None if self.program.affine else self.program.curvature(h, dh, w)

@@ -75,6 +75,3 @@ CLASSICS: dict[str, Classic] = {
         "κ = 1000: gradient descent zigzags or creeps, and curvature makes it as easy as a ball."),
 }
 assert math.isclose(4 * LOW**3 - 32 * LOW + 5, 0, abs_tol=1e-12)
-ROSENBROCK_N = ("Rosenbrock in n dimensions",
-                "A chain of bent valleys: each pair of neighbours is Rosenbrock's function, and "
-                "from n = 4 on a second minimum waits near (−1, 1, …, 1).")

@@ -17,8 +17,7 @@ import math
 
 from qnviz.errors import ExpressionError
 from qnviz.numbers import say
-from qnviz.problems.typed.ops import NAMED
-from qnviz.problems.typed.text import (
+from qnviz.problems.typed.lexer import (
     CONSTANTS,
     INDEXED,
     VARIABLES,
@@ -26,6 +25,7 @@ from qnviz.problems.typed.text import (
     at,
     quoted,
 )
+from qnviz.problems.typed.ops import NAMED
 from qnviz.problems.typed.tree import Node, text
 
 DEEPEST = 40                                   # parentheses and signs in each other

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
-
-from mpmath import MPContext
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from qnviz.problems.typed.program import Program, Step
+
+if TYPE_CHECKING:
+    from mpmath import MPContext
 
 DIGITS = (60, 300, 1000)                       # decimal; more only where a direction seems flat
 CYCLES = 40                                    # of two steps and a leap
@@ -89,6 +90,8 @@ class _Follow:
     """One attempt, with so many digits."""
 
     def __init__(self, program: Program, squares: bool, longest: float, digits: int):
+        from mpmath import MPContext  # lazily: few functions are ever searched
+
         self.program, self.squares = program, squares
         self.ctx = MPContext()                 # of its own: other threads have other digits
         self.ctx.dps = digits

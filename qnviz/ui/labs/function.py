@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock_n import RosenbrockN
-from qnviz.problems.typed.function import Function
-from qnviz.problems.typed.ops import NAMED
+from qnviz.problems.typed import NAMED, Function
 from qnviz.runs.spec import RunSpec
 from qnviz.ui.labs.lab import preset
 from qnviz.ui.state.defaults import FUNCTION, ROSENBROCK_N, classic

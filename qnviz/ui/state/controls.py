@@ -13,7 +13,7 @@ from qnviz.fields import Parameter
 from qnviz.numbers import say
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
-from qnviz.problems.typed.expression import parse
+from qnviz.problems.typed import parse
 from qnviz.ui.state import widgets as held
 
 STEPS_PER_DECADE = (1, 2, 5)

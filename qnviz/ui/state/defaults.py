@@ -1,6 +1,6 @@
 """The states in which pages open, and the presets they offer."""
 
-from qnviz.problems.typed.gallery import CLASSICS
+from qnviz.problems.typed import CLASSICS
 from qnviz.ui.state.settings import Settings
 
 # α from a grid of six, by steps to 1e-4 from the classic start at ε = 1; λ is the paper's demo's.

@@ -19,7 +19,7 @@ from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.spec import ProblemSpec
-from qnviz.problems.typed.text import for_address, from_address
+from qnviz.problems.typed import for_address, from_address
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
 from qnviz.ui.state.query import taken
 

@@ -6,16 +6,16 @@ import math
 from typing import NamedTuple
 
 from qnviz.numbers import say
+from qnviz.problems.typed.lexer import at
 from qnviz.problems.typed.ops import function
 from qnviz.problems.typed.program import Program, Step
-from qnviz.problems.typed.text import at
 from qnviz.problems.typed.tree import Node
 
 LARGEST_POWER = 20
 
 
 class Raised(NamedTuple):
-    """What is known of a step: it is that power of another, as a kind of `expression_ops`."""
+    """What is known of a step: it is that power of another, as a kind of `ops`."""
 
     kind: str                                  # "whole", "power", "even_power", "odd_power"
     base: int

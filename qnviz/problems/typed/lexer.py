@@ -5,7 +5,7 @@ r"""From what a person typed to words that mean something, or a sentence that sa
 A page's visitors type here, so nothing is run: characters and words are checked one by one against
 short lists, in time proportional to a text of at most 300 characters. What passes holds numbers,
 known names, + - * / ^ and parentheses; letters that stand together are the known names that they
-are made of, as in xy and πx. What binds to what is the parser's (`expression_parser`).
+are made of, as in xy and πx. What binds to what is the parser's job.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ INSTEAD = {
     **dict.fromkeys(("maximize", "maximise", "argmax"), RAISE),
     ",": "Functions take one argument here, residuals are separated by ; and decimals have a "
          "point, as in 1.5.",
-    ".": "A point belongs into a number, such as 0.5.",
+    ".": "A decimal point needs a digit beside it, as in 0.5.",
     "=": "This is an equation. Write only what f equals, without an equals sign; of an equation "
          "that shall hold, one side minus the other.",
     "!": "There is no factorial.", "[": "Write ( instead.", "]": "Write ) instead.",

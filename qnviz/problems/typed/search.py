@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.linalg import vecdot
 
 from qnviz.problems import lapack
-from qnviz.problems.problem import Problem
+from qnviz.problems.typed.expression import Expression, parse
+from qnviz.problems.typed.problem import TypedFunction
 from qnviz.problems.typed.settling import Settled, settle
 
-if TYPE_CHECKING:
-    from qnviz.problems.typed.function import Function
-
+REACH = 100.0                                  # largest coordinate of a minimum
 SIDE, STEPS, HALVINGS = 15, 60, 10             # points along an axis; steps; halvings of a step
 ARMIJO = 1e-4
 NEAR = 1e-3                                    # of the window: two ends that are one
@@ -42,9 +41,16 @@ class Lowest(NamedTuple):
     level: float | None = None                 # what f approaches and does not take
 
 
+@lru_cache(maxsize=256)
 @torch.inference_mode()
-def _search(spec: Function, box: Box) -> Lowest:
-    problem = spec.build(torch.float64, torch.device("cpu"))
+def lowest(typed: str, box: Box) -> Lowest:
+    """The lowest minimum found over a window, of a function as it was typed; searched once.
+
+    Raises:
+        ExpressionError: the text is no function.
+    """
+    expression = parse(typed)
+    problem = TypedFunction(expression, torch.float64, torch.device("cpu"), (0.0, 0.0))
     (x0, x1), (y0, y1) = box
     # irrational shares, so that no point stands on a line of symmetry, where saddles lead
     share = (torch.arange(SIDE, dtype=torch.float64) + 0.4142) / SIDE
@@ -67,14 +73,14 @@ def _search(spec: Function, box: Box) -> Lowest:
     size = torch.clamp_min(f.abs(), typical)
     # d is no step but 0 where there is no derivative
     ended = alive & torch.isfinite(g).all(1) & (vecdot(g, d).abs() <= STILL * size)
-    settled = ended & (mu[:, 0] >= -LEAST * mu[:, 1].abs()) & theta.abs().amax(1).le(spec.reach)
+    settled = ended & (mu[:, 0] >= -LEAST * mu[:, 1].abs()) & theta.abs().amax(1).le(REACH)
     least = float(f[alive].min())
     low = torch.where(settled & (f <= least + 1e-6 * size))[0]
     # the most curved first: what levels off is flat
     low = low[mu[low, 0].argsort(descending=True, stable=True)]
     minima, levels = [], []
     for p in _apart(theta[low], NEAR * longest)[:MOST]:
-        found = _followed(spec, p, longest)
+        found = _followed(expression, p, longest)
         if found.kind == "minimum":
             minima.append(found._replace(value=_without_residue(found.value, typical)))
         elif found.kind == "level":
@@ -83,7 +89,7 @@ def _search(spec: Function, box: Box) -> Lowest:
             break                              # a plain or a valley: all of its points are alike
     if not minima:                             # something fell below all that has ended
         p = _lowest_of(theta, f, alive)
-        if not levels and (found := _followed(spec, p, longest)).kind == "level":
+        if not levels and (found := _followed(expression, p, longest)).kind == "level":
             levels = [_without_residue(found.value, typical)]
         return Lowest(None, (), min(levels, default=None))
     value = min(e.value for e in minima)
@@ -109,8 +115,7 @@ def _size(f: Tensor) -> float:
     return float(torch.quantile(known - known.min(), 0.02)) if len(known) else 0.0
 
 
-def _followed(spec: Function, point: tuple[float, float], longest: float) -> Settled:
-    expression = spec.expression
+def _followed(expression: Expression, point: tuple[float, float], longest: float) -> Settled:
     return settle(expression.program, expression.squares, point, longest)
 
 
@@ -119,23 +124,11 @@ def _lowest_of(theta: Tensor, f: Tensor, alive: Tensor) -> tuple[float, float]:
     return x, y
 
 
-@lru_cache(maxsize=256)
-def _known(spec: Function, box: Box) -> Lowest:
-    return _search(spec, box)
-
-
-def lowest(spec: Function) -> Lowest:
-    """The lowest minimum found over a function's window, wherever a run starts; searched once."""
-    return _known(type(spec)(f=spec.f), spec.searched)     # type: ignore[arg-type]  it hashes
-
-
-def _model(problem: Problem, theta: Tensor,
+def _model(problem: TypedFunction, theta: Tensor,
            longest: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """F (n,), g (n, 2), the Hessian's eigenvalues (n, 2) and the step (n, 2)."""
-    tape = problem.forward(theta, problem.reference())
-    g = problem.join(problem.gradient(tape))
+    f, g, H = problem.derivatives(theta)
     eye = torch.eye(2, dtype=theta.dtype)
-    H = torch.stack([problem.hessian_vector(tape, e.expand_as(theta)) for e in eye], -1)
     good = torch.isfinite(H).all((1, 2)) & torch.isfinite(g).all(1)
     mu, Q = lapack.eigh(torch.where(good[:, None, None], 0.5 * (H + H.mT), eye))
     # where H is flat along g the step has no length of its own: it is as long as allowed
@@ -143,10 +136,10 @@ def _model(problem: Problem, theta: Tensor,
     size = torch.where(size > 0, size, 1.0)
     d = -(Q @ ((Q.mT @ g[..., None])[..., 0] / size)[..., None])[..., 0]
     d = d * torch.clamp_max(longest / torch.clamp_min(d.norm(dim=1, keepdim=True), 1e-300), 1.0)
-    return tape.f, g, mu, torch.where(good[:, None] & torch.isfinite(d), d, 0.0)
+    return f, g, mu, torch.where(good[:, None] & torch.isfinite(d), d, 0.0)
 
 
-def _lower(problem: Problem, theta: Tensor, f: Tensor, g: Tensor, d: Tensor) -> Tensor:
+def _lower(problem: TypedFunction, theta: Tensor, f: Tensor, g: Tensor, d: Tensor) -> Tensor:
     """Theta after the longest of the halved steps that lowers f enough; itself where none does."""
     a = 0.5 ** torch.arange(HALVINGS + 1, dtype=theta.dtype)[:, None]             # (trials, 1)
     there = theta + a[..., None] * d                                             # (trials, n, 2)

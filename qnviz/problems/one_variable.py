@@ -8,16 +8,12 @@ e^softplus(x) = 1 + eˣ, the same without a kink.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from qnviz.problems.activations import ACTIVATIONS
-from qnviz.problems.losses import Itself
-from qnviz.problems.problem import Problem
+from qnviz.problems.output_map import OutputMap
 from qnviz.problems.spec import Layer
-from qnviz.problems.tape import Batch
 
 
 def _jet(name: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -35,25 +31,15 @@ def _jet(name: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return f, f * slope, f * (slope * slope + bend)
 
 
-class OneVariable(Problem):
+class OneVariable(OutputMap):
     """One of them at a point x, on the processor."""
 
     def __init__(self, name: str, x: float, dtype: torch.dtype):
         # the output map applies it; the layer names it for those who look for kinks
         activation = "relu" if name == "exp_relu" else "identity"
-        super().__init__((Layer(1, 1, bias=False, activation=activation),), "squares", dtype,
-                         torch.device("cpu"))
-        self.loss, self.name, self.x = Itself(), name, x
-
-    def start(self, seed: int, runs: Tensor) -> Tensor:
-        return torch.full((len(runs), 1), self.x, dtype=self.dtype)
-
-    def batches(self, first: int, count: int, seed: int, runs: Tensor) -> Iterator[Batch]:
-        yield from (self.reference() for _ in range(count))
-
-    def reference(self) -> Batch:
-        one = torch.ones(1, 1, 1, dtype=self.dtype)
-        return Batch(one, 0 * one, one[0], full=True)
+        super().__init__((Layer(1, 1, bias=False, activation=activation),), "value", dtype,
+                         torch.device("cpu"), (x,))
+        self.name = name
 
     def output(self, h: Tensor, xi: Tensor) -> Tensor:
         return _jet(self.name, h)[0]
