@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from qnviz.runs.loop import run
-from qnviz.scoreboard.tuning import board
+from qnviz.scoreboard.scoring import board
 from qnviz.sweeps.sweeping import sweep
 from qnviz.ui.labs import damping, krylov
 from qnviz.ui.maps.atlas_question import AtlasQuestion

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from qnviz.jobs.background import Jobs
-from qnviz.sweeps.sweeping import Sweeping
+from qnviz.jobs.service import Service
 from tests.helpers import facts, not_here
 from tests.image_files import idx, mnist_parts
 from tests.leaks import nothing_left
@@ -26,8 +25,7 @@ def pytest_configure(config):
 
 
 # What the app's pages share, and a server keeps: nobody leaves a page that streamlit.testing ran.
-SHARED = ("qnviz.jobs.background", "JOBS"), ("qnviz.sweeps.sweeping", "SWEEPS"), (
-    "qnviz.scoreboard.job", "BOARDS"), ("qnviz.jobs.workers", "_SWITCH")
+SHARED = ("qnviz.jobs.service", "JOBS"), ("qnviz.jobs.workers", "_SWITCH")
 
 
 def _close_shared():
@@ -60,25 +58,23 @@ def available():
 
 
 @pytest.fixture
-def jobs():
-    """A registry whose jobs are stopped after the test."""
-    registry = Jobs()
-    yield registry
-    registry.close()
-
-
-@pytest.fixture
-def queued():
-    """Makes queues of sweeps that are closed after the test."""
+def services():
+    """Makes services whose jobs are stopped after the test."""
     made = []
 
     def make(**options):
-        made.append(Sweeping(**options))
+        made.append(Service(**options))
         return made[-1]
 
     yield make
-    for sweeps in made:
-        sweeps.close()
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def jobs(services):
+    """A service whose jobs are stopped after the test."""
+    return services()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from qnviz.jobs import cluster as work_dask
 from qnviz.jobs import workers
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import parse_sweep
-from qnviz.sweeps.sweeping import sweep
+from qnviz.sweeps.sweeping import Sweep, sweep
 from qnviz.sweeps.tiles import compute, tiles
 
 pytest.importorskip("distributed")
@@ -143,7 +143,7 @@ def when(fraction, act):
     return progress
 
 
-def test_two_workers_give_the_numbers_of_this_machine(shared, local, queued):
+def test_two_workers_give_the_numbers_of_this_machine(shared, local, jobs):
     pool = workers.pool()
     assert (pool.size, pool.note) == (2, None)
     assert pool.words == f"on 2 workers of the Dask cluster at {shared.address}"
@@ -151,9 +151,9 @@ def test_two_workers_give_the_numbers_of_this_machine(shared, local, queued):
         f.result() for f in [pool.submit(slow, 0.3) for _ in range(4)]}
     assert found == {p.pid for p in shared.workers}
     assert_equal(sweep(SPEC), local)
-    job = queued().watch("me", SPEC)
+    job = jobs.watch("me", Sweep(SPEC))
     assert job.over.wait(100)
-    assert_equal(job.look().result, local)
+    assert_equal(job.snapshot().value, local)
 
 
 def test_what_a_task_raises_comes_back(shared):

@@ -17,7 +17,9 @@ from streamlit.testing.v1 import AppTest
 from qnviz.__main__ import main
 from qnviz.errors import DataError, DeviceError, TraceError
 from qnviz.figures.maps.cells import Quantity, cells
-from qnviz.jobs import background
+from qnviz.jobs import fair
+from qnviz.jobs.running import Run
+from qnviz.jobs.store import Store
 from qnviz.methods.registry import METHODS
 from qnviz.problems.data import curves, files
 from qnviz.problems.data.uploads import save_upload
@@ -205,7 +207,7 @@ def damaged_assets(tmp_path, monkeypatch):
             (tmp_path / path.name).write_bytes(path.read_bytes()[:1000])
     for module in (store, scoreboard):
         monkeypatch.setattr(module, "ASSETS", tmp_path)
-    monkeypatch.setattr(store, "STORE", store.Store())
+    monkeypatch.setattr(store, "STORE", Store(store.MAX_BYTES))
     caches = store._read, scoreboard.shipped
     for cache in caches:
         cache.cache_clear()
@@ -294,7 +296,7 @@ def test_a_lab_whose_run_does_not_fit_says_so(error, jobs, monkeypatch):
         raise error
 
     monkeypatch.setattr(METHODS["adam"], "step", step)
-    job = jobs.watch("me", spec("adam"))
+    job = jobs.watch("me", Run(spec("adam")))
     assert job.over.wait(20)
     assert isinstance(job.error, DeviceError)
     assert str(job.error).startswith("The memory of cpu does not hold this run: 5 runs of 1 method")
@@ -315,32 +317,32 @@ def test_another_fault_of_torch_stays_what_it_is(monkeypatch):
 
 def test_who_comes_back_after_a_sleep_gets_the_whole_run(jobs, monkeypatch):
     """A computer that slept has stopped nothing."""
-    monkeypatch.setattr(background, "SILENCE", 0.1)
-    slept = jobs.watch("me", LONG)
+    monkeypatch.setattr(fair, "SILENCE", 0.1)
+    slept = jobs.watch("me", Run(LONG))
     assert slept.over.wait(20)
     assert not slept.complete
-    monkeypatch.setattr(background, "SILENCE", 60.0)
-    again = jobs.watch("me", LONG)
+    monkeypatch.setattr(fair, "SILENCE", 60.0)
+    again = jobs.watch("me", Run(LONG))
     assert again is not slept
-    until(lambda: again.look().fraction > 0)
+    until(lambda: again.snapshot().fraction > 0)
     assert not again.over.is_set()
 
 
 def test_stopping_ends_a_run_for_who_stops_it_alone(jobs):
-    job = jobs.watch("a", LONG)
-    assert jobs.watch("b", LONG) is job
-    until(lambda: job.look().trace is not None)
+    job = jobs.watch("a", Run(LONG))
+    assert jobs.watch("b", Run(LONG)) is job
+    until(lambda: job.snapshot().value is not None)
     jobs.stop("a")
-    mine = jobs.watch("a", LONG)
+    mine = jobs.watch("a", Run(LONG))
     assert mine is not job
     assert mine.over.is_set()
     assert not mine.complete
-    assert mine.trace.ends["adam"][0].startswith("Interrupted at step")
-    assert jobs.watch("a", LONG) is mine
-    done = job.look("b").fraction
-    until(lambda: job.look("b").fraction > done)
+    assert mine.snapshot().value.ends["adam"][0].startswith("Interrupted at step")
+    assert jobs.watch("a", Run(LONG)) is mine
+    done = job.snapshot("b").fraction
+    until(lambda: job.snapshot("b").fraction > done)
     jobs.leave("a")
-    assert jobs.watch("a", LONG) is job                # who wants to go on, does so with the others
+    assert jobs.watch("a", Run(LONG)) is job           # who wants to go on, does so with the others
     jobs.leave("a")
     jobs.stop("b")
     assert job.over.wait(20)
@@ -348,31 +350,31 @@ def test_stopping_ends_a_run_for_who_stops_it_alone(jobs):
 
 def test_who_stops_after_all_others_have_gone_ends_the_run(jobs):
     there = {"a", "b"}
-    job = jobs.watch("a", LONG, lambda: "a" in there)
-    jobs.watch("b", LONG, lambda: "b" in there)
+    job = jobs.watch("a", Run(LONG), lambda: "a" in there)
+    jobs.watch("b", Run(LONG), lambda: "b" in there)
     there.remove("b")
     jobs.stop("a")
     assert job.over.wait(20)
 
 
 def test_a_pause_holds_what_one_sees_and_the_run_once_all_want_it(jobs):
-    job = jobs.watch("a", LONG)
-    jobs.watch("b", LONG)
-    until(lambda: job.look("a").fraction > 0)
+    job = jobs.watch("a", Run(LONG))
+    jobs.watch("b", Run(LONG))
+    until(lambda: job.snapshot("a").fraction > 0)
     job.pause("a")
-    held = job.look("a")
+    held = job.snapshot("a")
     assert held.paused
-    until(lambda: job.look("b").fraction > held.fraction)
-    assert not job.look("b").paused
-    assert job.look("a") is held
+    until(lambda: job.snapshot("b").fraction > held.fraction)
+    assert not job.snapshot("b").paused
+    assert job.snapshot("a") is held
     job.pause("b")
-    until(lambda: job.look("a").paused and job.look("a") is not held)
-    jobs.watch("c", LONG)                              # who has not paused goes before
-    assert not job.look("c").paused
+    until(lambda: job.snapshot("a").paused and job.snapshot("a") is not held)
+    jobs.watch("c", Run(LONG))                              # who has not paused goes before
+    assert not job.snapshot("c").paused
     jobs.leave("c")
-    assert job.look("b").paused
+    assert job.snapshot("b").paused
     job.resume("a")
-    assert not job.look("a").paused
+    assert not job.snapshot("a").paused
 
 
 def test_flags_of_killed_processes_are_taken_away(tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from qnviz.jobs.background import Jobs
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import Service
 from tests import processes
 from tests.helpers import spec
 from tests.leaks import LeakError, nothing_left
@@ -46,8 +47,8 @@ def test_a_thread_is_found_with_what_it_does(over):
 
 
 def test_a_job_is_found(jobs):
-    with pytest.raises(LeakError, match=r"Job\._run"), nothing_left(patience=0):
-        jobs.watch("me", spec("adam", steps=9_000, runs=40))
+    with pytest.raises(LeakError, match=r"Queue\._run"), nothing_left(patience=0):
+        jobs.watch("me", Run(spec("adam", steps=9_000, runs=40)))
 
 
 def test_a_process_is_found_with_its_command(either_way):
@@ -71,8 +72,8 @@ def test_what_ends_in_time_and_what_was_there_before_is_fine(over, sleeper):
     with nothing_left():
         threading.Timer(0.1, lambda: None).start()
         brief = subprocess.Popen([sys.executable, "-c", ""])
-        jobs = Jobs()
-        jobs.watch("me", spec("adam", steps=9_000, runs=40))
+        jobs = Service()
+        jobs.watch("me", Run(spec("adam", steps=9_000, runs=40)))
         jobs.close()
     brief.wait()
 

@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from benchmarks import load
 from benchmarks.chromium import server
 from benchmarks.load import Class, _changed, percentile
-from qnviz.jobs.background import Jobs
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import Service
 from qnviz.ui.frame.server import PLOTLY_URL, Early, _plotly, _script
 from qnviz.ui.labs import stage
 from qnviz.ui.privates import BUNDLE, PLOTLY_JS
@@ -96,12 +97,12 @@ def test_a_class_gets_its_answers_and_leaves_no_session_behind(tmp_path, monkeyp
 
 
 def test_a_finished_job_is_forgotten_with_its_trace_once_its_viewers_have_left():
-    jobs, here = Jobs(), {"me": True, "you": True}
+    jobs, here = Service(), {"me": True, "you": True}
     wanted = spec("adam", steps=5)
     for who in here:
-        job = jobs.watch(who, wanted, lambda who=who: here[who])
+        job = jobs.watch(who, Run(wanted), lambda who=who: here[who])
     assert job.over.wait(30)
-    trace = weakref.ref(job.trace)
+    trace = weakref.ref(job.snapshot().value)
     del job
     here["me"] = False
     assert jobs.forget() == 1                          # one of them still looks at it
@@ -113,8 +114,8 @@ def test_a_finished_job_is_forgotten_with_its_trace_once_its_viewers_have_left()
 
 
 def test_a_job_that_computes_is_not_forgotten():
-    jobs = Jobs()
-    job = jobs.watch("me", spec("adam", steps=9_000, runs=40), lambda: False)
+    jobs = Service()
+    job = jobs.watch("me", Run(spec("adam", steps=9_000, runs=40)), lambda: False)
     assert jobs.forget() == 1
     jobs.leave("me")
     assert job.over.wait(20)

@@ -13,14 +13,14 @@ import pytest
 from qnviz.__main__ import main
 from qnviz.errors import SpecError, TraceError
 from qnviz.fields import parameters
+from qnviz.jobs.store import Store
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
-from qnviz.scoreboard import job as scoreboard_job
+from qnviz.scoreboard import scoring
 from qnviz.scoreboard import tuning as scoreboard
 from qnviz.scoreboard.board import UNITS, Board, Cell, Figures, load, written
-from qnviz.scoreboard.job import BoardJobs, Request
 from qnviz.scoreboard.reference import (
     MISSING,
     REFERENCE,
@@ -28,8 +28,9 @@ from qnviz.scoreboard.reference import (
     compared,
     differences,
 )
+from qnviz.scoreboard.scoring import Scoreboard, board, chosen_in
 from qnviz.scoreboard.table import COLUMNS, GRID, MAIN, ROWS, TUNING_SEED, settings
-from qnviz.scoreboard.tuning import board, chosen_in, compute, measure, tune
+from qnviz.scoreboard.tuning import compute, measure, tune
 from qnviz.scoreboard.words import champions, stragglers, turns
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +59,6 @@ class Here:
 def here(monkeypatch):
     pool = Here()
     monkeypatch.setattr("qnviz.jobs.workers.pool", lambda: pool)
-    monkeypatch.setattr(scoreboard_job, "pool", lambda: pool)
     return pool
 
 
@@ -336,60 +336,74 @@ def test_reading_a_board_and_its_words_loads_no_torch():
 
 # --- jobs -----------------------------------------------------------------------------------------
 
-ASKED = Request(("curveball_1", "curveball_0.1"), ("rosenbrock", "noise_1"), 10, 0, False)
+ROWS_ASKED, COLUMNS_ASKED = ("curveball_1", "curveball_0.1"), ("rosenbrock", "noise_1")
 
 
-def test_equal_requests_share_a_job_and_cells_are_kept(here, shipped):
-    jobs = BoardJobs()
-    first = jobs.watch("a", ASKED, shipped)
-    first.over.wait(30)
+@pytest.fixture
+def kept():
+    """An own store of cells."""
+    return Store(scoring.KEPT)
+
+
+@pytest.fixture
+def asked(shipped, kept):
+    """Makes the same scoreboard again and again."""
+    return lambda rows=ROWS_ASKED, columns=COLUMNS_ASKED: Scoreboard(
+        rows, columns, 10, 0, shipped, kept)
+
+
+def test_equal_requests_share_a_job_and_cells_are_kept(here, jobs, asked):
+    first = jobs.watch("a", asked())
+    assert first.over.wait(30)
     assert first.error is None
-    assert first.fraction == 1
-    assert list(first.look().cells) == [(r, c) for r in ASKED.rows for c in ASKED.columns]
-    asked = len(here.asked)
-    again = jobs.watch("b", Request(("curveball_1",), ("noise_1",), 10, 0, False), shipped)
-    again.over.wait(30)
-    assert again.fraction == 1
-    assert len(here.asked) == asked
+    assert first.snapshot().fraction == 1
+    assert list(first.snapshot().value.cells) == [
+        (r, c) for r in ROWS_ASKED for c in COLUMNS_ASKED]
+    computed = len(here.asked)
+    again = jobs.watch("b", asked(("curveball_1",), ("noise_1",)))
+    assert again.over.wait(30)
+    assert again.snapshot().fraction == 1
+    assert len(here.asked) == computed
 
 
-def test_viewers_of_one_request_watch_one_job_and_it_ends_with_the_last(monkeypatch, shipped):
-    jobs = BoardJobs()
+def on(monkeypatch, submit):
+    """Cells go to a pool of one worker."""
+    pool = SimpleNamespace(size=1, note=None, submit=submit)
+    monkeypatch.setattr("qnviz.jobs.workers.pool", lambda: pool)
 
+
+def test_viewers_of_one_request_watch_one_job_and_it_ends_with_the_last(monkeypatch, jobs, asked):
     def endless(function, *args):
         future = Future()
         future.set_running_or_notify_cancel()
         return future
 
-    monkeypatch.setattr(scoreboard_job, "pool", lambda: SimpleNamespace(size=1, submit=endless))
-    one, two = (jobs.watch(v, ASKED, shipped) for v in "ab")
+    on(monkeypatch, endless)
+    one, two = (jobs.watch(v, asked()) for v in "ab")
     assert one is two
-    jobs.leave("a", one)
+    jobs.leave("a")
     assert not one.over.wait(0.5)
-    jobs.leave("b", one)
+    jobs.leave("b")
     assert one.over.wait(5)
-    assert one.fraction < 1
+    assert one.snapshot().fraction < 1
 
 
-def test_closed_boards_have_ended(monkeypatch, shipped):
-    pending = SimpleNamespace(size=1, submit=lambda *_: Future())
-    monkeypatch.setattr(scoreboard_job, "pool", lambda: pending)
-    jobs = BoardJobs()
-    job = jobs.watch("me", ASKED, shipped)
+def test_closed_boards_have_ended(monkeypatch, jobs, asked):
+    on(monkeypatch, lambda *_: Future())
+    job = jobs.watch("me", asked())
     jobs.close()
     assert job.over.is_set()
-    assert jobs.watch("me", ASKED, shipped) is not job
-    jobs.close()
+    assert jobs.watch("me", asked()) is not job
 
 
-def test_a_failing_cell_ends_the_job_with_its_error(monkeypatch, shipped):
+def test_a_failing_cell_ends_the_job_with_its_error(monkeypatch, jobs, asked):
     def broken(function, *args):
         future = Future()
         future.set_exception(SpecError(["It broke."]))
         return future
 
-    monkeypatch.setattr(scoreboard_job, "pool", lambda: SimpleNamespace(size=1, submit=broken))
-    job = BoardJobs().watch("a", ASKED, shipped)
+    on(monkeypatch, broken)
+    job = jobs.watch("a", asked())
     assert job.over.wait(5)
     assert str(job.error) == "It broke."
 

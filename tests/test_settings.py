@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnviz.fields import parameters
+from qnviz.jobs.store import Store
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
@@ -15,7 +16,7 @@ from qnviz.ui.labs import damping, krylov
 from qnviz.ui.state.controls import _decades, _step
 from qnviz.ui.state.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
 from qnviz.ui.state.settings import Settings, read_query, write_query
-from qnviz.ui.state.store import Store, shipped
+from qnviz.ui.state.store import shipped
 
 DEFAULTS = {"home": RACE, "rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES,
             "function": FUNCTION, "damping": next(iter(damping.LABS.values())),
@@ -127,12 +128,12 @@ def test_shipped_run_is_the_pages_default_state(name):
 def test_store_forgets_the_least_recently_used():
     a, b = shipped("home"), shipped("rosenbrock")
     store = Store(limit=a.nbytes + b.nbytes - 1)
-    store.put(a)
-    store.put(b)
+    store.put(a.key, a)
+    store.put(b.key, b)
     assert store.get(a.key) is None
     assert store.get(b.key) is b
     small = Store(limit=1)
-    small.put(a)
+    small.put(a.key, a)
     assert small.get(a.key) is None
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from qnviz.errors import DataError, WorkerError
 from qnviz.jobs import workers
-from qnviz.jobs.workers import Here, LocalPool
+from qnviz.jobs.threads import Threads
+from qnviz.jobs.workers import LocalPool
+from qnviz.sweeps.tile import ready
 from tests.processes import alive
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,7 +231,7 @@ def test_a_killed_process_leaves_no_orphans(how):
 # --- a thread of this process ---------------------------------------------------------------------
 
 def test_here_one_thread_computes_in_order():
-    here, seen = Here(), []
+    here, seen = Threads(1, 60.0), []
     futures = [here.submit(lambda n: (seen.append(n), threading.get_ident())[1], n)
                for n in range(5)]
     threads = {f.result() for f in futures}
@@ -257,10 +259,10 @@ def test_there_is_one_pool_and_a_new_one_after_closing(monkeypatch, switch):
 
 def test_warming_up_returns_at_once_and_a_wrong_setting_is_logged(monkeypatch, switch, caplog):
     monkeypatch.setenv("QNVIZ_WORKERS", "none")
-    workers._warm()
+    workers._warm(ready)
     assert "QNVIZ_WORKERS is 'none'" in caplog.text
     monkeypatch.setenv("QNVIZ_WORKERS", "1")
-    workers.warm()
+    workers.warm(ready)
     assert workers.pool().submit(double, 1).result() == 2
 
 

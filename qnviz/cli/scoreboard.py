@@ -44,7 +44,7 @@ def scoreboard_command(args: argparse.Namespace) -> str:
     """
     from tqdm import tqdm
 
-    from qnviz.scoreboard.tuning import board, checked
+    from qnviz.scoreboard.scoring import board, checked
 
     rows, columns = _names(args.rows, ROWS), _names(args.columns, COLUMNS)
     repeats = args.repeats if args.repeats is not None else FEWEST if args.quick else REPEATS

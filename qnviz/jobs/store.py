@@ -1,43 +1,65 @@
-"""Results that are kept, as many as fit."""
+"""Values that are kept in bounded memory."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, Protocol, TypeVar
 
-from qnviz.sweeps.result import SweepResult
 
-
-class Store:
-    """Results of sweeps by key, whole or partial; those not asked for longest leave first."""
-
-    def __init__(self, room: int):
-        self.room = room                       # bytes
-        self._results: OrderedDict[str, SweepResult] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._results)
+class Sized(Protocol):
+    """Anything that knows how much memory it takes."""
 
     @property
     def nbytes(self) -> int:
-        """Memory held by all."""
-        return sum(r.nbytes for r in self._results.values())
+        """Bytes."""
+        ...
 
-    def put(self, result: SweepResult) -> None:
-        """Keep a result; one that alone is larger than all the room is not kept."""
-        key = result.spec.key()
-        if result.nbytes > self.room:
-            return
-        self._results[key] = result
-        self._results.move_to_end(key)
-        while self.nbytes > self.room:
-            self._results.popitem(last=False)
 
-    def get(self, key: str) -> SweepResult | None:
-        """A whole result stays; a partial one is handed over, to be gone on from."""
-        result = self._results.get(key)
-        if result is None:
-            return None
-        if not result.complete:
-            return self._results.pop(key)
-        self._results.move_to_end(key)
-        return result
+V = TypeVar("V", bound=Sized)
+
+
+class Store(Generic[V]):
+    """Values by key, for any thread; beyond `limit` bytes the least recently used leave first."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.nbytes = 0                        # of all values together
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def put(self, key: Hashable, value: V) -> None:
+        """Keep a value in place of what its key had; one larger than the whole store is not kept.
+
+        A value in the store must not change its size.
+        """
+        with self._lock:
+            self._remove(key)
+            if value.nbytes > self.limit:
+                return
+            self._values[key] = value
+            self.nbytes += value.nbytes
+            while self.nbytes > self.limit:
+                self._remove(next(iter(self._values)))
+
+    def get(self, key: Hashable) -> V | None:
+        """The value of a key, or None; it counts as used now."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def take(self, key: Hashable) -> V | None:
+        """Remove the value of a key and give it to the caller, who may change it."""
+        with self._lock:
+            return self._remove(key)
+
+    def _remove(self, key: Hashable) -> V | None:
+        value = self._values.pop(key, None)
+        if value is not None:
+            self.nbytes -= value.nbytes
+        return value

@@ -1,18 +1,18 @@
-"""A function to be called somewhere else, and what became of it."""
+"""A function to be called somewhere else, what became of it, and what a pool offers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from typing import Any
+from typing import Any, Protocol
 
 LOG = logging.getLogger(__name__)
 TRIES = 3                            # of a task whose workers die
 
 
 class Task:
-    """A module-level function, its arguments, a future, and how often a worker died over it."""
+    """A function, its arguments, a future, and how often a worker died while computing it."""
 
     def __init__(self, function: Callable[..., Any], args: tuple):
         self.function, self.args = function, args
@@ -22,7 +22,7 @@ class Task:
 
     @property
     def suspect(self) -> bool:
-        """Whether it goes alone next, so that no other task is blamed for it."""
+        """Whether it is computed alone next, so that no other task is blamed for it."""
         return self.deaths == TRIES - 1
 
     def begin(self) -> bool:
@@ -39,4 +39,28 @@ class Task:
             else:
                 self.future.set_exception(error)
         except InvalidStateError:
-            LOG.debug("a task that was over has ended again")
+            LOG.debug("a task ended twice")
+
+
+class Pool(Protocol):
+    """Computes tasks somewhere."""
+
+    note: str | None                 # what somebody should know, such as a cluster out of reach
+
+    @property
+    def size(self) -> int:
+        """How many tasks are computed at once."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """Who computes, for people."""
+        ...
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future:
+        """Start a task; the future gives its result, or raises what it raised."""
+        ...
+
+    def close(self) -> None:
+        """End all workers; unfinished tasks raise."""
+        ...

@@ -1,4 +1,4 @@
-"""Where tiles are computed: processes on this machine, or a Dask cluster.
+"""Where pieces of computations are computed: processes on this machine, or a Dask cluster.
 
 A task is a module-level function and its arguments; its numbers do not depend on who computes it.
 A worker that is killed takes nothing with it: what it had is computed again by another one.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import signal
 import threading
 import time
@@ -17,12 +16,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from qnviz import environment
 from qnviz.errors import SettingError, WorkerError
 from qnviz.jobs.cluster import ELSEWHERE, DaskPool, address
-from qnviz.jobs.task import TRIES, Task
+from qnviz.jobs.task import TRIES, Pool, Task
+from qnviz.jobs.threads import Threads
 
 LOG = logging.getLogger(__name__)
 MOST = 64                            # worker processes by default; QNVIZ_WORKERS may ask for more
@@ -34,30 +34,7 @@ AGAIN = 60.0                         # … between two attempts to reach a clust
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                "LOKY_MAX_MEMORY_LEAK_SIZE": "2e9"}     # a net's data are no leak
 CLOSED = "The workers were closed."
-
-
-class Pool(Protocol):
-    """Computes tasks somewhere."""
-
-    note: str | None                 # what somebody should know, such as a cluster out of reach
-
-    @property
-    def size(self) -> int:
-        """How many tasks are computed at once."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """Who computes, for people."""
-        ...
-
-    def submit(self, function: Callable[..., Any], *args: Any) -> Future:
-        """Start a task; the future gives its result, or raises what it raised."""
-        ...
-
-    def close(self) -> None:
-        """End all workers; unfinished tasks raise."""
-        ...
+THREAD = Threads(1, IDLE)            # for work on a GPU, where each process would hold memory twice
 
 
 def count() -> int:
@@ -230,51 +207,6 @@ def _close_all() -> None:
         pool.close()
 
 
-# --- this process ---------------------------------------------------------------------------------
-
-class Here:
-    """One thread of this process, for work on a GPU: each process there would hold memory twice."""
-
-    note: str | None = None
-    size = 1
-    words = "by this process"
-
-    def __init__(self) -> None:
-        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def submit(self, function: Callable[..., Any], *args: Any) -> Future:
-        """Start a task; the future gives its result, or raises what it raised."""
-        task = Task(function, args)
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-        self._tasks.put(task)
-        return task.future
-
-    def close(self) -> None:
-        """End the thread after what was submitted."""
-        with self._lock:
-            if self._thread is not None:
-                self._tasks.put(None)
-                self._thread = None
-
-    def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            if task.begin():
-                try:
-                    result = task.function(*task.args)
-                except Exception as error:
-                    task.end(error=error)
-                else:
-                    task.end(result)
-
-
-HERE = Here()
-
-
 # --- the pool that tasks go to --------------------------------------------------------------------
 
 class _Switch:
@@ -358,17 +290,19 @@ def close() -> None:
     _SWITCH.close()
 
 
-def warm() -> None:
-    """Start the workers beside what goes on, so that nobody waits for them."""
-    threading.Thread(target=_warm, daemon=True).start()
+def warm(prepare: Callable[[], Any]) -> None:
+    """Start the workers beside what goes on, so that nobody waits for them.
+
+    Args:
+        prepare: what each of them does first, such as importing what tasks need.
+    """
+    threading.Thread(target=_warm, args=(prepare,), daemon=True).start()
 
 
-def _warm() -> None:
-    from qnviz.sweeps.tile import ready
-
+def _warm(prepare: Callable[[], Any]) -> None:
     try:
-        here = pool()
-        for done in [here.submit(ready) for _ in range(here.size)]:
+        workers = pool()
+        for done in [workers.submit(prepare) for _ in range(workers.size)]:
             done.result()
-    except WorkerError as error:               # whoever asks for a sweep is told, too
+    except WorkerError as error:               # whoever asks for a computation sees it, too
         LOG.warning("The workers could not be started in advance: %s", error)

@@ -20,6 +20,7 @@ from qnviz.saving import replaced
 from qnviz.scoreboard.table import COLUMNS, FEWER, GRID, PER_SET, ROWS, TARGET, TUNING_SEED
 
 UNITS = ("iterations", "work", "seconds")
+OBJECTS = 7_000                      # bytes of a cell beside its arrays
 PLACES = 4                           # digits of a time that are kept
 
 
@@ -57,6 +58,12 @@ class Cell:
     settings: dict[str, Any]
     look: tuple[str, str]
     tuning: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes: its arrays, and about as much as its settings and tuning do."""
+        arrays = (self.status, self.iterations, self.work, self.seconds)
+        return sum(a.nbytes for a in arrays) + OBJECTS
 
     @property
     def reached(self) -> np.ndarray:

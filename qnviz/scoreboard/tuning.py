@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cache
-from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.errors import SpecError
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.problems.problem import Problem
@@ -31,11 +28,9 @@ from qnviz.runs.spec import RunSpec
 from qnviz.runs.step import Runs
 from qnviz.runs.totals import totals
 from qnviz.runs.trace import Rows
-from qnviz.scoreboard.board import Board, Cell
+from qnviz.scoreboard.board import Cell
 from qnviz.scoreboard.table import (
     COLUMNS,
-    FEWEST,
-    MOST,
     PER_SET,
     ROWS,
     TARGET,
@@ -174,97 +169,9 @@ def _reference_batches(problem: Problem) -> Callable[..., Iterator[Batch]]:
     return batches
 
 
-# --- many cells -----------------------------------------------------------------------------------
-
-def checked(rows: Sequence[str], columns: Sequence[str], repeats: int, seed: int) -> None:
-    """Refuse what cannot be computed.
-
-    Raises:
-        SpecError: with one sentence per wrong value.
-    """
-    faults = []
-    for what, names, known in (("row", rows, ROWS), ("column", columns, COLUMNS)):
-        faults += [f"There is no {what} {name!r}; known are {', '.join(known)}."
-                   for name in names if name not in known]
-    if not FEWEST <= repeats <= MOST:
-        faults.append(f"repeats is {repeats}, but must be from {FEWEST} to {MOST}.")
-    if not 0 <= seed <= 2**31 - 1:
-        faults.append(f"seed is {seed}, but must be from 0 to {2**31 - 1:,}.")
-    if faults:
-        raise SpecError(faults)
-
-
 @cache
-def weight(row: str, column: str) -> float:
-    """About how long a cell takes, for what is started first; the unit means nothing."""
-    c = COLUMNS[column]
-    spec = _problem_spec(c, 0)
-    return (1 + len(settings(ROWS[row]))) * METHODS[ROWS[row].name]().passes(spec) * spec.size
-
-
-def each(pool: Any, wanted: Sequence[tuple[str, str]], repeats: int, seed: int,
-         known: Callable[[str, str], Chosen | None],
-         stopped: Callable[[], bool] = lambda: False) -> Iterator[Cell | None]:
-    """Compute cells on a pool and yield them as they come; None now and then, to be asked.
-
-    No more are handed to the pool than it computes at once, so others get their turns.
-
-    Args:
-        pool: a `runs.workers` pool.
-        wanted: rows and columns.
-        repeats: runs of each cell.
-        seed: of all cells.
-        known: settings of a cell that need not be tuned again.
-        stopped: whether to hand out no more.
-    """
-    waiting = sorted(wanted, key=lambda rc: weight(*rc))
-    flying: set[Future] = set()
-    end = cycle((-1, 0))                       # long ones early, and short ones to be seen at once
-    while (waiting or flying) and not stopped():
-        while waiting and len(flying) < pool.size:
-            row, column = waiting.pop(next(end))
-            flying.add(pool.submit(compute, row, column, repeats, seed, known(row, column)))
-        done, flying = wait(flying, timeout=0.2, return_when=FIRST_COMPLETED)
-        yield from (f.result() for f in done) if done else (None,)
-    for future in flying:
-        future.cancel()
-
-
-def board(repeats: int = 100, seed: int = 0, rows: Sequence[str] = tuple(ROWS),
-          columns: Sequence[str] = tuple(COLUMNS), tuned: Board | None = None,
-          progress: Callable[[Cell, int, int], None] = lambda cell, done, of: None) -> Board:
-    """Compute a board on all workers.
-
-    Args:
-        repeats: runs per cell; nets make a fifth of it.
-        seed: of starts, noise and data.
-        rows: keys of ROWS.
-        columns: keys of COLUMNS.
-        tuned: a board whose chosen settings are taken over, in place of tuning.
-        progress: told every cell, how many there are by now, and how many there will be.
-
-    Raises:
-        SpecError: with one sentence per wrong value.
-    """
-    from qnviz.jobs.workers import pool
-
-    checked(rows, columns, repeats, seed)
-    found = Board(seed, repeats, tuned_anew=tuned is None)
-    wanted = [(r, c) for r in rows for c in columns]
-    for cell in each(pool(), wanted, repeats, seed, chosen_in(tuned)):
-        if cell is not None:
-            found.cells[cell.row, cell.column] = cell
-            progress(cell, len(found.cells), len(wanted))
-    found.cells = {at: found.cells[at] for at in wanted}       # in the table's order
-    return found
-
-
-def chosen_in(tuned: Board | None) -> Callable[[str, str], Chosen | None]:
-    """What a board's tuning chose for a cell; None where it says nothing."""
-    def known(row: str, column: str) -> Chosen | None:
-        if tuned is None or (row, column) not in tuned.cells:
-            return None
-        held = tuned.cells[row, column].settings
-        return {name: held[name] for name in ROWS[row].tuned}
-
-    return known
+def weight(row: str, column: str, tuned: bool) -> float:
+    """About how long a cell takes, with or without tuning, relative to others."""
+    spec = _problem_spec(COLUMNS[column], 0)
+    tried = len(settings(ROWS[row])) if tuned else 0
+    return (1 + tried) * METHODS[ROWS[row].name]().passes(spec) * spec.size

@@ -33,10 +33,8 @@ async def tidy() -> None:
 
 def forget() -> int:
     """Let go of what nobody can come back to; says how much there still is."""
-    jobs = sys.modules.get("qnviz.jobs.background")            # both come with torch, or not yet
-    sweeps = sys.modules.get("qnviz.sweeps.sweeping")
-    return (sessions() + (jobs.JOBS.forget() if jobs else 0)
-            + (sweeps.SWEEPS.forget() if sweeps else 0))
+    service = sys.modules.get("qnviz.jobs.service")    # there once a page has used it
+    return sessions() + (service.JOBS.forget() if service else 0)
 
 
 def few_arenas() -> None:

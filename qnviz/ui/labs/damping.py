@@ -13,7 +13,8 @@ from qnviz.figures.player import linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.raster import nearest_event, raster_rows
 from qnviz.figures.theme import THEMES
-from qnviz.jobs.background import JOBS
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import JOBS
 from qnviz.methods.kbfgs import KBFGS, damping_in_words
 from qnviz.numbers import say
 from qnviz.runs.spec import RunSpec, parse
@@ -331,15 +332,16 @@ def futures_in_words(trace: Trace) -> str:
 
 def _computed(spec: RunSpec) -> Trace | None:
     """The fork's run, waited for; a changed control ends the wait."""
-    job = JOBS.watch(f"{st.session_state['viewer']}/fork", spec, connected())
+    job = JOBS.watch(st.session_state["viewer"], Run(spec), connected(), slot="fork")
     place = st.empty()
     while not job.over.wait(TICK):
-        place.progress(job.look().fraction, "Computing both futures")
+        place.progress(job.snapshot().fraction, "Computing both futures")
     place.empty()
+    trace = job.snapshot().value
     if isinstance(job.error, QnvizError):
         st.warning(str(job.error))
     elif job.error:
         raise job.error
-    elif job.trace is not None and job.complete:
-        STORE.put(job.trace)
-    return job.trace
+    elif trace is not None and job.complete:
+        STORE.put(trace.key, trace)
+    return trace

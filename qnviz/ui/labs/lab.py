@@ -10,7 +10,8 @@ from typing import Any
 import streamlit as st
 
 from qnviz.errors import QnvizError, SpecError, TraceError
-from qnviz.jobs.background import JOBS
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import JOBS
 from qnviz.runs.plane import laid_through
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
@@ -92,7 +93,7 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
     for words in () if known else _long(spec):
         stage.faults.info(words)
     if known is None:
-        job = waited_for(JOBS.watch(page.viewer, spec, connected()), stage)
+        job = waited_for(JOBS.watch(page.viewer, Run(spec), connected()), stage)
         if job.error:
             _refuse(job.error, stage)
             return
@@ -134,7 +135,7 @@ def _laid(trace: Trace, settings: Settings) -> Trace:
     known = STORE.get(f"{trace.key}/{first}/{second}")
     if known is None:
         known = laid_through(trace, (first, second))
-        STORE.put(known)
+        STORE.put(known.key, known)
     return known
 
 

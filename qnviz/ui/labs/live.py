@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from qnviz.jobs.background import JOBS, Job, Snapshot
+from qnviz.jobs.job import Job, Snapshot
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import JOBS
 from qnviz.numbers import duration
+from qnviz.runs.trace import Trace
 from qnviz.ui.labs.stage import Stage, show
 from qnviz.ui.privates import yield_to_reruns
 from qnviz.ui.state.page import Page
@@ -25,7 +28,7 @@ TICK = 0.02
 WAITING = "Waiting for another run to end"
 
 
-def waited_for(job: Job, stage: Stage) -> Job:
+def waited_for(job: Job[Run], stage: Stage) -> Job[Run]:
     """Give a short run the time to end, so that it is drawn once; a long one is shown growing.
 
     The pictures of the run before stand until there is something to put in their place.
@@ -33,21 +36,21 @@ def waited_for(job: Job, stage: Stage) -> Job:
     began = told = time.monotonic()
     while not job.over.wait(paced(TICK)):
         yield_to_reruns()                      # here a changed control ends the wait
-        now = job.look()
-        if time.monotonic() - began > (FIRST if now.trace is None else PATIENCE):
+        now = job.snapshot()
+        if time.monotonic() - began > (FIRST if now.value is None else PATIENCE):
             break
         if time.monotonic() - told > WORDS:
             told = time.monotonic()
-            stage.status.text(WAITING if now.waiting else f"Computing: {now.fraction:.0%}")
+            stage.status.text(WAITING if now.place else f"Computing: {now.fraction:.0%}")
     return job
 
 
-def live(page: Page, stage: Stage, job: Job, settings: Settings) -> None:
+def live(page: Page, stage: Stage, job: Job[Run], settings: Settings) -> None:
     """A run that goes on: its pictures grow, and it can be paused and stopped."""
     watched(stage, job, settings.axis, settings.frame, page.took_start, page.took_frame)
 
 
-def watched(stage: Stage, job: Job, axis: str = "iterations", frame: int | None = None,
+def watched(stage: Stage, job: Job[Run], axis: str = "iterations", frame: int | None = None,
             on_start: Callable[[], None] | None = None,
             on_frame: Callable[[], None] | None = None) -> None:
     """The same for a page of any kind."""
@@ -55,20 +58,24 @@ def watched(stage: Stage, job: Job, axis: str = "iterations", frame: int | None 
 
     @st.fragment(run_every=min(RAREST, paced(REFRESH)))
     def growing() -> None:
-        now = job.look(me)
-        if (job.over.is_set() and not now.paused) or me not in job.viewers:
+        now = job.snapshot(me)
+        if (job.over.is_set() and not now.paused) or me not in job.names:
             st.rerun()                         # what was computed is drawn as a whole
-        if now.trace is not None:
-            show(stage, now.trace, axis, frame, on_start, on_frame, growing=True)
+        if now.value is not None:
+            show(stage, now.value, axis, frame, on_start, on_frame, growing=True)
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
             st.progress(now.fraction, _told(now, job))
             if now.paused:
                 st.button("Go on", on_click=job.resume, args=(me,), key="live/resume")
             else:
                 st.button("Pause", on_click=job.pause, args=(me,), key="live/pause")
-            st.button("Stop", on_click=JOBS.stop, args=(me,), key="live/stop")
+            st.button("Stop", on_click=_stop, args=(me,), key="live/stop")
 
     growing()
+
+
+def _stop(viewer: str) -> None:
+    JOBS.stop(viewer)
 
 
 def paced(seconds: float) -> float:
@@ -76,11 +83,12 @@ def paced(seconds: float) -> float:
     return seconds * max(1.0, JOBS.crowd / CROWD)
 
 
-def _told(now: Snapshot, job: Job) -> str:
+def _told(now: Snapshot[Trace], job: Job[Run]) -> str:
     """How far a job is, in words."""
-    if now.waiting:
+    if now.place:
         return WAITING
-    text = f"{now.fraction:.0%} of {job.spec.steps} steps × {len(job.spec.methods)} methods"
+    spec = job.computation.spec
+    text = f"{now.fraction:.0%} of {spec.steps} steps × {len(spec.methods)} methods"
     if now.paused:
         return f"Paused at {text}"
     return text + (f", {duration(now.left)} left" if now.left is not None else "")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import streamlit as st
 
 from qnviz.errors import QnvizError, SpecError, TraceError
-from qnviz.jobs.background import JOBS
+from qnviz.jobs import running
+from qnviz.jobs.service import JOBS
 from qnviz.runs.check import checked
 from qnviz.runs.spec import RunSpec, json_of, parse
 from qnviz.runs.trace import Trace
@@ -158,7 +159,7 @@ def _spec(name: str, content: bytes) -> Opened:
 def _computed(opened: Opened, stage: Stage) -> Trace | None:
     """The run of a spec, or None while it goes on, or where there is none."""
     assert opened.spec is not None
-    job = waited_for(JOBS.watch(viewer(), opened.spec, connected()), stage)
+    job = waited_for(JOBS.watch(viewer(), running.Run(opened.spec), connected()), stage)
     if job.error:
         if not isinstance(job.error, QnvizError):
             raise job.error
@@ -168,12 +169,12 @@ def _computed(opened: Opened, stage: Stage) -> Trace | None:
         with stage.picture:
             watched(stage, job)
         return None
-    if job.trace is None:
+    if (trace := job.snapshot().value) is None:
         with stage.status.container():
             st.button("Run again", on_click=_again, args=(opened,), type="tertiary",
                       help="It was stopped before its first step.")
         return None
-    return job.trace
+    return trace
 
 
 def _again(opened: Opened) -> None:

@@ -7,7 +7,8 @@ import time
 import streamlit as st
 
 from qnviz.errors import QnvizError
-from qnviz.jobs.background import JOBS
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import JOBS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.privates import connected, yield_to_reruns
@@ -32,24 +33,25 @@ def computed(spec: RunSpec, whole: bool = False) -> Trace:
     """
     if (known := held(spec, whole)) is not None:
         return known
-    job = JOBS.watch(f"{viewer()}/lesson", spec, connected())
+    job = JOBS.watch(viewer(), Run(spec), connected(), slot="lesson")
     place, told = st.empty(), time.monotonic()
     while not job.over.wait(TICK):
         yield_to_reruns()                      # here a changed control ends the wait
         if time.monotonic() - told > TELL:
-            told, now = time.monotonic(), job.look()
-            place.progress(now.fraction, "Waiting for another run to end" if now.waiting
+            told, now = time.monotonic(), job.snapshot()
+            place.progress(now.fraction, "Waiting for another run to end" if now.place
                            else f"Computing: {now.fraction:.0%} of {spec.steps} steps")
     place.empty()
     if job.error:
         raise job.error
-    if job.trace is None or not job.complete:
+    trace = job.snapshot().value
+    if trace is None or not job.complete:
         raise QnvizError("The run was stopped before its end.")
-    STORE.put(job.trace)
-    return job.trace
+    STORE.put(trace.key, trace)
+    return trace
 
 
 def ahead(spec: RunSpec, place: str, whole: bool = False) -> None:
     """Begin to compute a run that is about to be asked for; `place` tells it from others."""
     if held(spec, whole) is None:
-        JOBS.watch(f"{viewer()}/lesson/{place}", spec, connected())
+        JOBS.watch(viewer(), Run(spec), connected(), slot=f"lesson/{place}")

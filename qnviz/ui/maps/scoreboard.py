@@ -11,6 +11,8 @@ import streamlit as st
 from qnviz.errors import QnvizError, TraceError
 from qnviz.figures.maps import scoreboard as figures
 from qnviz.figures.theme import THEMES
+from qnviz.jobs.job import Job
+from qnviz.jobs.service import JOBS
 from qnviz.numbers import say
 from qnviz.paths import ASSETS
 from qnviz.scoreboard.board import Board, load
@@ -25,10 +27,10 @@ from qnviz.ui.state.form import Form, plain, started
 from qnviz.ui.state.session import theme_name, viewer
 
 if TYPE_CHECKING:
-    from qnviz.scoreboard.job import BoardJob, Request
+    from qnviz.scoreboard.scoring import Scoreboard
 
 LOG = logging.getLogger(__name__)
-JOB = "scoreboard/job"
+JOB, SLOT = "scoreboard/job", "scoreboard"
 REFRESH = 1.0                                  # seconds between two looks at a growing table
 EXPLAIN = f"""
 **Counted** is what a run needs until the loss, without noise, is below $10^{{-4}}$: iterations,
@@ -68,7 +70,7 @@ def scoreboard() -> None:
     form = Form("scoreboard", Shown)
     q = form.remember()
     share("scoreboard")
-    job: BoardJob | None = st.session_state.get(JOB)
+    job: Job[Scoreboard] | None = st.session_state.get(JOB)
     with form.row():
         form.explain(EXPLAIN)
         in_words(form, "rows", "Methods", {k: r.title for k, r in ROWS.items()})
@@ -80,7 +82,7 @@ def scoreboard() -> None:
     if job is not None and not job.over.is_set():
         _growing(q, job)
         return
-    board = shipped() if job is None else job.look()
+    board = shipped() if job is None else job.snapshot().value or Board()
     if job is not None and job.error is not None:
         if not isinstance(job.error, QnvizError):
             raise job.error
@@ -90,12 +92,13 @@ def scoreboard() -> None:
 
 
 @st.fragment(run_every=REFRESH)
-def _growing(q: Shown, job: BoardJob) -> None:
+def _growing(q: Shown, job: Job[Scoreboard]) -> None:
     if job.over.is_set():
         st.rerun()
-    board = job.look()
+    now = job.snapshot()
+    board = now.value or Board()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(job.fraction, f"{len(board.cells)} of {len(job.wanted)} cells")
+        st.progress(now.fraction, f"{len(board.cells)} of {len(job.computation.wanted)} cells")
         if st.button("Stop", on_click=_stop, key="scoreboard/stop"):
             st.rerun()
     _table(q, board)
@@ -143,7 +146,7 @@ def _json(board: Board) -> str:
 
 # --- computing it live ----------------------------------------------------------------------------
 
-def _live_controls(form: Form[Shown], q: Shown, job: BoardJob | None) -> None:
+def _live_controls(form: Form[Shown], q: Shown, job: Job[Scoreboard] | None) -> None:
     with st.popover("Compute it live"), st.container(width=300):
         held.choice("runs of each cell", form.fields["repeats"].options, key=form.key("repeats"),
                     help="A linear net is run a fifth as often.")
@@ -160,22 +163,21 @@ def _live_controls(form: Form[Shown], q: Shown, job: BoardJob | None) -> None:
 
 def _start(q: Shown) -> None:
     started()                                  # torch comes with the job
-    from qnviz.scoreboard.job import BOARDS, Request
+    from qnviz.scoreboard.scoring import Scoreboard
 
     _drop()
-    request: Request = Request(q.chosen_rows, q.chosen_columns, int(q.repeats), q.seed, q.anew)
-    st.session_state[JOB] = BOARDS.watch(viewer(), request, shipped(), connected())
+    wanted = Scoreboard(q.chosen_rows, q.chosen_columns, int(q.repeats), q.seed,
+                        None if q.anew else shipped())
+    st.session_state[JOB] = JOBS.watch(viewer(), wanted, connected(), SLOT)
 
 
 def _stop() -> None:
     """What is there stays."""
-    if job := st.session_state.get(JOB):
-        job.stop()
+    if stopped := JOBS.stop(viewer(), SLOT):
+        st.session_state[JOB] = stopped
 
 
 def _drop() -> None:
     """This visitor has no table of their own any more."""
-    if job := st.session_state.pop(JOB, None):
-        from qnviz.scoreboard.job import BOARDS
-
-        BOARDS.leave(viewer(), job)
+    if st.session_state.pop(JOB, None):
+        JOBS.leave(viewer(), SLOT)

@@ -13,13 +13,16 @@ from typing import Any
 import streamlit as st
 
 from qnviz.errors import QnvizError, TraceError
+from qnviz.jobs.job import Job, Snapshot
+from qnviz.jobs.service import JOBS
 from qnviz.jobs.workers import pool, warm
 from qnviz.numbers import duration
 from qnviz.paths import ASSETS
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import SweepSpec
-from qnviz.sweeps.sweeping import SWEEPS, SweepJob, SweepSnapshot
+from qnviz.sweeps.sweeping import Sweep, keep
+from qnviz.sweeps.tile import ready
 from qnviz.ui.components.map import maps
 from qnviz.ui.privates import connected
 from qnviz.ui.state.form import plain
@@ -40,7 +43,7 @@ Draw = Callable[[Results], bytes]              # a payload of results, the same 
 
 def prepare(name: str) -> None:
     """Put a page's shipped maps among those that are known, and start the workers beside it."""
-    warm()                                     # they leave when idle for long
+    warm(ready)                                   # they leave when idle for long
     _keep(name)
 
 
@@ -48,7 +51,7 @@ def prepare(name: str) -> None:
 def _keep(name: str) -> None:
     for path in shipped(name):
         try:
-            SWEEPS.keep(SweepResult.load(path))
+            keep(SweepResult.load(path))
         except TraceError:                     # of another version: computed anew when asked for;
             return                             # a test says that `make home` is due
 
@@ -67,10 +70,10 @@ class Maps:
         self._stopped = f"{page}/stopped"
         self._ended = False                    # before it was complete, by somebody else
 
-    def watch(self) -> tuple[SweepJob, ...]:
+    def watch(self) -> tuple[Job[Sweep], ...]:
         """The jobs of all maps; those before them are let go."""
         here = connected()
-        return tuple(SWEEPS.watch(self.viewer, spec, here, slot=f"{self.page}/{i}")
+        return tuple(JOBS.watch(self.viewer, Sweep(spec), here, slot=f"{self.page}/{i}")
                      for i, spec in enumerate(self.specs))
 
     @property
@@ -94,22 +97,22 @@ class Maps:
         while time.monotonic() < until and not all(_begun(job) for job in jobs):
             time.sleep(TICK)
         self._fragment(draw, None, jobs)
-        self._ended = any(job.over.is_set() and not job.error and job.look().fraction < 1
+        self._ended = any(job.over.is_set() and not job.error and job.snapshot().fraction < 1
                           for job in jobs)
-        return tuple(job.look().result for job in jobs)
+        return tuple(job.snapshot().value for job in jobs)
 
-    def _fragment(self, draw: Draw, results: Results | None, jobs: tuple[SweepJob, ...]) -> None:
+    def _fragment(self, draw: Draw, results: Results | None, jobs: tuple[Job[Sweep], ...]) -> None:
         """The maps stand in a fragment always, so that they stay the same element."""
         growing = any(not job.over.is_set() for job in jobs)
 
-        every = min(RAREST, REFRESH * max(1.0, SWEEPS.busy / CROWD))
+        every = min(RAREST, REFRESH * max(1.0, JOBS.busy / CROWD))
 
         @st.fragment(run_every=every if growing else None)
         def shown() -> None:
-            looks = [job.look() for job in jobs]
+            looks = [job.snapshot() for job in jobs]
             if growing and all(job.over.is_set() for job in jobs):
                 st.rerun()                     # words and links of the whole page follow
-            seen = results or tuple(look.result for look in looks)
+            seen = results or tuple(look.value for look in looks)
             maps(draw(seen), key=f"{self.page}/maps", on_open=self._took)
             if (cell := st.session_state.pop(f"{self.page}/open", None)) is not None:
                 i, iy, ix = cell
@@ -124,7 +127,7 @@ class Maps:
                     raise job.error
                 st.error(plain(str(job.error)))
 
-    def _progress(self, looks: Sequence[SweepSnapshot], jobs: Sequence[SweepJob]) -> None:
+    def _progress(self, looks: Sequence[Snapshot[SweepResult]], jobs: Sequence[Job[Sweep]]) -> None:
         if note := pool().note:                # such as a cluster that is out of reach
             st.info(plain(note))
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
@@ -141,10 +144,10 @@ class Maps:
         """Whether there is such a map, with such a cell."""
         return i < len(self.specs) and iy < self.specs[i].shape[0] and ix < self.specs[i].shape[1]
 
-    def _stop(self, jobs: Sequence[SweepJob]) -> None:
-        st.session_state[self._stopped] = self.keys, tuple(job.look().result for job in jobs)
+    def _stop(self, jobs: Sequence[Job[Sweep]]) -> None:
+        st.session_state[self._stopped] = self.keys, tuple(job.snapshot().value for job in jobs)
         for i in range(len(jobs)):
-            SWEEPS.leave(self.viewer, slot=f"{self.page}/{i}")
+            JOBS.leave(self.viewer, slot=f"{self.page}/{i}")
 
     def again(self) -> None:
         """Offer to go on, where maps were stopped."""
@@ -155,15 +158,15 @@ class Maps:
     def _go_on(self) -> None:
         st.session_state.pop(self._stopped, None)
         for i in range(len(self.specs)):
-            SWEEPS.leave(self.viewer, slot=f"{self.page}/{i}")
+            JOBS.leave(self.viewer, slot=f"{self.page}/{i}")
 
 
-def _begun(job: SweepJob) -> bool:
-    look = job.look()
-    return job.over.is_set() or (look.result is not None and look.fraction > 0)
+def _begun(job: Job[Sweep]) -> bool:
+    look = job.snapshot()
+    return job.over.is_set() or (look.value is not None and look.fraction > 0)
 
 
-def told(looks: Sequence[SweepSnapshot]) -> str:
+def told(looks: Sequence[Snapshot[SweepResult]]) -> str:
     """How far the maps are, in words."""
     fraction = sum(look.fraction for look in looks) / len(looks)
     waiting = [look.place for look in looks if look.place]

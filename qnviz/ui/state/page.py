@@ -11,7 +11,9 @@ import streamlit as st
 
 from qnviz.fields import Parameter, parameters
 from qnviz.figures.player import LAYOUTS
-from qnviz.jobs.background import JOBS, Job
+from qnviz.jobs.job import Job
+from qnviz.jobs.running import Run
+from qnviz.jobs.service import JOBS
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
@@ -126,13 +128,14 @@ class Page:
         st.session_state.pop(self.key("stopped"), None)
         JOBS.leave(self.viewer)
 
-    def finished(self, job: Job) -> Trace | None:
+    def finished(self, job: Job[Run]) -> Trace | None:
         """What a job that is over leaves: kept for everybody if whole, else for this visitor."""
-        if job.trace is not None and job.complete:
-            STORE.put(job.trace)
+        trace = job.snapshot().value
+        if trace is not None and job.complete:
+            STORE.put(trace.key, trace)
         else:
-            st.session_state[self.key("stopped")] = job.spec.key(), job.trace
-        return job.trace
+            st.session_state[self.key("stopped")] = job.computation.spec.key(), trace
+        return trace
 
     def key(self, name: str) -> str:
         """The widget key of a field."""

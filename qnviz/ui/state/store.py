@@ -1,13 +1,12 @@
-"""Finished runs, kept in bounded memory for everybody: the same link costs one computation."""
+"""Finished runs, kept for everybody: the same link costs one computation."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from functools import cache
 
 from qnviz.errors import TraceError
+from qnviz.jobs.store import Store
 from qnviz.paths import ASSETS
 from qnviz.runs.trace import Trace
 
@@ -15,33 +14,7 @@ LOG = logging.getLogger(__name__)
 MAX_BYTES = 96_000_000
 
 
-class Store:
-    """Least recently used traces leave first once there are more than `limit` bytes."""
-
-    def __init__(self, limit: int = MAX_BYTES):
-        self.limit = limit
-        self._lock = threading.Lock()
-        self._held: OrderedDict[str, Trace] = OrderedDict()
-
-    def get(self, key: str) -> Trace | None:
-        """The trace with this content hash, or None."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def put(self, trace: Trace) -> None:
-        """Keep a finished trace; one larger than the whole store is not kept."""
-        if trace.nbytes > self.limit:
-            return
-        with self._lock:
-            self._held[trace.key] = trace
-            self._held.move_to_end(trace.key)
-            while sum(t.nbytes for t in self._held.values()) > self.limit:
-                self._held.popitem(last=False)
-
-
-STORE = Store()
+STORE: Store[Trace] = Store(MAX_BYTES)
 
 
 def shipped(name: str) -> Trace | None:
@@ -51,7 +24,7 @@ def shipped(name: str) -> Trace | None:
     """
     trace = _read(name)
     if trace is not None and STORE.get(trace.key) is None:     # a whole run is worth more
-        STORE.put(trace)
+        STORE.put(trace.key, trace)
     return trace
 
 
