@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = ("problems", "curvature", "methods", "runs")          # each may import those before it
-SHARED = ("fields", "errors", "environment", "saving")         # anybody may import these
+SHARED = ("archive", "fields", "errors", "environment", "saving")        # anybody may import these
 PACKAGE = sorted((ROOT / "qnviz").rglob("*.py"))
 FRONT = [p for p in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))] if p.exists()]
 LIGHT = ["qnviz.runs.trace", *(

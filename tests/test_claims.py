@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from qnviz import archive
 from qnviz.curvature.double_damping import double_damping
 from qnviz.curvature.oracle import dense
 from qnviz.curvature.secant import bfgs_update
 from qnviz.problems.data import files, images, uploads
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.typed import CLASSICS, Function
-from qnviz.runs import archive, spec
+from qnviz.runs import spec
 from qnviz.runs.loop import run
 from qnviz.runs.plane import plane
 from qnviz.scoreboard.table import COLUMNS, GRID, ROWS

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from qnviz import archive
 from qnviz.errors import TraceError
-from qnviz.runs import archive
 
 Rows = dict[str, np.ndarray]            # columns by name
 MAX_FILE_BYTES = 4_000_000_000          # what a file may unpack to

@@ -8,8 +8,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from qnviz import archive
 from qnviz.errors import SpecError, TraceError
-from qnviz.runs import archive
 from qnviz.runs.ends import STATUS
 from qnviz.runs.trace import Rows
 from qnviz.saving import replaced

@@ -1,6 +1,7 @@
 """Files of arrays, read from bytes that nobody vouches for: IDX, .npy, .npz.
 
-Others have files of their own: .mat in matlab.py, text in tables.py. The first bytes say what a
+Others have modules of their own: .mat in matlab.py, text in tables.py; what .npy and .npz have in
+common with saved runs is read by `qnviz.archive`. The first bytes say what a
 file is, whatever its name; where they do not, the name's ending does. Any of them may be packed
 with gzip.
 
@@ -9,22 +10,19 @@ than the file it came from, or than what the file was seen to unpack to. Arrays 
 bytes: nothing is copied, and 8-bit pixels stay 8-bit.
 
     IDX     magic 0 0 type n, n big-endian sizes, values            (yann.lecun.com/exdb/mnist)
-    .npy    magic, a dict literal {descr, fortran_order, shape}, values   (numpy.lib.format)
-    .npz    a zip of .npy
 """
 
 from __future__ import annotations
 
-import ast
 import io
 import math
 import re
 import struct
 import zipfile
-import zlib
 
 import numpy as np
 
+from qnviz import archive
 from qnviz.errors import DataError
 from qnviz.problems.data import files, matlab, tables
 
@@ -33,12 +31,8 @@ ENDINGS = re.compile(r"(\.npz|\.npy|\.mat|[.-]idx|ubyte|\.csv|\.tsv|\.txt)?(\.gz
                      re.IGNORECASE)
 GZIP = b"\x1f\x8b"
 MAGIC = {b"PK\3\4": ".npz", b"\x93NUMPY": ".npy", b"MATLAB 5": ".mat", b"\x89HDF": ".mat"}
-PICKLED = "holds pickled Python objects, which are never loaded"
 MOST_ARRAYS = 1000                       # in one .npz
-LONGEST_HEADER = 1000                    # bytes of a .npy's; plain numbers need 118
-NUMBERS = re.compile(r"\|b1|[<>|=]?[iu][1248]|[<>=]?f[248]")     # types of real numbers
 MOST_AXES = 4                            # longer than 1
-END_RECORD = 22                          # bytes of a zip's end record without a comment
 
 
 def known(name: str) -> bool:
@@ -159,10 +153,11 @@ def npy(name: str, content: bytes) -> np.ndarray:
     Raises:
         DataError: damaged, pickled, or not numbers.
     """
-    shape, fortran, descr, start = _npy_header(name, content)
-    if not NUMBERS.fullmatch(descr):
-        raise DataError(f"{name} holds values of type {descr[:40]}, not real numbers.")
-    return _view(name, content, start, np.dtype(descr), shape, "F" if fortran else "C")
+    found = _header(name, content)
+    if not archive.NUMBERS.fullmatch(found.descr):
+        raise DataError(f"{name} holds values of type {found.descr[:40]}, not real numbers.")
+    return _view(name, content, found.start, np.dtype(found.descr), found.shape,
+                 "F" if found.fortran else "C")
 
 
 def npz(name: str, content: bytes) -> dict[str, np.ndarray]:
@@ -173,78 +168,24 @@ def npz(name: str, content: bytes) -> dict[str, np.ndarray]:
     """
     found = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(_plain_zip(name, content))) as z:
-            listed = [e.filename for e in z.infolist()]
-            if len(listed) != int.from_bytes(content[-END_RECORD:][10:12], "little"):
-                raise ValueError               # a damaged length in one entry hides those after it
-            entries = [e for e in z.infolist() if e.filename.endswith(".npy")]
-            if listed and not entries:
-                raise DataError(f"{name} is a zip archive that holds {listed[0][:60]!r}"
-                                f"{' and others' if len(listed) > 1 else ''}, not numpy's arrays: "
-                                "unpack it, and take the files in it.")
-            if len(entries) > MOST_ARRAYS:
-                raise DataError(f"{name} holds {len(entries):,} arrays; the limit is "
-                                f"{MOST_ARRAYS:,}.")
-            if sum(e.file_size for e in entries) > files.UNPACKED:
-                raise files.too_large(name)
-            for entry in entries:
-                data = _member(name, z, entry)
-                label = entry.filename.removesuffix(".npy")
-                if _npy_header(f"{label} in {name}", data)[2][1:2] not in ("S", "U"):
-                    found[label] = npy(f"{label} in {name}", data)
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError,
-            RuntimeError, ValueError, OSError):
+        for label, data in archive.members(io.BytesIO(content), files.UNPACKED, MOST_ARRAYS):
+            called = f"{label} in {name}"
+            if _header(called, data).descr[1:2] not in ("S", "U"):
+                found[label] = npy(called, data)
+    except archive.TooLarge:
+        raise files.too_large(name) from None
+    except archive.Refused as error:
+        raise DataError(f"{name} {error}.") from None
+    except (OSError, *archive.DAMAGED):
         raise DataError(f"{name} is not an .npz file, or is damaged.") from None
     return found
 
 
-def _member(name: str, z: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """One unpacked entry, of no more bytes than the directory says, lest the directory lies."""
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{name} is packed in a way that numpy does not use.")
-    with z.open(entry) as stream:                      # other packings ignore the limit of a read
-        return stream.read(entry.file_size + 1)        # one more, so that the checksum is compared
-
-
-def _plain_zip(name: str, content: bytes) -> bytes:
-    """The content, if its directory of entries is of a sane size.
-
-    zipfile makes objects of a whole directory before it shows one, and 200 MB hold 4 million
-    entries. Its size stands in the end record, which numpy writes last, without a comment.
-    """
-    end = content[-END_RECORD:]
-    plain = len(end) == END_RECORD and end[:4] == b"PK\5\6" and end[-2:] == b"\0\0"
-    zip64 = content[-END_RECORD - 20:][:4] == b"PK\6\7"          # only beyond 4 GB
-    if not plain or zip64:
-        raise DataError(f"{name} is not an .npz file as numpy writes it, or is truncated.")
-    if int.from_bytes(end[12:16], "little") > 1000 * MOST_ARRAYS:
-        raise DataError(f"{name} holds too many arrays; the limit is {MOST_ARRAYS:,}.")
-    return content
-
-
-def _npy_header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, str, int]:
-    """Shape, whether columns come first, type, and where the values start.
-
-    Not by numpy's own reader, which on odd headers falls back to Python's tokenizer and fails in
-    ways of its own.
-    """
-    wide = content[6:7] != b"\1"                         # version 1 has two bytes for the length
-    start = 12 if wide else 10
-    end = start + int.from_bytes(content[8:start], "little")
-    if content[:6] != b"\x93NUMPY" or content[6:8] not in (b"\1\0", b"\2\0", b"\3\0"):
-        raise DataError(f"{name} is not a .npy file.")
-    if end - start > LONGEST_HEADER:
-        raise DataError(f"{name} is not a .npy file of plain numbers, or its header is damaged.")
+def _header(name: str, content: bytes) -> archive.Header:
     try:
-        header = ast.literal_eval(content[start:end].decode().strip())
-        descr, fortran, shape = (header[k] for k in ("descr", "fortran_order", "shape"))
-        if not isinstance(shape, tuple) or any(type(n) is not int for n in shape):
-            raise ValueError("bad shape")
-    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
-        raise DataError(f"{name} is not a .npy file, or its header is damaged.") from None
-    if "|O" in str(descr):
-        raise DataError(f"{name} {PICKLED}; save it as an array of numbers.")
-    return shape, bool(fortran), str(descr), end
+        return archive.header(content)
+    except archive.Refused as error:
+        raise DataError(f"{name} {error}.") from None
 
 
 def _view(name: str, content: bytes, start: int, dtype: np.dtype, shape: tuple[int, ...],

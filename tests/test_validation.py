@@ -1,4 +1,4 @@
-"""What comes from outside brings nothing but what it may say, or a sentence."""
+"""What comes from outside is validated: it brings nothing but what it may say, or a sentence."""
 
 import io
 import math
