@@ -144,7 +144,14 @@ def faults(error: ValidationError, tags: frozenset[str] = frozenset()) -> list[s
     `tags` are the names by which unions are told apart: pydantic puts them into the field's path,
     where a person has not written them.
     """
-    return [_sentence(e, tags) for e in error.errors(include_url=False)
+    return [sentence for _, sentence in faults_by_field(error, tags)]
+
+
+def faults_by_field(error: ValidationError,
+                    tags: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+    """The same, each sentence with its field's name: "" where it is about several."""
+    return [(str(e["loc"][0]) if e["loc"] else "", _sentence(e, tags))
+            for e in error.errors(include_url=False)
             if not (e["type"] == "too_short" and e["input"])]    # its items' faults stand already
 
 

@@ -13,7 +13,7 @@ from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.maps.methods import LABS, MAPPED, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.maps.page import drawn
 from qnviz.ui.maps.view import shipped
-from qnviz.ui.state.form import read, write
+from qnviz.ui.state.codec import decode, encode
 from qnviz.ui.state.links import lab_query
 from qnviz.ui.state.settings import read_query
 
@@ -37,8 +37,8 @@ def test_shipped_maps_are_the_pages_default_state(name):
 
 
 def test_the_default_states_have_empty_addresses():
-    assert write(AtlasQuestion()) == {}
-    assert write(BasinQuestion()) == {}
+    assert encode(AtlasQuestion()) == {}
+    assert encode(BasinQuestion()) == {}
     assert AtlasQuestion().plans()[1] == ()
 
 
@@ -56,7 +56,7 @@ def test_the_default_states_have_empty_addresses():
     ({"x_to": "1"}, "x_to: lam is 1.0, but must be less than 1."),
     ({"x_from": "0.1", "x_to": "0.1"}, "x_from and x_to are both 0.1")])
 def test_a_bad_value_costs_only_itself(query, sentence):
-    q, notes = read(query | {"seed": "5"}, AtlasQuestion)
+    q, notes = decode(query | {"seed": "5"}, AtlasQuestion())
     found, more = q.plans()
     assert any(n.startswith(sentence) for n in (*notes, *more)), (notes, more)
     assert q.seed == 5
@@ -104,7 +104,7 @@ def test_another_method_takes_the_same_axes_only_if_it_can():
     seeds=st.integers(1, 8), points=st.none() | st.integers(1, 64),
     x_from=st.none() | st.floats(-1, 20), y_to=st.none() | st.floats(-1, 20)))
 def test_every_state_survives_the_address_and_is_drawn(q):
-    assert read(write(q), AtlasQuestion) == (q, ())
+    assert decode(encode(q), AtlasQuestion()) == (q, ())
     found, _ = q.plans()
     if found:
         for theme in ("light", "dark"):

@@ -30,7 +30,7 @@ from qnviz.ui.lessons import facts, file
 from qnviz.ui.maps import scoreboard
 from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
-from qnviz.ui.state import query, store
+from qnviz.ui.state import address, store
 from qnviz.ui.state.defaults import RACE, classic
 from tests.helpers import F64
 from tests.helpers import spec as small
@@ -57,8 +57,8 @@ LIMITS = {
         f"the data folder ({megabytes(uploads.ROOM)})",
         f"Files of up to {megabytes(files.UPLOAD)} are uploaded"],
     "docs/security.md": [
-        f"{query.MOST_FIELDS} fields, {query.LONGEST_NAME} characters of a name, "
-        f"{query.LONGEST_VALUE} of a value",
+        f"{address.MOST_FIELDS} fields, {address.LONGEST_NAME} characters of a name, "
+        f"{address.LONGEST_VALUE} of a value",
         f"{megabytes(open.UNPACKED)} unpacked, {archive.MOST_ARRAYS:,} arrays",
         f"all opened traces together {megabytes(room.OPENED.limit)}",
         f"{megabytes(open.TEXT)} of text, {megabytes(open.MOST_BYTES)} of records, "

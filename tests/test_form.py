@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from qnviz.fields import Frozen, choice, number, optional_whole, whole
 from qnviz.studies.derivatives import Function, Question
 from qnviz.ui.labs.complex_step import CODE, EXPLAIN, FUNCTIONS, PRESETS
-from qnviz.ui.state.form import read, write
+from qnviz.ui.state.codec import decode, encode
 
 
 class Model(Frozen):
@@ -29,22 +29,22 @@ class Model(Frozen):
 
 
 def test_defaults_leave_the_address_empty():
-    assert write(Model()) == {}
-    assert read({}, Model) == (Model(), ())
+    assert encode(Model()) == {}
+    assert decode({}, Model()) == (Model(), ())
 
 
 @given(st.builds(
     Model, kind=st.sampled_from(["one", "two"]), size=st.floats(0, 10), count=st.integers(1, 8),
     batch=st.none() | st.integers(1, 9), on=st.booleans()))
 def test_every_state_survives_the_address(model):
-    assert read(write(model), Model) == (model, ())
+    assert decode(encode(model), Model()) == (model, ())
 
 
 def test_addresses_are_short():
-    assert write(Model(size=0.1, on=True, batch=None, kind="two")) == {
+    assert encode(Model(size=0.1, on=True, batch=None, kind="two")) == {
         "size": "0.1", "on": "true", "batch": "all", "kind": "two"}
-    assert write(Model(size=2.0)) == {"size": "2"}
-    assert write(Model(size=1e-6)) == {"size": "1e-06"}
+    assert encode(Model(size=2.0)) == {"size": "2"}
+    assert encode(Model(size=1e-6)) == {"size": "1e-06"}
 
 
 @pytest.mark.parametrize(("query", "sentence"), [
@@ -56,10 +56,9 @@ def test_addresses_are_short():
     ({"nope": "1"}, "The link's field 'nope' is not known here"),
     ({"kind": "two", "count": "9"}, "two does not go with nine")])
 def test_a_bad_value_costs_only_itself(query, sentence):
-    model, notes = read(query | {"on": "true"}, Model)
+    model, notes = decode(query | {"on": "true"}, Model())
     assert any(n.startswith(sentence) for n in notes)
-    alone = Model() if len(query) == 2 else Model(on=True)
-    assert model == alone
+    assert model == (Model(kind="two", on=True) if len(query) == 2 else Model(on=True))
 
 
 # --- in a running page ----------------------------------------------------------------------------
@@ -167,6 +166,54 @@ def test_coming_back_without_an_address_finds_the_page_as_it_was():
     assert address(app) == {"size": "2.5", "kind": "two"}
 
 
+def browser_shows(app: AppTest, **query: str) -> None:
+    """The address that the browser sends with what happens next."""
+    for name in list(app.query_params):
+        del app.query_params[name]
+    for name, value in query.items():
+        app.query_params[name] = value
+
+
+def test_an_address_that_comes_in_late_undoes_nothing():
+    app = opened(size="3")
+    app.number_input[0].set_value(5.0)
+    shown(app)
+    assert address(app) == {"size": "5"}
+    browser_shows(app, size="3")               # it had not heard of 5 yet
+    app.number_input[1].set_value(7)
+    shown(app)
+    assert app.text[0].value == repr(Model(size=5.0, count=7))
+    assert address(app) == {"size": "5", "count": "7"}
+
+
+@pytest.mark.parametrize("how", ["back", "from another page", "after a while"])
+def test_the_same_address_is_taken_where_it_is_meant(how, monkeypatch):
+    from qnviz.ui.state import address as module
+
+    app = opened(size="3")
+    app.number_input[0].set_value(5.0)
+    shown(app)
+    if how == "back":
+        monkeypatch.setattr(module, "went_back", lambda: True)
+    elif how == "from another page":
+        app.session_state[module.HERE] = "elsewhere"
+    else:
+        monkeypatch.setattr(module, "LATE", 0.0)
+    browser_shows(app, size="3")
+    shown(app)
+    assert app.text[0].value == repr(Model(size=3.0))
+
+
+def test_going_back_to_an_address_without_fields_shows_the_defaults(monkeypatch):
+    from qnviz.ui.state import address as module
+
+    app = opened(size="3")
+    monkeypatch.setattr(module, "went_back", lambda: True)
+    browser_shows(app)
+    shown(app)
+    assert app.text[0].value == repr(Model())
+
+
 def test_sentences_are_shown_as_they_are_typed():
     assert opened().info[0].value == r"A sentence with \*stars\*."
 
@@ -182,7 +229,7 @@ def test_three_presets_are_questions_and_differ():
     questions = [Question(**changes) for changes in PRESETS.values()]
     assert len({q.model_dump_json() for q in questions}) == len(PRESETS) >= 3
     assert questions[0] == Question()
-    assert all(read(write(q), Question) == (q, ()) for q in questions)
+    assert all(decode(encode(q), Question()) == (q, ()) for q in questions)
 
 
 def test_every_function_and_kind_has_words():

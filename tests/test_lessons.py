@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from qnviz.errors import LessonError
 from qnviz.ui.lessons import page
-from qnviz.ui.lessons.address import Place, read_place
+from qnviz.ui.lessons.address import Place
 from qnviz.ui.lessons.blocks import LONGEST, read_block
 from qnviz.ui.lessons.claims import ClaimError, filled, read_claim, read_value
 from qnviz.ui.lessons.file import LARGEST, MOST_STEPS, read_folders, read_lesson
 from qnviz.ui.lessons.lesson import Picture
 from qnviz.ui.lessons.shows import PAGES, SHOWS
+from qnviz.ui.state.codec import decode, encode
 
 SHIPPED = Path(__file__).resolve().parents[1] / "lessons"
 GOOD = """---
@@ -294,10 +295,10 @@ def test_texts_are_filled():
 # --- where the reader is ----------------------------------------------------------------------
 
 def test_places_are_addresses():
-    place = Place("one", 3, True)
-    assert place.query == {"of": "one", "at": "3", "present": "1"}
-    assert read_place(place.query) == (place, [])
-    assert Place().query == {}
+    place = Place(of="one", at=3, present=1)
+    assert encode(place) == {"of": "one", "at": "3", "present": "1"}
+    assert decode(encode(place), Place()) == (place, ())
+    assert encode(Place()) == {}
 
 
 @pytest.mark.parametrize(("query", "words"), [
@@ -305,7 +306,7 @@ def test_places_are_addresses():
     ({"of": "one", "at": "٣"}, "at is"), ({"of": "one", "at": "9" * 99}, "at is"),
     ({"of": "one", "present": "yes"}, "present is 'yes'"), ({"off": "one"}, "'off' is not known")])
 def test_bad_addresses_get_a_sentence(query, words):
-    place, notes = read_place(query)
+    place, notes = decode(query, Place())
     assert place.at == 1
     assert len(notes) == 1
     assert words in notes[0]

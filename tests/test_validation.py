@@ -26,16 +26,17 @@ from qnviz.sweeps.spec import SweepSpec, parse_sweep
 from qnviz.ui.frame.quota import Room
 from qnviz.ui.labs import damping, krylov
 from qnviz.ui.labs.open import opened
-from qnviz.ui.lessons.address import read_place
+from qnviz.ui.lessons.address import Place
 from qnviz.ui.lessons.file import read_lesson
 from qnviz.ui.lessons.shows import PAGES
 from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.state import messages
+from qnviz.ui.state.address import LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS, bounded
+from qnviz.ui.state.codec import decode
 from qnviz.ui.state.defaults import RACE
-from qnviz.ui.state.form import plain, read
-from qnviz.ui.state.messages import CELL, EVENT, FRAME, PAIR, POINT, WISH
-from qnviz.ui.state.query import LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS, taken
+from qnviz.ui.state.form import plain
+from qnviz.ui.state.messages import CELL, EVENT, FRAME, PAIR, POINT, REQUEST
 from qnviz.ui.state.settings import LIMITS, read_query
 from tests.helpers import spec
 
@@ -62,7 +63,7 @@ def names(model):
 def test_no_address_brings_a_map_anything_but_sentences(data):
     for model in (AtlasQuestion, BasinQuestion):
         query = data.draw(st.dictionaries(names(model), WORDS, max_size=5))
-        question, notes = read(query, model)
+        question, notes = decode(query, model())
         found, more = question.plans()
         assert all(isinstance(p.spec, SweepSpec) for p in found)
         assert all(isinstance(note, str) for note in (*notes, *more))
@@ -71,7 +72,7 @@ def test_no_address_brings_a_map_anything_but_sentences(data):
 @FEW
 @given(st.dictionaries(st.sampled_from(["of", "at", "present", "?"]), WORDS))
 def test_no_address_brings_the_lessons_anything_but_a_place(query):
-    place, notes = read_place(query)
+    place, notes = decode(query, Place())
     assert place.at >= 1
     assert len(place.of) <= 100
     assert all(isinstance(note, str) for note in notes)
@@ -87,7 +88,7 @@ def test_no_field_of_a_page_of_its_own_brings_anything_but_a_sentence(raw):
 
 def test_a_link_has_bounds():
     query = {f"f{i}": "x" * 10_000 for i in range(MOST_FIELDS + 50)} | {"y" * 100: "1"}
-    found, notes = taken(query)
+    found, notes = bounded(query)
     assert len(found) == MOST_FIELDS
     assert max(map(len, found.values())) == LONGEST_VALUE
     assert max(map(len, found)) <= LONGEST_NAME
@@ -126,7 +127,7 @@ def test_what_a_visitor_typed_is_no_markup_and_no_link(typed):
 @example({"at": True})
 @example({"H": [1, 0, 1], "s": [1, 0], "y": [math.inf, 0], "mu1": 0.2, "mu2": 0.5})
 def test_no_message_brings_anything_but_what_it_may_say(value):
-    for message in (FRAME, POINT, EVENT, CELL, PAIR, WISH):
+    for message in (FRAME, POINT, EVENT, CELL, PAIR, REQUEST):
         try:
             found = message.read(value)
         except ValidationError:
@@ -147,9 +148,9 @@ def test_what_a_component_sends_is_taken(message, value, meant):
 
 @pytest.mark.parametrize("wish", [{"index": True}, {"present": False}, {"at": 3}, {"reveal": 2}])
 def test_a_lessons_bar_wishes_for_one_thing(wish):
-    assert WISH.read(wish).model_dump(exclude_unset=True) == wish
+    assert REQUEST.read(wish).model_dump(exclude_unset=True) == wish
     with pytest.raises(ValidationError):
-        WISH.read(wish | {"at": 4, "index": True})
+        REQUEST.read(wish | {"at": 4, "index": True})
 
 
 def test_a_pair_is_taken():

@@ -46,7 +46,8 @@ class Side(NamedTuple):
         first = middle[0] - v[0] if len(v) > 1 else 0.5
         last = v[-1] - middle[-1] if len(v) > 1 else 0.5
         edges = np.concatenate([[v[0] - first], middle, [v[-1] + last]])
-        return np.exp(edges) if self.log else edges
+        # no border underflows to 0, which has no place on a log axis
+        return np.maximum(np.exp(edges), np.finfo(float).tiny) if self.log else edges
 
     @property
     def span(self) -> list[float]:

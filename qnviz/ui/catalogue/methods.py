@@ -36,9 +36,8 @@ from qnviz.ui.catalogue.costs import (
 )
 from qnviz.ui.catalogue.failures import link_to_failure
 from qnviz.ui.components.share import share
-from qnviz.ui.privates import went_back
 from qnviz.ui.state.defaults import RACE
-from qnviz.ui.state.form import Form, plain, write
+from qnviz.ui.state.form import Form, plain
 from qnviz.ui.state.links import link_to
 from qnviz.ui.state.session import theme_name
 
@@ -61,13 +60,8 @@ class Which(Frozen):
 
 def methods() -> None:
     """Run the page once."""
-    if went_back() and not st.query_params:    # to the overview, not to the method left before
-        st.session_state.pop(f"{PAGE}/query", None)
-    form = Form(PAGE, Which)
-    which = form.remember()
-    of = which.of
-    if form.seeded:                            # a link within a page leaves the address as it was
-        st.query_params.from_dict(write(which))
+    form = Form(PAGE, Which, links_only=True)
+    of = form.remember().of
     share(PAGE)
     index, body = st.columns([1, 5], gap="medium")
     with index:

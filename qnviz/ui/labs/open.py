@@ -19,8 +19,8 @@ from qnviz.ui.labs.live import waited_for, watched
 from qnviz.ui.labs.open_view import Run, show_run
 from qnviz.ui.labs.stage import Stage
 from qnviz.ui.privates import connected
+from qnviz.ui.state.address import LONGEST_VALUE
 from qnviz.ui.state.form import plain
-from qnviz.ui.state.query import LONGEST_VALUE
 from qnviz.ui.state.session import viewer
 
 PAGE = "open"

@@ -18,7 +18,7 @@ from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
 from qnviz.ui.lessons.claims import ClaimError, Value
 from qnviz.ui.lessons.lesson import Picture
-from qnviz.ui.state.form import read
+from qnviz.ui.state.codec import decode
 from qnviz.ui.state.session import theme_name
 
 NAMES = {"slope": "First derivative", "product": "Hessian-vector product"}
@@ -34,7 +34,7 @@ class DerivativesShow:
 
     def faults(self, picture: Picture) -> list[tuple[str, str]]:
         """What is wrong with a picture: the field, and a sentence."""
-        question, notes = read(picture.query, Question)
+        question, notes = decode(picture.query, Question())
         wrong = [("state", words.removesuffix(" The default is used.")) for words in notes]
         wrong += [("show", f"{n!r} is no picture of this page; there are {', '.join(PANELS)}.")
                   for n in picture.show if n not in PANELS]
@@ -90,7 +90,7 @@ class DerivativesShow:
         player(payload | {"plotly_url": PLOTLY_URL}, key=key)
 
     def _question(self, picture: Picture) -> Question:
-        return read(picture.query, Question)[0]
+        return decode(picture.query, Question())[0]
 
 
 def _answered(question: Question) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ from qnviz.errors import QnvizError, SettingError
 from qnviz.paths import LESSONS
 from qnviz.ui.components.lesson_bar import bar
 from qnviz.ui.components.share import share
-from qnviz.ui.lessons import address, claims
+from qnviz.ui.lessons import claims
 from qnviz.ui.lessons.address import Place
 from qnviz.ui.lessons.claims import ClaimError, Facts
 from qnviz.ui.lessons.file import read_folders
 from qnviz.ui.lessons.lesson import Lesson, Picture, Question, Shelf, Step
 from qnviz.ui.lessons.shows import PAGES, SHOWS
-from qnviz.ui.state.form import plain
-from qnviz.ui.state.messages import WISH, received
+from qnviz.ui.state.form import Form, plain
+from qnviz.ui.state.messages import REQUEST, received
 
 VARIABLE = "QNVIZ_LESSONS"
 BAR = "lessons/bar"
@@ -53,9 +53,8 @@ def _read(where: tuple[Path, ...], stamp: Any) -> Shelf:
 
 def lessons() -> None:
     """Run the page once."""
-    place, notes = address.here()
-    there, wrong = shelf()
-    notes += wrong
+    form = Form("lessons", Place)
+    place, (there, notes) = form.value, shelf()
     lesson = there.lessons.get(place.of)
     if place.of and lesson is None:
         broken = any(b.file == f"{place.of}.md" for b in there.broken)
@@ -64,23 +63,25 @@ def lessons() -> None:
     if lesson and place.at > len(lesson.steps):
         notes.append(f"This lesson has {len(lesson.steps)} steps, so there is no step {place.at}. "
                      "This is the last one.")
-        place = place._replace(at=len(lesson.steps))
+        place = place.model_copy(update={"at": len(lesson.steps)})
     if lesson is None:
         place = Place()
-    address.remember(place)
-    if notes:
-        st.warning("  \n".join(map(plain, notes)))
+    if notes := (*form.faults, *(n for n in notes if n not in form.faults)):
+        form.seed(place)
+        form.faults = notes
+    form.remember()
+    form.complaints()
     if lesson is None:
-        _index(there)
+        _index(form, there)
     else:
-        _lesson(lesson, place)
+        _lesson(form, lesson, place)
     if not place.present:                      # last, so that presenting moves nothing else
         share("lessons", steps=False)
 
 
 # --- the index ----------------------------------------------------------------------------------
 
-def _index(there: Shelf) -> None:
+def _index(form: Form[Place], there: Shelf) -> None:
     st.title("Lessons")
     with st.container(key="lessons-index"):
         for number, lesson in enumerate(there.lessons.values(), 1):
@@ -88,8 +89,8 @@ def _index(there: Shelf) -> None:
                 st.markdown(f"## {number}. {lesson.meta.title}")
                 st.markdown(lesson.meta.summary)
                 with st.container(horizontal=True, vertical_alignment="center"):
-                    st.button("Open", key=f"lessons/open/{lesson.id}", on_click=address.go,
-                              args=(Place(lesson.id),), type="primary",
+                    st.button("Open", key=f"lessons/open/{lesson.id}", on_click=form.seed,
+                              args=(Place(of=lesson.id),), type="primary",
                               help=f"Open “{lesson.meta.title}”")
                     st.caption(f"{lesson.meta.minutes} minutes, {len(lesson.steps)} steps")
     for error in there.broken:
@@ -101,15 +102,15 @@ def _index(there: Shelf) -> None:
 
 # --- a step -------------------------------------------------------------------------------------
 
-def _lesson(lesson: Lesson, place: Place) -> None:
+def _lesson(form: Form[Place], lesson: Lesson, place: Place) -> None:
     step = lesson.steps[place.at - 1]
     answer = st.session_state.get(_answered(lesson, place.at))
     shown = step.revealed if answer is not None else step.picture
     with st.container(key="lesson-present" if place.present else "lesson"):
         bar({"lesson": lesson.id, "title": lesson.meta.title, "at": place.at,
-             "steps": [s.heading for s in lesson.steps], "present": place.present,
+             "steps": [s.heading for s in lesson.steps], "present": bool(place.present),
              "waits": step.question is not None and answer is None},
-            key=BAR, on_ask=_asked)
+            key=BAR, on_ask=partial(_asked, form))
         with st.container(key="lesson-body", horizontal=True):
             words = st.container(key="lesson-words")
             picture = st.container(key="lesson-picture")
@@ -213,17 +214,16 @@ def _choose(key: str, option: int | None) -> None:
     st.session_state[key] = option
 
 
-def _asked() -> None:
+def _asked(form: Form[Place]) -> None:
     """The bar was used, or a key."""
-    wish = received(BAR, "ask", WISH)
-    place = address.read_place(st.session_state[address.MEMORY])[0]
-    if wish is None:
+    place, request = form.value, received(BAR, "ask", REQUEST)
+    if request is None:
         return
-    if wish.index:
-        address.go(Place())
-    elif wish.present is not None:
-        address.go(place._replace(present=wish.present))
-    elif wish.at is not None:
-        address.go(place._replace(at=wish.at))
-    elif wish.reveal is not None:
-        _choose(f"lessons/answer/{place.of}/{wish.reveal}", 0)
+    if request.index:
+        form.seed(Place())
+    elif request.present is not None:
+        form.seed(place.model_copy(update={"present": int(request.present)}))
+    elif request.at is not None:
+        form.seed(place.model_copy(update={"at": request.at}))
+    elif request.reveal is not None:
+        _choose(f"lessons/answer/{place.of}/{request.reveal}", 0)

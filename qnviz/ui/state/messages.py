@@ -1,7 +1,7 @@
-"""The door for what browsers send of a component: by its own script, or by anybody at all.
+"""Validation of what browsers send of a component: by its own script, or by anybody at all.
 
 A component's value is JSON that Streamlit hands on as it came. Only what the component's script can
-send is taken; anything else is left out, and the visitor is told.
+send is taken; anything else is ignored, and the visitor is told.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Pair(Frozen):
     mu2: Share
 
 
-class Wish(Frozen):
-    """What the reader asked of a lesson's bar: one thing at a time."""
+class Request(Frozen):
+    """What the reader asked of the lesson bar: one thing at a time."""
 
     model_config = ConfigDict(strict=True)
 
@@ -45,9 +45,9 @@ class Wish(Frozen):
     reveal: Annotated[int, Field(ge=1, le=LARGEST_PLACE)] | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Wish:
+    def _one(self) -> Request:
         if len(self.model_fields_set) != 1:
-            raise ValueError("a wish names one thing")
+            raise ValueError("a request names one thing")
         return self
 
 
@@ -72,11 +72,11 @@ POINT: Message[tuple[float, float]] = Message(tuple[Number, Number], "a point")
 EVENT: Message[tuple[int, int]] = Message(tuple[Place, Row], "an event")
 CELL: Message[tuple[int, int, int]] = Message(tuple[Place, Place, Place], "a cell of a map")
 PAIR: Message[Pair] = Message(Pair, "an update")
-WISH: Message[Wish] = Message(Wish, "a wish")
+REQUEST: Message[Request] = Message(Request, "a request")
 
 
 def received(component: str, name: str, message: Message[T]) -> T | None:
-    """What a component reported, or None; what makes no sense is left out, and said.
+    """What a component reported, or None; what makes no sense is ignored, with a message.
 
     Args:
         component: the component's key.
@@ -87,5 +87,5 @@ def received(component: str, name: str, message: Message[T]) -> T | None:
     try:
         return message.read(value.get(name) if isinstance(value, Mapping) else None)
     except ValidationError:
-        st.toast(f"What the browser sent as {message.words} cannot be, and was left out.")
+        st.toast(f"The browser sent {message.words} that does not exist; it was ignored.")
         return None

@@ -21,9 +21,9 @@ from qnviz.runs.trace import Trace
 from qnviz.ui.labs.stage import Stage
 from qnviz.ui.privates import went_back
 from qnviz.ui.state import widgets as held
+from qnviz.ui.state.address import LONGEST_VALUE, write
 from qnviz.ui.state.controls import control, misunderstood
 from qnviz.ui.state.messages import EVENT, FRAME, POINT, Message, received
-from qnviz.ui.state.query import LONGEST_VALUE
 from qnviz.ui.state.session import viewer
 from qnviz.ui.state.settings import (
     AXES,
@@ -340,8 +340,7 @@ class Page:
             state[f"{self.memory}/left"] = [*left, (before, now)]
         state[self.memory] = query
         state[f"{self.memory}/{self.on}"] = own
-        if st.query_params.to_dict() != query:
-            st.query_params.from_dict(query)
+        write(query)
         return replace(s, faults=(*st.session_state[self.key("faults")], *self.misunderstood()))
 
     def misunderstood(self) -> list[str]:

@@ -21,7 +21,7 @@ from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.spec import ProblemSpec
 from qnviz.problems.typed import for_address, from_address
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
-from qnviz.ui.state.query import taken
+from qnviz.ui.state.address import bounded
 
 AXES = ("iterations", "work", "seconds")
 ALL = "all"                                    # in the URL: an optional number that is left out
@@ -162,7 +162,7 @@ def write_query(s: Settings, default: Settings) -> dict[str, str]:
 
 def read_query(query: Mapping[str, str], default: Settings) -> Settings:
     """URL parameters as settings; each fault is a sentence in `faults`, the default in place."""
-    left, notes = taken(query)
+    left, notes = bounded(query)
     entrants = _entrants(left.pop("m", None), default, notes)
     s = replace(default, entrants=entrants)
 
