@@ -14,6 +14,6 @@ class Place(Frozen):
 
     of: str = described("", "the name of a lesson", max_length=100,
                         instead="Here are all there are.")
-    at: int = described(1, "the number of a step", ge=1, le=99_999,
+    at: int = described(1, "the number of a step", ge=1, le=99_999, always=True,
                         instead="The lesson begins at its first.")
     present: int = described(0, "0 or 1", ge=0, le=1, instead="The lesson is not presented.")

@@ -24,7 +24,7 @@ USUAL = "The default is used."
 
 
 def described(default: Any, form: str = "", *, instead: str = USUAL, limit: str = "",
-              **bounds: Any) -> Any:
+              always: bool = False, **bounds: Any) -> Any:
     """Declare a field of an address that has no control of its own.
 
     Args:
@@ -33,10 +33,11 @@ def described(default: Any, form: str = "", *, instead: str = USUAL, limit: str 
             name other fields of the model.
         instead: what happens in place of a bad value, as a sentence.
         limit: what is said of a number beyond its upper bound, in place of the plain words.
+        always: whether an address that has any field has this one, too, even at its default.
         bounds: pydantic's.
     """
-    return Field(default, json_schema_extra={"form": form, "instead": instead, "limit": limit},
-                 **bounds)
+    return Field(default, json_schema_extra={"form": form, "instead": instead, "limit": limit,
+                                             "always": always}, **bounds)
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -103,7 +104,8 @@ def encode(value: Frozen, usual: Frozen | None = None, names: Iterable[str] | No
             query |= encode(here, there, prefix=f"{prefix}{name}.")
         elif here != there:
             query[prefix + name] = text(here, _kind(type(value).model_fields[name]))
-    return query
+    always = [name for name, info in type(value).model_fields.items() if _extra(info).get("always")]
+    return query | {prefix + name: text(getattr(value, name)) for name in always if query}
 
 
 def decode(query: Query, usual: M) -> tuple[M, tuple[str, ...]]:
