@@ -51,7 +51,7 @@ def test_bad_payload_says_why(page: Any) -> None:
           const notPlotly = {...base, rows: [['@words']], plotly_url: 'data:text/javascript,1'};
           for (const payload of [null, {...base, rows: [['nowhere']]}, notPlotly]) {
             const root = document.body.appendChild(document.createElement('div'));
-            m.mountPlayer(root, payload);
+            new m.Player(root, payload);
             await new Promise((done) => setTimeout(done, 300));
             texts.push([root.innerText, root.dataset.ready]);
           }

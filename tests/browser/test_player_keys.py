@@ -23,7 +23,7 @@ def test_own_frame_coming_back_is_no_pin(page: Any) -> None:
           const base = {id: 'a', entrants: [], panels: [], rows: [['@words']]};
           const payload = {...base, clock: {label: 'step', frames}};
           const reported = [];
-          const player = m.mountPlayer(root, payload, {onFrame: (frame) => reported.push(frame)});
+          const player = new m.Player(root, payload, {onFrame: (frame) => reported.push(frame)});
           await pause(50);
           const slider = root.querySelector('input');
           const scrub = (frame) => {
@@ -179,7 +179,7 @@ GROWING = """async () => {
             entrants: [entrant], panels: [panel], rows: [['p', '@words']], ...more};
   };
   window.reported = [];
-  window.player = m.mountPlayer(root, payload(4, true), {onFrame: (f) => reported.push(f)});
+  window.player = new m.Player(root, payload(4, true), {onFrame: (f) => reported.push(f)});
   window.slider = root.querySelector('input');
   window.pause = (ms) => new Promise((done) => setTimeout(done, ms));
   window.scrub = (frame) => { slider.value = frame; slider.dispatchEvent(new Event('input')); };

@@ -39,7 +39,7 @@ export function keyAction(player, last, event) {
   if (answering() !== player) return null;
   const target = event.target instanceof Element ? event.target : document.body;
   const widget = target.closest(OWN_KEYS); // a dialog or the like may hold the player itself
-  if (widget && widget !== player.slider && !widget.contains(player.root)) return null;
+  if (widget && widget !== player.bar.slider && !widget.contains(player.root)) return null;
   if (event.key === "ArrowLeft") return () => player.step(event.shiftKey ? -10 : -1);
   if (event.key === "ArrowRight") return () => player.step(event.shiftKey ? 10 : 1);
   if (event.shiftKey) return null;

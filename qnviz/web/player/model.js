@@ -13,6 +13,22 @@ import { decode } from "../columns.js";
  */
 
 /**
+ * A model of nothing: what there is before the first payload.
+ *
+ * @type {Model}
+ */
+export const NOTHING = {
+  label: "",
+  unit: "",
+  end: null,
+  frames: new Float64Array(1),
+  entrants: [],
+  panels: [],
+  rows: [],
+  value: "",
+};
+
+/**
  * The last index whose clock is at most `value`, or 0 before the first.
  *
  * @param {ArrayLike<number>} clock
