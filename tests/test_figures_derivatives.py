@@ -42,7 +42,7 @@ def names(picture) -> list[str]:
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_a_picture_of_errors_is_whole(pair, theme):
     for id, name, e in pair:
-        picture = figures.errors(theme, e, id, name)
+        picture = figures.errors(figures.ErrorsView(e, id, name, theme))
         picture.plotly()                       # Plotly checks every attribute
         assert picture.title.startswith(name)
         assert picture.alt.startswith(picture.title)
@@ -62,7 +62,7 @@ def test_a_picture_of_errors_is_whole(pair, theme):
 
 def test_every_error_is_drawn_where_it_lies(pair):
     for id, name, e in pair:
-        picture = figures.errors(LIGHT, e, id, name)
+        picture = figures.errors(figures.ErrorsView(e, id, name, LIGHT))
         for kind, errors in e.by_step.items():
             line, = (t for t in picture.figure["data"] if t.get("customdata") is errors)
             same = errors > 0
@@ -80,7 +80,7 @@ def test_the_title_names_the_best_step_and_the_floor():
     e = answer(Question()).product
     at = int(np.nanargmin(e.by_step["finite_difference"]))
     best, where = e.by_step["finite_difference"][at], e.h[at]
-    title = figures.errors(LIGHT, e, "product", "Product").title
+    title = figures.errors(figures.ErrorsView(e, "product", "Product", LIGHT)).title
     said = plainly(title)
     assert f"central differences get down to {say(best)} at h = {say(where)}" in said
     assert f"the complex step gets down to {say(e.floor)} at every h ≤ {say(e.holds[1])}" in said
@@ -97,7 +97,7 @@ def test_the_vs_slopes_are_found():
         left, right = figures.arms(e, kind)
         assert right == pytest.approx(power, abs=0.1)
         assert left == pytest.approx(-1, abs=0.2)
-    words = figures.errors(LIGHT, e, "slope", "Slope").alt
+    words = figures.errors(figures.ErrorsView(e, "slope", "Slope", LIGHT)).alt
     assert f"a V with slopes {left:.1f} left and {right:.1f} right" in words
 
 
@@ -108,19 +108,19 @@ def plainly(title):
 
 def test_a_kink_and_an_underflow_are_in_picture_and_title():
     e = answer(Question(function="exp_relu", x=1e-3)).slope
-    picture = figures.errors(LIGHT, e, "slope", "Slope")
+    picture = figures.errors(figures.ErrorsView(e, "slope", "Slope", LIGHT))
     assert f"from h = {say(e.kink)} on, differences straddle a kink" in plainly(picture.title)
     band, = picture.figure["layout"]["shapes"]
     assert band["x0"] == e.kink
     assert "across<br>a kink" in names(picture)
     e = answer(Question(precision="float32", decades=48)).product
-    title = plainly(figures.errors(LIGHT, e, "product", "Product").title)
+    title = plainly(figures.errors(figures.ErrorsView(e, "product", "Product", LIGHT)).title)
     assert f"from h = {say(e.holds[1])} to {say(e.holds[0])} and breaks down below" in title
 
 
 def test_absolute_errors_are_called_so():
     e = answer(Question(function="rosenbrock", x=1.0)).slope
-    picture = figures.errors(LIGHT, e, "slope", "Slope")
+    picture = figures.errors(figures.ErrorsView(e, "slope", "Slope", LIGHT))
     assert picture.figure["layout"]["yaxis"]["title"]["text"] == "absolute error"
     assert "absolute error" in picture.alt
     assert "the complex step is exact" in picture.title
@@ -135,7 +135,7 @@ def test_agreement_is_claimed_only_where_it_is_so():
 def test_a_complex_step_without_any_number_is_said():
     nothing = np.full(88, np.nan)
     e = synthetic(holds=None, floor=np.nan, by_step=synthetic().by_step | {"complex_step": nothing})
-    picture = figures.errors(LIGHT, e, "slope", "Slope")
+    picture = figures.errors(figures.ErrorsView(e, "slope", "Slope", LIGHT))
     picture.plotly()
     assert "the complex step gives no number here" in picture.title
     assert "complex step" not in names(picture)
@@ -144,8 +144,8 @@ def test_a_complex_step_without_any_number_is_said():
 def test_labels_of_two_equal_bests_do_not_lie_on_each_other():
     h = synthetic().h
     e = synthetic(by_step=synthetic().by_step | {"forward_difference": h**2 + 1e-16 / h})
-    shifts = [a["yshift"] for a in figures.errors(LIGHT, e, "slope", "Slope").figure["layout"][
-        "annotations"] if "best" in a["text"]]
+    picture = figures.errors(figures.ErrorsView(e, "slope", "Slope", LIGHT))
+    shifts = [a["yshift"] for a in picture.figure["layout"]["annotations"] if "best" in a["text"]]
     assert max(shifts) - min(shifts) >= 16
 
 
@@ -155,7 +155,8 @@ def test_costs_are_bars_of_medians_with_quartiles(theme):
              "finite_difference", "forward_difference", "complex_step_denormal")
     base = np.array([1.0, 1.2, 3.6, 8, 4, 2, 1.5, 90])
     seconds = 1e-3 * base * np.array([0.9, 1.0, 1.0, 1.0, 1.3])[:, None]
-    picture = figures.costs(theme, Costs(kinds, seconds, np.array([3.0] + [6.0] * 7), "a net", 1))
+    picture = figures.costs(figures.CostsView(
+        Costs(kinds, seconds, np.array([3.0] + [6.0] * 7), "a net", 1), theme))
     picture.plotly()
     bar, = picture.figure["data"]
     shown = dict(zip(bar["y"], bar["x"], strict=True))

@@ -7,7 +7,7 @@ import torch
 from qnviz.curvature.krylov import leading_spectra
 from qnviz.curvature.lanczos import lanczos, ritz
 from qnviz.errors import TraceError
-from qnviz.figures.system.density import density
+from qnviz.figures.system.density import SpectrumView, density
 from qnviz.figures.theme import DARK, LIGHT
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
@@ -82,7 +82,8 @@ def test_a_run_that_has_diverged_has_no_spectrum_and_says_so(limit, monkeypatch)
     c["theta"][-1] = np.nan
     s = hessian_spectrum(trace, "adam", 6)
     assert len(s.values) == len(s.weights) == 0
-    picture = density(LIGHT, "#0072B2", s.values, s.weights, s.size, s.exact, "Adam at step 6")
+    picture = density(SpectrumView(s.values, s.weights, s.size, s.exact, "Adam at step 6",
+                                   "#0072B2"))
     assert "no eigenvalues" in picture.title
     assert "not finite" in picture.alt
     picture.plotly()
@@ -149,9 +150,9 @@ def test_a_light_trace_says_that_its_parameters_are_gone():
 def test_the_picture_counts_what_it_says(theme):
     values = np.sort(np.concatenate([-np.ones(3), np.zeros(5), np.linspace(1, 90, 12)]))
     weights = np.full(20, 1 / 20)
-    picture = density(theme, "#0072B2", values, weights, 20, True, "K-BFGS at step 9")
+    picture = density(SpectrumView(values, weights, 20, True, "K-BFGS at step 9", "#0072B2", theme))
     assert "from −1 to 90" in picture.title
     assert "3 lie below" in picture.title
     assert "5 within" in picture.title
-    flat = density(theme, "#0072B2", np.zeros(4), np.full(4, 0.25), 4, True, "x")
+    flat = density(SpectrumView(np.zeros(4), np.full(4, 0.25), 4, True, "x", "#0072B2", theme))
     assert "4 within" in flat.title

@@ -1,11 +1,13 @@
-"""Parts of a figure as Plotly's plain dicts: lines, marks and texts."""
+"""Parts of a figure as Plotly's plain dicts: lines, marks, texts and rules."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+EVERYWHERE = (-1e9, 1e12)             # of x: from edge to edge of any picture of a run
 MOST = 1500                           # points of a line; no screen gives it more pixels
 
 
@@ -26,6 +28,16 @@ def marks(x: np.ndarray, y: np.ndarray, **more: Any) -> dict[str, Any]:
 def note(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
     """A text without an arrow."""
     return {"text": text, "x": x, "y": y, "showarrow": False, **more}
+
+
+def level(span: Sequence[float], y: float, **line: Any) -> dict[str, Any]:
+    """A level line over a range of x, which says nothing under the pointer."""
+    return curve(np.array(span, dtype=float), np.full(2, float(y)), hoverinfo="skip", line=line)
+
+
+def rule(y: float, yref: str = "y", **line: Any) -> dict[str, Any]:
+    """A level line across the whole picture, as a shape."""
+    return dict(type="line", xref="paper", x0=0, x1=1, yref=yref, y0=y, y1=y, line=line)
 
 
 def sketched(y: np.ndarray, most: int = MOST) -> np.ndarray:

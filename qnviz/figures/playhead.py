@@ -16,6 +16,11 @@ SIZES = {"circle": 11.0, "square": 9.8, "diamond": 10.2, "triangle-up": 11.0, "c
          "x": 11.0, "star": 10.2}     # Plotly's sizes of what the canvas draws with a radius of 5.5
 
 
+def marker_size(entrant: Mapping[str, Any]) -> float:
+    """Plotly's size of an entrant's marker."""
+    return SIZES.get(entrant["marker"], SIZES["circle"])
+
+
 @dataclass(frozen=True)
 class Playhead:
     """Where the player stands: a frame of a payload."""

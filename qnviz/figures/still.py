@@ -17,7 +17,7 @@ import numpy as np
 
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.packing import unpacked
-from qnviz.figures.playhead import SIZES, Playhead
+from qnviz.figures.playhead import Playhead, marker_size
 from qnviz.figures.race.strip import strip
 from qnviz.figures.theme import FONT, THEMES, Theme
 
@@ -184,7 +184,7 @@ def _entry(entrant: Mapping[str, Any], k: int) -> dict[str, Any]:
             "legend": _legend(k),
             "line": dict(color=entrant["color"], dash=entrant["dash"], width=2),
             "marker": dict(symbol=entrant["marker"], color=entrant["color"], line=dict(width=0),
-                           size=0.85 * SIZES.get(entrant["marker"], 11.0))}
+                           size=0.85 * marker_size(entrant))}
 
 
 # --- what the playhead moves ----------------------------------------------------------------------
@@ -235,16 +235,16 @@ def _head(theme: Theme, owner: Mapping[str, Any], layout: Mapping[str, Any], hea
     room = np.array([inner[2], inner[3] * (high - low)])
     edge = np.clip(shares, 0, 1)
     away = (shares - edge) * room                     # how far outside, in pixels
-    symbol, size, angle = entrant["marker"], SIZES.get(entrant["marker"], 11.0), 0.0
+    symbol, large, angle = entrant["marker"], marker_size(entrant), 0.0
     place = np.array([x[at], y[at]])
     if np.hypot(*away) > 1:
         edge = np.clip(edge, INSET / room, 1 - INSET / room)
         place = np.array([_value(axis, float(s)) for axis, s in zip(axes, edge, strict=True)])
-        symbol, size, angle = "arrow", 13.0, float(np.degrees(np.arctan2(away[0], away[1])))
+        symbol, large, angle = "arrow", 13.0, float(np.degrees(np.arctan2(away[0], away[1])))
     over, color = head.over(owner["entrant"]), entrant["color"]
     yield marks(np.repeat(place[:1], 2), np.repeat(place[1:], 2), yaxis=owner["axis"],
                 showlegend=False, hoverinfo="skip", cliponaxis=False, marker=dict(
-                    symbol=symbol, size=size, angle=angle, opacity=1,
+                    symbol=symbol, size=large, angle=angle, opacity=1,
                     color=[theme.paper, theme.paper if over else color],
                     line=dict(color=[theme.paper, color if over else TRANSPARENT],
                               width=[5 if over else 3, 2 if over else 0])))

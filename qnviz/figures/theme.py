@@ -52,6 +52,18 @@ class Theme:
             annotations=[], hoverlabel=dict(
                 bgcolor=self.paper, font=dict(color=self.ink), bordercolor=self.grid))
 
+    def remark(self, text: str) -> dict[str, Any]:
+        """A sentence in the lower left corner of a picture, on its ground."""
+        return note(text, 0.01, 0.01, xref="paper", yref="paper", xanchor="left",
+                    yanchor="bottom", bgcolor=self.paper, opacity=0.85,
+                    font=dict(size=12, color=self.ink))
+
+    def bar(self, reason: str) -> dict[str, Any]:
+        """How a bar of Krylov iterations that ended for a reason is filled."""
+        color, pattern = self.reasons[reason]
+        return dict(color=color, line=dict(width=0), pattern=dict(
+            shape=pattern, fillmode="overlay", fgcolor=self.paper, size=6))
+
     def axis(self, title: str) -> dict[str, Any]:
         """An axis that all pictures share."""
         return dict(gridcolor=self.grid, zeroline=False, linecolor=self.grid, ticks="outside",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.colors import veil
-from qnviz.figures.draw import marks, note
-from qnviz.figures.theme import FONT, Picture, Theme, log_axis
+from qnviz.figures.draw import marks, note, rule
+from qnviz.figures.theme import FONT, LIGHT, Picture, Theme, log_axis
 from qnviz.numbers import say
 
 ROW, HEAD, FOOT, NAMES, GAP = 45, 46, 46, 168, 0.012   # pixels; the last, a share of the width
@@ -50,6 +50,7 @@ class Table:
     strips: Sequence[Strip] = field(default_factory=list)
     unit: str = "iterations"
     title: str = ""
+    theme: Theme = LIGHT
 
 
 def height(rows: int) -> int:
@@ -57,8 +58,9 @@ def height(rows: int) -> int:
     return HEAD + FOOT + ROW * rows
 
 
-def scoreboard(theme: Theme, t: Table) -> Picture:
+def scoreboard(t: Table) -> Picture:
     """The table; columns have log axes of their own, failed runs are crosses at their right end."""
+    theme = t.theme
     layout = theme.base("", "")
     n, width = len(t.rows), 1 / len(t.columns)
     layout["margin"] = dict(l=NAMES, r=6, t=HEAD, b=FOOT)
@@ -96,8 +98,8 @@ def scoreboard(theme: Theme, t: Table) -> Picture:
 
 
 def _rules(theme: Theme, rows: int) -> list[dict[str, Any]]:
-    return [dict(type="line", xref="paper", x0=0, x1=1, y0=i + 0.5, y1=i + 0.5,
-                 line=dict(color=theme.grid, width=1), layer="below") for i in range(rows - 1)]
+    return [rule(i + 0.5, color=theme.grid, width=1) | {"layer": "below"}
+            for i in range(rows - 1)]
 
 
 def _name(title: str) -> str:
@@ -128,13 +130,13 @@ def _dots(theme: Theme, s: Strip, unit: str, ref: str, span: list[float]) -> lis
         if not mask.any():
             continue
         line = dict(width=0) if good else dict(width=1.6, color=theme.alarm)
-        told = "" if good else "did not reach the target<br>"
+        fate = "" if good else "did not reach the target<br>"
         found.append(marks(
             (x if x is not None else np.full(len(runs), end))[mask], y[mask], xaxis=ref, yaxis="y",
             marker=dict(symbol=symbol, size=5 if good else 7, line=line,
                         color=veil(color, 0.55) if good else theme.alarm),
             customdata=values[mask], hovertemplate=(
-                f"run %{{customdata[0]}}: {told}%{{customdata[1]:,}} iterations, "
+                f"run %{{customdata[0]}}: {fate}%{{customdata[1]:,}} iterations, "
                 "%{customdata[2]:,} units of work, %{customdata[3]:.3g} s"
                 f"<br>{s.hover}<extra></extra>")))
     return found
@@ -165,7 +167,7 @@ def _alt(t: Table) -> str:
             f"{TITLES[t.unit]}, mean ± standard deviation. " + ". ".join(rows) + ".")
 
 
-def told(settings: dict[str, Any]) -> str:
+def in_words(settings: dict[str, Any]) -> str:
     """Settings in a line: lr = 0.002, momentum = 0.95."""
     return ", ".join(f"{name} = {say(v) if isinstance(v, float) else v}"
                      for name, v in settings.items()) or "all settings at their defaults"

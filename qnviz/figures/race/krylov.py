@@ -59,13 +59,9 @@ def krylov(view: RaceView) -> Picture:
     for code, words in enumerate(REASONS):
         mask = reasons == code
         if mask.any():
-            color, pattern = theme.reasons[words]
             data.append(dict(
-                type="bar",
-                x=x[mask] - width[mask] / 2, y=counts[mask], width=0.86 * width[mask], yaxis="y2",
-                meta={"entrant": i}, marker=dict(
-                    color=color, line=dict(width=0), pattern=dict(
-                        shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
+                type="bar", x=x[mask] - width[mask] / 2, y=counts[mask], width=0.86 * width[mask],
+                yaxis="y2", meta={"entrant": i}, marker=theme.bar(words),
                 hovertemplate=f"%{{y}} iterations: {words}<extra></extra>"))
     layout |= dict(barmode="overlay", bargap=0)
     layout["yaxis"] |= dict(

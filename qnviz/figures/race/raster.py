@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qnviz.figures.colors import mixed
-from qnviz.figures.draw import marks
+from qnviz.figures.draw import marks, note, rule
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
 from qnviz.figures.race.ratios import EMPTY
 from qnviz.figures.theme import Picture
 from qnviz.runs.trace import Entrant
 
 FAINTEST = 0.25                       # of the scale: the least that any damping is drawn with
-NAMED = 16                            # rows up to which each has a name
 
 
 class Row(NamedTuple):
@@ -129,20 +128,18 @@ def _skipped(view: RaceView, rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def _names(layout: dict[str, Any], view: RaceView, rows: list[Row]) -> None:
-    """Names at the left: of every row where there is room, else of groups of layers."""
+    """Names at the left, of each entrant's groups of layers."""
     theme, groups = view.theme, dict[tuple[int, int], list[int]]()
     for j, r in enumerate(rows):
         groups.setdefault((r.entrant, r.theta), []).append(j)
     twins = len({r.entrant for r in rows}) > 1
     for (i, theta), at in groups.items():
         who = str(view.setting(view.trace.entrants[i], "damping")) if twins else ""
-        many = len(at) > 1
-        layout["annotations"].append(dict(
-            text=f"{who} θ{'₁₂'[theta - 1]}".strip() + ("<br>layers 1…" + str(len(at))
-                                                      if many else ""),
-            x=0, xref="paper", xanchor="right", xshift=-6, y=float(np.mean(at)), yref="y",
-            showarrow=False, align="right", font=dict(size=12, color=theme.ink)))
+        words = f"{who} θ{'₁₂'[theta - 1]}".strip()
+        layout["annotations"].append(note(
+            words + (f"<br>layers 1…{len(at)}" if len(at) > 1 else ""), 0, float(np.mean(at)),
+            xref="paper", yref="y", xanchor="right", xshift=-6, align="right",
+            font=dict(size=12, color=theme.ink)))
         if at[0]:
-            layout.setdefault("shapes", []).append(dict(
-                type="line", xref="paper", x0=0, x1=1, yref="y", y0=at[0] - 0.5, y1=at[0] - 0.5,
-                line=dict(color=theme.muted, width=1)))
+            layout.setdefault("shapes", []).append(
+                rule(at[0] - 0.5, color=theme.muted, width=1))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve, marks
+from qnviz.figures.draw import curve, marks, note, rule
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
 from qnviz.figures.race.views import chosen
 from qnviz.figures.theme import Picture, Theme
@@ -99,13 +99,10 @@ def thresholds(view: RaceView, e: Entrant) -> tuple[float, float]:
 
 
 def _line(layout: dict[str, Any], theme: Theme, y: float, axis: str, text: str) -> None:
-    layout.setdefault("shapes", []).append(dict(
-        type="line", xref="paper", x0=0, x1=1, yref=axis, y0=y, y1=y,
-        line=dict(color=theme.ink, width=1, dash="dash")))
-    layout["annotations"].append(dict(
-        text=text, x=1, xref="paper", xanchor="right", y=y, yref=axis, yanchor="bottom",
-        showarrow=False, bgcolor=theme.paper, opacity=0.85,
-        font=dict(size=12, color=theme.ink)))
+    layout.setdefault("shapes", []).append(rule(y, axis, color=theme.ink, width=1, dash="dash"))
+    layout["annotations"].append(note(
+        text, 1, y, xref="paper", yref=axis, xanchor="right", yanchor="bottom",
+        bgcolor=theme.paper, opacity=0.85, font=dict(size=12, color=theme.ink)))
 
 
 def _axes(layout: dict[str, Any], data: list[dict[str, Any]]) -> None:

@@ -34,13 +34,10 @@ def reasons(view: RaceView) -> Picture:
     data: list[dict[str, Any]] = []
     for code, words in enumerate(REASONS):
         if counts[:, code].any():
-            color, pattern = theme.reasons[words]
             data.append(dict(
                 type="bar", orientation="h", y=np.arange(len(shown)), x=share[:, code],
                 name=_said(words), width=0.5, customdata=counts[:, code],
-                marker=dict(
-                    color=color, line=dict(width=0), pattern=dict(
-                        shape=pattern, fillmode="overlay", fgcolor=theme.paper, size=6)),
+                marker=theme.bar(words),
                 hovertemplate=f"%{{customdata}} steps: {_said(words)}<extra></extra>"))
     layout["annotations"] = [note(
         f"{name}: " + ", ".join(f"{_said(w)} {s:.0%}" for w, s in zip(

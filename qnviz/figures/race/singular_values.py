@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve
+from qnviz.figures.draw import EVERYWHERE, curve, level
 from qnviz.figures.race import AXES, Columns, RaceView
 from qnviz.figures.race.views import (
     chosen,
@@ -75,9 +75,7 @@ def _one(view: RaceView, i: int, e: Entrant, c: Columns, target: np.ndarray,
     layout = view.layout("singular values", right=label_margin(texts))
     data, heads = [], []
     for k, value in enumerate(target):
-        data.append(curve(
-            np.array([-1e9, 1e12]), np.array([value, value]), hoverinfo="skip",
-            line=dict(color=theme.muted, width=1.2, dash="dash")))
+        data.append(level(EVERYWHERE, value, color=theme.muted, width=1.2, dash="dash"))
         x, y = line(c, axis, c["view_singular"][:, k].astype(float))
         y = np.where(y > 0, y, np.nan)
         data.append(curve(

@@ -14,7 +14,7 @@ import numpy as np
 from qnviz.figures.colors import mixed, parts
 from qnviz.figures.draw import marks, note
 from qnviz.figures.packing import unpacked
-from qnviz.figures.playhead import SIZES, Playhead
+from qnviz.figures.playhead import Playhead, marker_size
 from qnviz.figures.theme import Theme
 from qnviz.numbers import say
 
@@ -120,7 +120,7 @@ def _marker(theme: Theme, entrant: Mapping[str, Any], over: bool, x: float,
     """An entrant's marker on axes that run from 0 to 1; hollow where its run is over."""
     return marks(np.array([x]), np.array([y]), showlegend=False, hoverinfo="skip",
                  cliponaxis=False, marker=dict(
-                     symbol=entrant["marker"], size=SIZES.get(entrant["marker"], 11.0), opacity=1,
+                     symbol=entrant["marker"], size=marker_size(entrant), opacity=1,
                      color=theme.paper if over else entrant["color"],
                      line=dict(color=entrant["color"], width=2 if over else 0)))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve, marks, note
+from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.views import stroke
 from qnviz.figures.theme import Head, Picture, Theme
@@ -73,9 +73,7 @@ def trajectory(view: RaceView) -> Picture:
                     for e, f in zip(trace.entrants, finals, strict=True))
     if shadow:
         held, gap = _honesty(trace)
-        layout["annotations"] = [note(
-            gap, 0.01, 0.01, xref="paper", yref="paper", xanchor="left", yanchor="bottom",
-            bgcolor=theme.paper, opacity=0.85, font=dict(size=12, color=theme.ink))]
+        layout["annotations"] = [theme.remark(gap)]
         alt = (f"Paths of {len(trace.entrants)} methods in a plane that holds {held} of their "
                f"variance. {gap}. {ends}")
         title = f"Shadows of the paths{now}: {held} of their variance"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve, marks, note
+from qnviz.figures.draw import level, marks, note
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.krylov import idle
 from qnviz.figures.theme import Head, Picture, log_axis, log_range
@@ -47,8 +47,7 @@ def trials(view: RaceView) -> Picture:
                 marker=dict(symbol=symbol, size=size, color=color),
                 hovertemplate=f"{name} = %{{y:.3~g}}: {words}<extra></extra>"))
     span = view.span([e])
-    data.append(curve(np.array(span), np.array([tau, tau]), yaxis="y2", hoverinfo="skip",
-                      line=dict(color=theme.ink, width=1.2, dash="dot")))
+    data.append(level(span, tau, color=theme.ink, width=1.2, dash="dot") | {"yaxis": "y2"})
     layout["yaxis"] |= log_axis(log_range(float(np.nanmin(a, initial=1.0)), 1.0), ticks=3) | dict(
         domain=[SPLIT + 0.04, 1])
     heights = finite[np.isfinite(finite)]

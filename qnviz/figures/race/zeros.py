@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnviz.figures.draw import curve
+from qnviz.figures.draw import EVERYWHERE, curve, level
 from qnviz.figures.race import AXES, RaceView
 from qnviz.figures.race.views import due, end_labels, label_margin, line, listed, stroke
 from qnviz.figures.theme import Head, Picture
@@ -45,9 +45,7 @@ def zeros(view: RaceView) -> Picture:
         rows = due(c)
         heads.append(Head(i, view.clock(e), count[rows]))
         highest = max(highest, float(np.nanmax(y, initial=0)))
-    data.append(curve(
-        np.array([-1e9, 1e12]), np.array([theory, theory]), hoverinfo="skip",
-        line=dict(color=theme.ink, width=1.4, dash="dash")))
+    data.append(level(EVERYWHERE, theory, color=theme.ink, width=1.4, dash="dash"))
     span = [-0.04 * highest, 1.1 * highest]
     layout["yaxis"] |= dict(range=span, tickformat="d", nticks=6)
     layout["xaxis"]["range"] = view.span([e for _, e, _ in shown])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve, marks, note
+from qnviz.figures.draw import curve, level, marks, note
 from qnviz.figures.system import SystemView
 from qnviz.figures.system.views import (
     STYLES,
@@ -36,8 +36,8 @@ def residual(view: SystemView) -> Picture:
     span[1] += 0.08 * (span[1] - span[0])              # for the words at a rule that fired on top
     layout = view.layout("‖r‖")
     layout["yaxis"] |= log_axis(span, ticks=4)
-    data = [curve(np.array(layout["xaxis"]["range"]), np.array([goal, goal]), hoverinfo="skip",
-                  line=dict(color=theme.ink, width=1.2, dash="dot"))]
+    across = layout["xaxis"]["range"]
+    data = [level(across, goal, color=theme.ink, width=1.2, dash="dot")]
     layout["annotations"] = [note(
         f"η‖g‖ = {say(system.tolerance)}", 0.01, float(np.log10(goal)), xref="paper",
         xanchor="left", yanchor="bottom", font=dict(size=12, color=theme.muted))]
@@ -84,12 +84,11 @@ def curvature(view: SystemView) -> Picture:
     scale = Signed(*seen, system.eigenvalues[[0, -1]])
     layout = view.layout("curvature seen")
     layout["yaxis"] |= scale.axis() | dict(zeroline=True, zerolinecolor=theme.muted)
-    across = np.array(layout["xaxis"]["range"])
+    across = layout["xaxis"]["range"]
     data: list[dict[str, Any]] = []
     for value, fill in zip(scale(system.eigenvalues[[0, -1]]),
                            ({}, dict(fill="tonexty", fillcolor=theme.band)), strict=True):
-        data.append(curve(across, np.array([value, value]), hoverinfo="skip",
-                          line=dict(color=theme.muted, width=1), **fill))
+        data.append(level(across, value, color=theme.muted, width=1) | fill)
     heads, negative, flat = [], [], []
     for i, s in enumerate(system.solves):
         color, _, symbol = STYLES[s.solver]

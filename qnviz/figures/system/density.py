@@ -6,9 +6,11 @@ whether there is a direction of negative curvature to escape along.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from qnviz.figures.theme import Picture, Theme, notice, power_of_ten
+from qnviz.figures.theme import LIGHT, Picture, Theme, notice, power_of_ten
 from qnviz.numbers import say
 
 UNKNOWN = "The Hessian is not finite here, so it has no eigenvalues to show."
@@ -17,9 +19,23 @@ DECADES = {True: 8, False: 3}         # below the largest |eigenvalue|; what is 
 # a quadrature does not resolve a cluster about 0, nor on which side of it an eigenvalue lies
 
 
-def density(theme: Theme, color: str, values: np.ndarray, weights: np.ndarray, size: int,
-            exact: bool, where: str) -> Picture:
-    """A histogram of `size` eigenvalues, given as values with weights that sum to 1."""
+@dataclass(frozen=True)
+class SpectrumView:
+    """A Hessian's spectrum where an entrant stood, as its picture is to show it."""
+
+    values: np.ndarray                # eigenvalues, or nodes of a quadrature, ascending (n,)
+    weights: np.ndarray               # their shares of all eigenvalues; the sum is 1
+    size: int                         # how many eigenvalues there are
+    exact: bool                       # whether the values are all of them
+    where: str                        # of what: "SGD at step 40"
+    color: str
+    theme: Theme = LIGHT
+
+
+def density(view: SpectrumView) -> Picture:
+    """A histogram of all eigenvalues."""
+    theme, values, weights, size = view.theme, view.values, view.weights, view.size
+    exact, where = view.exact, view.where
     if not len(values):
         return notice(theme, "density", f"{where}: no eigenvalues", UNKNOWN)
     top, decades = float(np.abs(values).max()) or 1.0, DECADES[exact]
@@ -32,7 +48,7 @@ def density(theme: Theme, color: str, values: np.ndarray, weights: np.ndarray, s
     flat = float((weights * size)[np.abs(values) <= floor].sum())
     negative = float((weights * size)[values < -floor].sum())
     for mask, shade, words in ((edges[:-1] < -1e-9, theme.alarm, "negative"),
-                               (edges[:-1] >= -1e-9, theme.tint(color), "positive or 0")):
+                               (edges[:-1] >= -1e-9, theme.tint(view.color), "positive or 0")):
         bars.append(dict(
             type="bar", x=(edges[:-1] + edges[1:])[mask] / 2, y=np.maximum(counts[mask], 0.0),
             width=np.diff(edges)[mask], marker=dict(color=shade, line=dict(width=0)),

@@ -7,13 +7,14 @@ subtracts nothing, so only its right arm is left, down to a floor.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from qnviz.figures.colors import veil
 from qnviz.figures.draw import curve, marks, note
-from qnviz.figures.theme import Picture, Theme, log_axis, log_range
+from qnviz.figures.theme import LIGHT, Picture, Theme, log_axis, log_range
 from qnviz.numbers import say
 
 # in words, colour of Okabe and Ito, dash
@@ -146,8 +147,27 @@ def arms(e: Errors, kind: str) -> tuple[float, float] | None:
     return slopes[0], slopes[1]
 
 
-def errors(theme: Theme, e: Errors, id: str, name: str) -> Picture:
+@dataclass(frozen=True)
+class ErrorsView:
+    """One derivative's errors as their picture is to show them."""
+
+    errors: Errors
+    id: str
+    name: str                                  # of the derivative
+    theme: Theme = LIGHT
+
+
+@dataclass(frozen=True)
+class CostsView:
+    """Measured costs as their picture is to show them."""
+
+    costs: Costs
+    theme: Theme = LIGHT
+
+
+def errors(view: ErrorsView) -> Picture:
     """Error against h on log axes, for every kind; kinds without a step are level lines."""
+    theme, e = view.theme, view.errors
     zero, span = _bottom(e)
     unit = "relative" if e.relative else "absolute"
     layout = theme.base("step h", f"{unit} error", right=14)
@@ -169,8 +189,8 @@ def errors(theme: Theme, e: Errors, id: str, name: str) -> Picture:
         data += _kind(theme, e, kind, zero, span)
     data += _lines(theme, e, zero)
     layout["annotations"] += _labels(theme, e, zero, span)
-    title = finding(e, name)
-    return Picture(id, title, _alt(e, title, unit), {"data": data, "layout": layout})
+    title = finding(e, view.name)
+    return Picture(view.id, title, _alt(e, title, unit), {"data": data, "layout": layout})
 
 
 def _bottom(e: Errors) -> tuple[float | None, list[float]]:
@@ -306,8 +326,9 @@ def _alt(e: Errors, title: str, unit: str) -> str:
     return " ".join(parts)
 
 
-def costs(theme: Theme, c: Costs) -> Picture:
+def costs(view: CostsView) -> Picture:
     """Bars of measured time in gradients, with quartiles; a line where a run's charge lies."""
+    theme, c = view.theme, view.costs
     low, middle, high = c.ratios
     order = np.argsort(-middle)                                # the cheapest on top
     names = [COSTS[c.kinds[i]] for i in order]

@@ -60,9 +60,7 @@ def path(view: SystemView) -> Picture:
                 xanchor=_anchor(plane, float(point[0]))))
     far = _newton(plane, outside)
     if outside or (plane.newton is not None and plane.newton_held <= WHOLE):
-        layout["annotations"].append(note(
-            far, 0.01, 0.01, xref="paper", yref="paper", xanchor="left", yanchor="bottom",
-            bgcolor=theme.paper, opacity=0.85, font=dict(size=12, color=theme.ink)))
+        layout["annotations"].append(theme.remark(far))
     title, alt = _words(system, plane, far)
     return Picture("plane", title, alt, {"data": data, "layout": layout}, heads, trail=60)
 

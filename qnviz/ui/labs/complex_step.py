@@ -110,7 +110,7 @@ def _errors(theme: Theme, found: Answer, q: Question) -> None:
     for place, e, id, name in ((left, found.slope, "slope", "First derivative"),
                                (right, found.product, "product", "Hessian-vector product")):
         with place:
-            _draw(figures.errors(theme, e, id, name), HEIGHT)
+            _draw(figures.errors(figures.ErrorsView(e, id, name, theme)), HEIGHT)
     size = f"{found.parameters:,} parameters" if found.parameters > 1 else "One variable"
     st.caption(f"{size}, {q.precision} (ε = {say(found.slope.eps)}), {len(found.slope.h)} steps h "
                "in one batch. Dots: the best h. Thin lines: truncation + rounding in theory. "
@@ -133,7 +133,7 @@ def _costs(theme: Theme, q: Question) -> None:
         with st.spinner("Measuring on this machine …"):
             held[asked] = costs(*asked)
     c: Costs = held[asked]
-    _draw(figures.costs(theme, c), 300)
+    _draw(figures.costs(figures.CostsView(c, theme)), 300)
     st.caption("Measured just now on the machine that serves this page: medians of "
                f"{len(c.seconds)} repeats in turns on {c.threads} thread"
                f"{'s' if c.threads > 1 else ''}, whiskers the quartiles, on {c.net}.")

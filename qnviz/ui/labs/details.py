@@ -14,7 +14,7 @@ import streamlit as st
 from qnviz.errors import TraceError
 from qnviz.export.tables import columns
 from qnviz.fields import parameters
-from qnviz.figures.system.density import density
+from qnviz.figures.system.density import SpectrumView, density
 from qnviz.figures.theme import THEMES
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
@@ -119,9 +119,9 @@ def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -
         st.info(str(error))
         compute(spec)
         return
-    theme = THEMES[theme_name()]
-    picture = density(theme, e.color, s.values, s.weights, s.size, s.exact,
-                      f"{e.title} at step {s.step}")
+    picture = density(SpectrumView(
+        s.values, s.weights, s.size, s.exact, f"{e.title} at step {s.step}", e.color,
+        THEMES[theme_name()]))
     st.markdown(f"**{picture.title}**")
     st.plotly_chart(picture.plotly(), width="stretch", height=340, theme=None,
                     key="details/spectrum/chart")

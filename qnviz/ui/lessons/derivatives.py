@@ -83,7 +83,7 @@ class DerivativesShow:
         """The pictures that the step names, as large as there is room."""
         theme, drawn = THEMES[theme_name()], []
         for name in picture.show or ("slope", "product"):
-            drawn.append(figures.costs(theme, _costs(self._question(picture)))
+            drawn.append(figures.costs(figures.CostsView(_costs(self._question(picture)), theme))
                          if name == "costs" else _drawn(found, theme, name))
         payload = assembled(theme, drawn, [], Clock(np.arange(1)), [[p.id for p in drawn]],
                             [picture.state, *picture.show])
@@ -108,7 +108,7 @@ def _quietly(question: Question) -> None:
 
 
 def _drawn(found: Answer, theme: Theme, name: str) -> Drawn:
-    return figures.errors(theme, getattr(found, name), name, NAMES[name])
+    return figures.errors(figures.ErrorsView(getattr(found, name), name, NAMES[name], theme))
 
 
 def _error(e: Errors, what: str) -> float | None:

@@ -20,7 +20,7 @@ from qnviz.scoreboard.reference import MISSING, PUBLISHED, RULE, SOURCE, differe
 from qnviz.scoreboard.table import COLUMNS, GRID, ROWS
 from qnviz.scoreboard.words import champions, stragglers, turns
 from qnviz.ui.components.share import share
-from qnviz.ui.maps.scoreboard_view import Shown, drawn, in_words, link_table
+from qnviz.ui.maps.scoreboard_view import Shown, choose_several, drawn, link_table
 from qnviz.ui.privates import connected
 from qnviz.ui.state import widgets as held
 from qnviz.ui.state.form import Form, plain, started
@@ -73,8 +73,8 @@ def scoreboard() -> None:
     job: Job[Scoreboard] | None = st.session_state.get(JOB)
     with form.row():
         form.explain(EXPLAIN)
-        in_words(form, "rows", "Methods", {k: r.title for k, r in ROWS.items()})
-        in_words(form, "columns", "Problems", {k: c.title for k, c in COLUMNS.items()})
+        choose_several(form, "rows", "Methods", {k: r.title for k, r in ROWS.items()})
+        choose_several(form, "columns", "Problems", {k: c.title for k, c in COLUMNS.items()})
         held.segments("unit", figures.TITLES, key=form.key("unit"),
                       help="Compare by iterations alone and costly steps look cheap.")
         _live_controls(form, q, job)

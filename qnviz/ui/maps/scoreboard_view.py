@@ -12,7 +12,7 @@ import streamlit as st
 from pydantic import field_validator
 
 from qnviz.fields import Frozen, choice, text, whole
-from qnviz.figures.maps.scoreboard import Strip, Table, scoreboard, told
+from qnviz.figures.maps.scoreboard import Strip, Table, in_words, scoreboard
 from qnviz.figures.theme import Picture, Theme
 from qnviz.scoreboard.board import UNITS, Board, Cell, written
 from qnviz.scoreboard.reference import REFERENCE, compared
@@ -56,7 +56,7 @@ class Shown(Frozen):
         return tuple(self.columns.split(","))
 
 
-def in_words(form: Form[Shown], name: str, label: str, words: Mapping[str, str]) -> None:
+def choose_several(form: Form[Shown], name: str, label: str, words: Mapping[str, str]) -> None:
     """Several of many, in a popover; the address has them by comma."""
     field, pick = form.key(name), form.key(f"{name}/pick")
     chosen = st.session_state[field].split(",")
@@ -87,14 +87,15 @@ def drawn(theme: Theme, q: Shown, board: Board) -> Picture:
                 differs=q.unit == "iterations" and agrees is not None and not all(agrees),
                 link=link(cell, board.seed)))
     title = champions(board, q.unit, rows, columns).replace("**", "")
-    return scoreboard(theme, Table([ROWS[r].title for r in rows],
-                                   [COLUMNS[c].title for c in columns], strips, q.unit, title))
+    return scoreboard(Table([ROWS[r].title for r in rows],
+                                   [COLUMNS[c].title for c in columns], strips, q.unit, title,
+                            theme))
 
 
 def _hover(cell: Cell) -> str:
     parts = [f"{ROWS[cell.row].title}, {COLUMNS[cell.column].title}"]
     tuned = ROWS[cell.row].tuned
-    parts.append(("tuned: " if tuned else "declared: ") + told(cell.settings))
+    parts.append(("tuned: " if tuned else "declared: ") + in_words(cell.settings))
     words = {"iterations": " iterations", "work": " units of work", "seconds": ""}
     parts.append("; ".join(f"{written(cell.figures(u), u)}{words[u]}" for u in UNITS))
     if theirs := REFERENCE.get((cell.row, cell.column)):
@@ -128,6 +129,6 @@ def link_table(q: Shown, board: Board) -> None:
                 "method": ROWS[r].title, "problem": COLUMNS[c].title,
                 **{u: written(cell.figures(u), u) for u in UNITS},
                 "reference": "" if theirs is None else written(theirs, "iterations"),
-                "settings": told(cell.settings), "first run": link(cell, board.seed)})
+                "settings": in_words(cell.settings), "first run": link(cell, board.seed)})
     st.dataframe(pd.DataFrame(found), hide_index=True, width="stretch", height=300, column_config={
         "first run": st.column_config.LinkColumn(display_text="open in its lab")})
