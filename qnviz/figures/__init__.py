@@ -1,4 +1,6 @@
-"""Pictures: pure functions from what was recorded to Plotly's plain figures; no torch, no Streamlit.
+"""Pictures: pure functions from what was recorded to Plotly's plain figures.
+
+They need neither torch nor Streamlit.
 
 Every picture is a function of one argument, `picture(view) -> Picture`. The view is frozen and
 carries all that the picture depends on: the theme, and
@@ -14,6 +16,6 @@ docstring says what it diagnoses. A new picture of a race is one file in `race/`
 lessons follow from that line.
 
 What all rooms share stands here: `theme` (colours, axes, `Picture`), `draw` (parts of a figure),
-`colors`, `packing` (numbers for the browser), `player` (pictures under one playhead), `playhead` and
-`still` (a panel as a picture that stands still).
+`colors`, `packing` (numbers for the browser), `player` (pictures under one playhead), `playhead`,
+and `still` (a panel as a picture that stands still).
 """
