@@ -8,7 +8,7 @@ import pytest
 from qnviz.figures.colors import oklab, parts
 from qnviz.figures.draw import curve
 from qnviz.figures.packing import packed, unpacked
-from qnviz.figures.player import PICTURES, linked
+from qnviz.figures.player import LAYOUTS, PICTURES, linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.eigenvalues import eigenvalues
 from qnviz.figures.race.krylov import REASONS, krylov
@@ -124,7 +124,8 @@ def test_rayleigh_quotients_lie_within_the_drawn_band(noise):
 def test_every_method_alone_makes_a_whole_payload(name, theme):
     payload = linked(RaceView(traced({"name": name}, steps=25), THEMES[theme]))
     json.dumps(payload, allow_nan=False)
-    assert [p["id"] for p in payload["panels"]] == ["path", "eig", "krylov", "loss"]
+    assert [p["id"] for p in payload["panels"]] == [
+        id for row in LAYOUTS["rosenbrock"] for id in row if id in PICTURES]
     for p in payload["panels"]:
         assert p["title"]
         assert p["alt"]
