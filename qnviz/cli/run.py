@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 import numpy as np
-from tqdm import tqdm
 
-from qnviz.errors import QnvizError, SpecError
+from qnviz.cli.output import bar, check_folder, say, writing
 from qnviz.runs.ends import WORDS
 from qnviz.runs.loop import stream
 from qnviz.runs.spec import RunSpec, read
@@ -16,7 +14,7 @@ from qnviz.runs.trace import Trace
 from qnviz.saving import replaced
 
 
-def run_command(args: argparse.Namespace) -> int:
+def command(args: argparse.Namespace) -> int:
     """Run a spec file and save what it leaves; returns the exit status.
 
     Raises:
@@ -24,28 +22,22 @@ def run_command(args: argparse.Namespace) -> int:
         QnvizError: the run or the file could not be made.
     """
     spec = read(args.spec)
-    folder = args.out.resolve().parent
-    if not folder.is_dir():
-        raise SpecError([f"--out {args.out}: the folder {folder.name!r} does not exist."])
+    check_folder(args.out)
     trace = computed(spec, args.quiet)
-    try:
-        with replaced(args.out) as file:            # a handle, so that numpy adds no suffix
-            trace.save(file)
-    except OSError as error:
-        raise QnvizError(f"{args.out} could not be written: {error.strerror}.") from None
+    with writing(args.out), replaced(args.out) as file:      # open, so that numpy adds no suffix
+        trace.save(file)
     if not args.quiet:
         lines = [*spec.problem.notes, *(_summary(e.label, trace) for e in trace.entrants)]
-        sys.stdout.write("\n".join([*lines, f"Saved {args.out}, computed {trace.device}.\n"]))
+        say("\n".join([*lines, f"Saved {args.out}, computed {trace.device}."]))
     return 0
 
 
 def computed(spec: RunSpec, quiet: bool) -> Trace:
     """A run to its end, with a bar of its progress unless it is to be quiet."""
-    with tqdm(total=spec.steps * len(spec.methods), unit="step", disable=quiet,
-              file=sys.stderr, dynamic_ncols=True) as bar:
-        progress = None
+    progress = None
+    with bar(spec.steps * len(spec.methods), "step", quiet) as shown:
         for progress in stream(spec):
-            bar.update(progress.done - bar.n)
+            shown.update(progress.done - shown.n)
     assert progress is not None                     # a stream yields at least its end
     return progress.trace()
 

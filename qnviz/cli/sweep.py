@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from qnviz.cli.output import bar, check_folder, say, writing
 from qnviz.errors import Interrupted, QnvizError, SpecError, TraceError
 from qnviz.jobs import workers
 from qnviz.runs.ends import WORDS
@@ -32,7 +33,7 @@ SAVE = 10.0                          # seconds between two times of saving
 SAVE_SHARE = 0.1                     # of the time that may go into it
 
 
-def sweep_command(args: argparse.Namespace) -> int:
+def command(args: argparse.Namespace) -> int:
     """Compute what is missing of a sweep; returns the exit status.
 
     Args:
@@ -47,34 +48,24 @@ def sweep_command(args: argparse.Namespace) -> int:
     result = _begun(args, spec)
     if result.complete:
         if not args.quiet:
-            _say(f"Nothing to do: {args.out} holds all of this sweep. --fresh computes it again.")
+            say(f"Nothing to do: {args.out} holds all of this sweep. --fresh computes it again.")
         return 0
     with _handled() as stop, _sentences():
         status = _carried_out(args, result, stop)
     if not status and not args.quiet:
         for line in summary(result):
-            _say(line)
-        _say(f"Saved {args.out}.")
+            say(line)
+        say(f"Saved {args.out}.")
     return status
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def _writable(out: Path) -> None:
     """Refuse a place that nothing can be written to, before anything is computed."""
-    folder = out.resolve().parent
-    if not folder.is_dir():
-        raise SpecError([f"--out {out}: the folder {folder.name!r} does not exist."])
+    check_folder(out)
     if out.is_dir():
         raise SpecError([f"--out {out} is a folder; give a file in it."])
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise QnvizError(f"{out} could not be written: {error.strerror}.") from None
+    with writing(out), tempfile.TemporaryFile(dir=out.resolve().parent):
+        pass
 
 
 def _begun(args: argparse.Namespace, spec: SweepSpec) -> SweepResult:
@@ -89,7 +80,7 @@ def _begun(args: argparse.Namespace, spec: SweepSpec) -> SweepResult:
         raise SpecError([f"{args.out} holds another sweep than {args.spec} describes; "
                          "take another file, or overwrite this one by --fresh."])
     if not (args.quiet or found.complete):
-        _say(f"Going on from {args.out}, which holds {_counted(found)}.")
+        say(f"Going on from {args.out}, which holds {_counted(found)}.")
     return found
 
 
@@ -150,7 +141,7 @@ def _compute(args: argparse.Namespace, result: SweepResult, stop: threading.Even
 
     def progress(runs: int, total: int) -> None:
         nonlocal done, due
-        bar.update(runs - done)
+        shown.update(runs - done)
         done = runs
         if (began := time.monotonic()) > due and runs < total:
             try:
@@ -159,16 +150,13 @@ def _compute(args: argparse.Namespace, result: SweepResult, stop: threading.Even
                 LOG.warning("%s", error)
             due = time.monotonic() + max(SAVE, (time.monotonic() - began) / SAVE_SHARE)
 
-    with tqdm(total=result.spec.size, initial=done, unit="run", smoothing=0.1, file=sys.stderr,
-              disable=args.quiet, dynamic_ncols=True) as bar:
+    with bar(result.spec.size, "run", args.quiet, initial=done, smoothing=0.1) as shown:
         sweep(result.spec, result, progress, stop)
 
 
 def _save(result: SweepResult, out: Path) -> None:
-    try:
+    with writing(out):
         result.save(out)
-    except OSError as error:
-        raise QnvizError(f"{out} could not be written: {error.strerror}.") from None
 
 
 def _kept(args: argparse.Namespace, result: SweepResult) -> str:
