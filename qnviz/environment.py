@@ -1,6 +1,6 @@
-"""The door for environment variables: all that qnviz reads, each with its kind and its limits.
+"""The environment variables that qnviz reads, each validated by its type and limits.
 
-| variable | what it says |
+| variable | what it sets |
 |---|---|
 | QNVIZ_DATA | the folder of images |
 | QNVIZ_LESSONS | folders of lessons, in place of our own |
@@ -9,8 +9,8 @@
 | QNVIZ_FRAMES | origins of other sites that may show the app in a frame |
 | BROWSER_PATH | the Chromium that draws pictures |
 
-They are read when they are needed, so a test or a script may set them at any time; `check` looks at
-all of them, and at names that are none, when a program starts.
+They are read when they are needed, so a test or a script may set them at any time. When a program
+starts, `check` validates all of them, and refuses unknown names that begin with QNVIZ_.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ class Environment(Frozen):
 
 
 def value(name: str) -> Any:
-    """What one variable says; its default where it is not set, or empty.
+    """The value of one variable; its default where it is not set, or empty.
 
     Raises:
-        SettingError: it is wrong; says how.
+        SettingError: the value is not allowed; says why.
     """
     text = os.environ.get(name, "").strip()
     if not text:
@@ -102,10 +102,10 @@ def value(name: str) -> Any:
 
 
 def check() -> None:
-    """Look at all variables.
+    """Validate all variables.
 
     Raises:
-        SettingError: with a sentence per variable that is wrong, or that is none of ours.
+        SettingError: with a sentence per variable that is not allowed, or that qnviz does not know.
     """
     known = (*Environment.model_fields, *FOR_TESTS)
     wrong = [f"{name} is no variable of qnviz; there are {', '.join(Environment.model_fields)}."

@@ -6,7 +6,7 @@ class QnvizError(Exception):
 
 
 class SpecError(QnvizError):
-    """A run was described wrongly; `faults` holds one sentence per wrong field."""
+    """A run was described wrongly; `faults` has one sentence per wrong field."""
 
     def __init__(self, faults: list[str]):
         self.faults = faults
@@ -14,11 +14,11 @@ class SpecError(QnvizError):
 
 
 class SettingError(QnvizError):
-    """An environment variable says what cannot be."""
+    """An environment variable has a value that is not allowed."""
 
 
 class DeviceError(QnvizError):
-    """The asked-for device is not there."""
+    """The requested device is not available."""
 
 
 class DataError(QnvizError):
@@ -30,7 +30,7 @@ class UndecidedError(DataError):
 
 
 class ExpressionError(QnvizError):
-    """What was typed as a function is none that can be computed and differentiated."""
+    """What was typed is not a function that can be computed and differentiated."""
 
 
 class TraceError(QnvizError):
@@ -54,7 +54,7 @@ class Interrupted(Exception):
 
 
 class LessonError(QnvizError):
-    """A lesson's file is broken; `faults` holds one sentence per wrong field, with its line."""
+    """A lesson's file is broken; `faults` has one sentence per wrong field, with its line."""
 
     def __init__(self, file: str, faults: list[str]):
         self.file, self.faults = file, faults

@@ -54,7 +54,7 @@ LIMITS = {
         f"finished maps ({megabytes(sweeping.KEPT)} for everybody)",
         f"traces that visitors opened ({megabytes(room.OPENED.limit)} for everybody)",
         f"one spec that a visitor opened (at most {megabytes(open.MOST_BYTES)})",
-        f"the data folder ({megabytes(uploads.ROOM)})",
+        f"the data folder ({megabytes(uploads.MOST_BYTES)})",
         f"Files of up to {megabytes(files.UPLOAD)} are uploaded"],
     "docs/security.md": [
         f"{address.MOST_FIELDS} fields, {address.LONGEST_NAME} characters of a name, "
@@ -66,7 +66,7 @@ LIMITS = {
         f"{sweep_spec.MAX_SWEEP_RUNS / 1e6:g} million runs",
         f"{megabytes(files.UPLOAD)} each, {megabytes(files.UNPACKED)} unpacked and together, "
         f"{images.MOST_PIXELS / 1e6:g} million pixels, no pickle",
-        f"{uploads.MOST_FILES} files and {megabytes(uploads.ROOM)} in the data folder",
+        f"{uploads.MOST_FILES} files and {megabytes(uploads.MOST_BYTES)} in the data folder",
         f"{file.LARGEST // 1000} kB, {file.MOST_STEPS} steps"],
     "lessons/README.md": [f"At most {file.MOST_STEPS} steps."],
     "docs/MATH.md": [f"s up to {PROBLEMS['rosenbrock'].model_fields['noise'].metadata[1].le:g}"],

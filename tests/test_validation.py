@@ -249,7 +249,7 @@ def test_the_data_folder_is_filled_no_further(tmp_path, monkeypatch):
     file = io.BytesIO()
     np.save(file, np.random.default_rng(0).random((40, 3, 3)))
     save_upload("a.npy", file.getvalue(), tmp_path)
-    monkeypatch.setattr(uploads, "ROOM", 1.5 * len(file.getvalue()))
+    monkeypatch.setattr(uploads, "MOST_BYTES", 1.5 * len(file.getvalue()))
     with pytest.raises(DataError, match="The data folder is full"):
         save_upload("b.npy", file.getvalue(), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]

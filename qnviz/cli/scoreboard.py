@@ -10,6 +10,7 @@ from qnviz.cli.parser import REPEATS
 from qnviz.paths import ASSETS
 from qnviz.scoreboard.board import UNITS, Board, Cell, load, written
 from qnviz.scoreboard.reference import MISSING, RULE, SOURCE, compared, differences
+from qnviz.scoreboard.scoring import board, checked
 from qnviz.scoreboard.table import COLUMNS, FEWEST, ROWS
 
 SHIPPED = ASSETS / "scoreboard.json"
@@ -22,8 +23,6 @@ def command(args: argparse.Namespace) -> int:
         SpecError: an option is wrong.
         QnvizError: the file cannot be written.
     """
-    from qnviz.scoreboard.scoring import board, checked
-
     rows, columns = _names(args.rows, ROWS), _names(args.columns, COLUMNS)
     repeats = args.repeats if args.repeats is not None else FEWEST if args.quick else REPEATS
     checked(rows, columns, repeats, args.seed)

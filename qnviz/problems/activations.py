@@ -14,7 +14,7 @@ from torch import Tensor
 class Activation(NamedTuple):
     """φ, φ′ and φ″; derivatives get h and a = φ(h), whichever is cheaper to use.
 
-    `into`, for real h, writes φ(h) where it is told to: (h, out=…).
+    `into`, for real h, writes φ(h) into a given tensor: (h, out=…).
     """
 
     value: Callable[[Tensor], Tensor]

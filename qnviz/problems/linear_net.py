@@ -20,7 +20,7 @@ from torch import Tensor
 
 from qnviz.fields import choice, number, optional_whole, whole
 from qnviz.problems import philox
-from qnviz.problems.lapack import svdvals
+from qnviz.problems.lapack import eigh, svdvals
 from qnviz.problems.minibatches import Minibatches
 from qnviz.problems.norms import norm
 from qnviz.problems.problem import Problem
@@ -161,7 +161,7 @@ class DegenerateLinearNet(Problem):
         return torch.stack([a @ a.mT - b.mT @ b for a, b in zip(W[:-1], W[1:], strict=True)], 1)
 
     def scene(self) -> dict[str, np.ndarray]:
-        return {"singular": torch.linalg.svdvals(self.A).cpu().numpy(),
+        return {"singular": svdvals(self.A).cpu().numpy(),
                 "zeros": np.array(self.spec.zeros)}
 
 
@@ -183,7 +183,7 @@ def _same_moments(x: Tensor) -> Tensor:
     """
     n, mean = x.shape[1], x.mean(0)
     S = (x - mean).mT @ (x - mean) / len(x)
-    values, vectors = torch.linalg.eigh(S)
+    values, vectors = eigh(S)
     root = vectors * values.clamp_min(0).sqrt() @ vectors.mT
     full = torch.linalg.qr(torch.cat([torch.ones(n + 1, 1, dtype=x.dtype),
                                       torch.eye(n + 1, dtype=x.dtype)[:, :n]], 1))[0]

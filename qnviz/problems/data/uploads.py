@@ -24,7 +24,7 @@ from qnviz.problems.data.sets import (
 )
 
 LONGEST = 80                             # characters of a name that we choose
-MOST_FILES, ROOM = 200, 2_000_000_000    # of the data folder: files, and bytes of them all
+MOST_FILES, MOST_BYTES = 200, 2_000_000_000      # of the data folder, all files together
 
 _one_at_a_time = threading.Lock()
 
@@ -85,7 +85,7 @@ def save_upload(name: str, content: bytes, folder: Path | None = None) -> str:
         if part or name in FACES:
             _put_reserved(name, part, content, where)
             return "mnist" if part else "faces"
-        _check_room(where, len(content))
+        _check_space(where, len(content))
         if _taken(where / name, content):
             name = f"{hashlib.sha256(content).hexdigest()[:8]}-{name}"
         _put(where / name, content)
@@ -144,19 +144,20 @@ def _check_size(name: str, content: bytes) -> None:
                         f"{files.size(files.UPLOAD)}.")
 
 
-def _check_room(where: Path, more: int) -> None:
+def _check_space(where: Path, more: int) -> None:
     """Refuse a file beyond what everybody's files may take together.
 
     Raises:
         DataError: says so.
     """
     try:
-        held = [p.stat().st_size for p in where.iterdir() if p.is_file()] if where.is_dir() else []
+        sizes = [p.stat().st_size for p in where.iterdir() if p.is_file()] if where.is_dir() else []
     except OSError as error:
         raise files.unreadable(where, error) from None
-    if len(held) >= MOST_FILES or sum(held) + more > ROOM:
+    if len(sizes) >= MOST_FILES or sum(sizes) + more > MOST_BYTES:
         raise DataError(f"The data folder is full: it takes {MOST_FILES} files of "
-                        f"{files.size(ROOM)} together. Somebody must remove files there first.")
+                        f"{files.size(MOST_BYTES)} together. Somebody must remove files there "
+                        "first.")
 
 
 def _put_reserved(name: str, part: str | None, content: bytes, where: Path) -> None:
