@@ -207,7 +207,7 @@ def test_only_a_positive_definite_H_has_a_section(H):
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_view_has_the_colours_of_the_figures(theme):
-    css = (ROOT / "qnviz" / "ui" / "components" / "pair" / "pair.css").read_text(encoding="utf-8")
+    css = (ROOT / "qnviz" / "web" / "pair" / "pair.css").read_text(encoding="utf-8")
     start = '[data-qnviz-pair][data-theme="dark"] {' if theme is DARK else "[data-qnviz-pair] {"
     block = css.split(start)[1].split("}")[0]
     values = dict(re.findall(r"--(\w+): (?:var\([\w-]+, )?(#\w{6})", block))
@@ -221,7 +221,7 @@ def test_the_view_has_the_colours_of_the_figures(theme):
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_quiet_words_of_the_view_can_be_read(theme):
     """They are mixed from the page's ink, and still stand out from its paper by 4.5 to 1."""
-    css = (ROOT / "qnviz" / "ui" / "components" / "pair" / "pair.css").read_text(encoding="utf-8")
+    css = (ROOT / "qnviz" / "web" / "pair" / "pair.css").read_text(encoding="utf-8")
     share = float(re.search(r"--muted: color-mix\(in srgb, var\(--ink\) (\d+)%", css)[1]) / 100
     ink, paper = (np.array([int(c[i:i + 2], 16) for i in (1, 3, 5)]) / 255
                   for c in (theme.ink, theme.paper))
