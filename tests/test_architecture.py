@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOORS = ("problems", "curvature", "methods", "runs")          # each may import those before it
+FLOORS = ("problems", "curvature", "methods", "runs", "jobs")  # each may import those before it
 SHARED = ("archive", "fields", "errors", "environment", "saving")        # anybody may import these
 PACKAGE = sorted((ROOT / "qnviz").rglob("*.py"))
 FRONT = [p for p in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))] if p.exists()]
@@ -51,6 +51,7 @@ def forbidden(path: Path) -> list[str]:
         return [f"qnviz.{f}" for f in FLOORS] + upper + ["streamlit", "torch", "plotly"]
     if here in FLOORS:
         above = FLOORS[FLOORS.index(here) + 1:]
+        upper += [f"qnviz.{room}" for room in ("sweeps", "scoreboard", "studies", "cli")]
         return [f"qnviz.{f}" for f in above] + upper + ["streamlit", "plotly"]
     if here == "figures":
         return ["torch", "streamlit", "qnviz.ui", "qnviz.export", "qnviz.optim",

@@ -24,7 +24,7 @@ from qnviz.sweeps import spec as sweep_spec
 from qnviz.sweeps import sweeping
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.tiles import compute, tiles
-from qnviz.ui.frame import quota as room
+from qnviz.ui.frame import quota
 from qnviz.ui.labs import damping, function, open
 from qnviz.ui.lessons import facts, file
 from qnviz.ui.maps import scoreboard
@@ -52,7 +52,7 @@ LIMITS = {
     "docs/deployment.md": [
         f"finished runs ({megabytes(store.MAX_BYTES)} for everybody)",
         f"finished maps ({megabytes(sweeping.KEPT)} for everybody)",
-        f"traces that visitors opened ({megabytes(room.OPENED.limit)} for everybody)",
+        f"traces that visitors opened ({megabytes(quota.OPENED.limit)} for everybody)",
         f"one spec that a visitor opened (at most {megabytes(open.MOST_BYTES)})",
         f"the data folder ({megabytes(uploads.MOST_BYTES)})",
         f"Files of up to {megabytes(files.UPLOAD)} are uploaded"],
@@ -60,7 +60,7 @@ LIMITS = {
         f"{address.MOST_FIELDS} fields, {address.LONGEST_NAME} characters of a name, "
         f"{address.LONGEST_VALUE} of a value",
         f"{megabytes(open.UNPACKED)} unpacked, {archive.MOST_ARRAYS:,} arrays",
-        f"all opened traces together {megabytes(room.OPENED.limit)}",
+        f"all opened traces together {megabytes(quota.OPENED.limit)}",
         f"{megabytes(open.TEXT)} of text, {megabytes(open.MOST_BYTES)} of records, "
         f"{megabytes(open.MOST_LIVE)} at once, {open.MOST_MINUTES} minutes",
         f"{sweep_spec.MAX_SWEEP_RUNS / 1e6:g} million runs",

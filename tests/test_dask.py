@@ -180,7 +180,7 @@ def test_a_lost_scheduler_changes_no_number(cluster, local, caplog):
 
 def test_a_cluster_without_workers_is_given_up(cluster, local, monkeypatch):
     monkeypatch.setattr(work_dask, "ALONE", 0.5)
-    monkeypatch.setattr(work_dask, "LOOK", 0.2)
+    monkeypatch.setattr(work_dask, "CHECK", 0.2)
 
     def kill():
         for process in cluster.workers:

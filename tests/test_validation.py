@@ -23,7 +23,7 @@ from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
 from qnviz.sweeps.spec import SweepSpec, parse_sweep
-from qnviz.ui.frame.quota import Room
+from qnviz.ui.frame.quota import Quota
 from qnviz.ui.labs import damping, krylov
 from qnviz.ui.labs.open import opened
 from qnviz.ui.lessons.address import Place
@@ -236,13 +236,13 @@ def test_opened_runs_share_bounded_room_and_give_it_back():
         return Trace.load(io.BytesIO(_saved()), "This file", 10**9)
 
     first = trace()
-    room = Room(int(1.5 * first.nbytes))
-    assert room.take(first) is first
+    quota = Quota(int(1.5 * first.nbytes))
+    assert quota.admit(first) is first
     with pytest.raises(TraceError, match="as many opened runs as it can"):
-        room.take(trace())
+        quota.admit(trace())
     del first
-    assert room.held == 0
-    room.take(trace())
+    assert quota.used == 0
+    quota.admit(trace())
 
 
 def test_the_data_folder_is_filled_no_further(tmp_path, monkeypatch):

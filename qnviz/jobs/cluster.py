@@ -1,4 +1,4 @@
-"""Tasks on a Dask cluster; where it is lost, what is unfinished goes on elsewhere.
+"""Tasks on a Dask cluster; where it is lost, unfinished ones are computed elsewhere.
 
 Tasks and results cross as bytes, so a scheduler needs this module alone, and no torch.
 """
@@ -20,7 +20,7 @@ from qnviz.jobs.task import Task
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 5.0                       # seconds for a scheduler to answer, and for its first worker
-LOOK = 2.0                           # … between two looks at how many workers there are
+CHECK = 2.0                          # … between two checks of how many workers there are
 ALONE = 10.0                         # … without any worker, after which the cluster is given up
 ELSEWHERE = "This machine computes instead."
 
@@ -54,13 +54,13 @@ class DaskPool:
         self.where, self._lost = where, lost
         self._client = _connect(where)
         self._lock = threading.Lock()
-        self._flying: dict[Task, Any] = {}     # → its future there, which must be held on to
+        self._flying: dict[Task, Any] = {}     # → its future on the cluster, which Dask needs kept
         self._over = threading.Event()
         self._size = 0
         try:
             self._client.wait_for_workers(1, timeout=PATIENCE)
             self._count()
-        except Exception as error:             # whatever it is: there is another way
+        except Exception as error:             # whatever it is: this machine computes instead
             self.close()
             raise WorkerError(f"The Dask cluster at {where} has no workers.") from error
         threading.Thread(target=self._watch, daemon=True).start()
@@ -92,11 +92,11 @@ class DaskPool:
         if not task.begin():
             return
         try:
-            there = self._client.submit(_there, pickle.dumps((task.function, task.args)),
+            remote = self._client.submit(_compute, pickle.dumps((task.function, task.args)),
                                         _versions(), pure=False)
             with self._lock:
                 if self.alive:
-                    self._flying[task] = there
+                    self._flying[task] = remote
             if not self.alive:
                 raise WorkerError("the connection is closed")
         except Exception as error:
@@ -104,7 +104,7 @@ class DaskPool:
                 self._flying[task] = None      # unfinished, like all others
             self._give_up(f"The Dask cluster at {self.where} was lost ({error}).", late=task)
             return
-        there.add_done_callback(lambda done: self._landed(task, done))
+        remote.add_done_callback(lambda done: self._landed(task, done))
 
     def close(self) -> None:
         """Leave the cluster; unfinished tasks raise."""
@@ -121,12 +121,12 @@ class DaskPool:
         except TimeoutError:
             LOG.debug("the cluster does not say goodbye")
 
-    def _landed(self, task: Task, there: Any) -> None:
+    def _landed(self, task: Task, remote: Any) -> None:
         """In a thread of Dask: pass on what a task gave."""
         if self._over.is_set():
             return
-        if there.status == "error":
-            error = there.exception()
+        if remote.status == "error":
+            error = remote.exception()
             if type(error).__name__ == "KilledWorker":
                 self._end(task, error=WorkerError(
                     "A part of this computation ended several Dask workers, most likely by lack "
@@ -137,7 +137,7 @@ class DaskPool:
                               "its scheduler and workers must be able to import it.")
             return
         try:
-            result, error = pickle.loads(there.result())
+            result, error = pickle.loads(remote.result())
         except Exception as failure:           # cancelled, as the connection was lost
             LOG.debug("a task on the cluster gave no result: %r", failure)
             self._give_up(f"The connection to the Dask cluster at {self.where} was lost.")
@@ -168,7 +168,7 @@ class DaskPool:
     def _watch(self) -> None:
         """Notice workers that come and go."""
         alone = 0.0
-        while not self._over.wait(LOOK):
+        while not self._over.wait(CHECK):
             try:
                 self._count()
             except Exception as error:         # whatever Dask raises: the scheduler is gone
@@ -176,7 +176,7 @@ class DaskPool:
                     LOG.debug("the scheduler does not answer: %r", error)
                     self._give_up(f"The Dask scheduler at {self.where} does not answer any more.")
                 return
-            alone = alone + LOOK if not self._size else 0.0
+            alone = alone + CHECK if not self._size else 0.0
             if alone >= ALONE:
                 self._give_up(f"The Dask cluster at {self.where} has no workers any more.")
 
@@ -201,7 +201,7 @@ def _connect(where: str) -> Any:
                 self._loop_runner.stop()
                 raise
 
-    # a lost connection is told in a sentence, not in a traceback of the client's attempts
+    # a lost connection is reported in a sentence, not in a traceback of the client's attempts
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         return Joined(where, timeout=PATIENCE, set_as_default=False)
@@ -218,13 +218,13 @@ def _versions() -> tuple[str, ...]:
     return (__version__, *(importlib.metadata.version(p) for p in ("torch", "numpy")))
 
 
-def _there(task: bytes, versions: tuple[str, ...]) -> bytes:
+def _compute(task: bytes, versions: tuple[str, ...]) -> bytes:
     """On a worker: run a pickled (function, arguments); gives a pickled (result, exception)."""
     try:
-        here = _versions()
-        if here != versions:
+        mine = _versions()
+        if mine != versions:
             raise _Differs("has other versions of qnviz, torch and numpy: "
-                           f"{', '.join(here)} instead of {', '.join(versions)}")
+                           f"{', '.join(mine)} instead of {', '.join(versions)}")
         function, args = pickle.loads(task)
         return pickle.dumps((function(*args), None))
     except Exception as error:

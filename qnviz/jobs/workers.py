@@ -29,7 +29,7 @@ MOST = 64                            # worker processes by default; QNVIZ_WORKER
 IDLE = 300.0                         # seconds without work after which a worker gives memory back
 AHEAD = 1                            # tasks that wait in the executor, so that no worker does
 NICE = 10                            # a page that somebody waits for goes before tiles
-WATCH = 1.0                          # seconds between two looks at whether the parent is alive
+WATCH = 1.0                          # seconds between two checks whether the parent is alive
 AGAIN = 60.0                         # … between two attempts to reach a cluster that was lost
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                "LOKY_MAX_MEMORY_LEAK_SIZE": "2e9"}     # a net's data are no leak
@@ -106,8 +106,8 @@ class LocalPool:
         """Hand tasks on while workers are free; one that is suspected to kill goes alone."""
         while self._waiting:
             task = self._waiting[0]
-            room = 1 if task.suspect else self._size + AHEAD
-            if len(self._flying) >= room or any(t.suspect for t in self._flying):
+            most = 1 if task.suspect else self._size + AHEAD
+            if len(self._flying) >= most or any(t.suspect for t in self._flying):
                 return
             self._waiting.popleft()
             if task.begin():
@@ -139,7 +139,7 @@ class LocalPool:
         return self._executor
 
     def _landed(self, task: Task, executor: Any, inner: Future) -> None:
-        """What a task gave goes on; one whose worker died is started anew."""
+        """What a task gave goes on; one whose worker died is started again."""
         error = inner.exception()
         broken = isinstance(error, BrokenExecutor)
         with self._lock:

@@ -22,7 +22,7 @@ from qnviz.sweeps.spec import SweepSpec
 from qnviz.sweeps.tiles import Tile, compute
 
 FLAG = "qnviz-halt-"
-LOOK = 0.05                          # seconds between two looks at whether a task was halted
+CHECK = 0.05                         # seconds between two checks whether a task was halted
 
 
 class Halt:
@@ -40,7 +40,7 @@ class Halt:
         weakref.finalize(self, path.unlink, missing_ok=True)
 
     def set(self) -> None:
-        """Halt all tasks that look at this flag."""
+        """Halt all tasks that watch this flag."""
         Path(self.path).touch()
 
 
@@ -67,13 +67,13 @@ def work(spec: SweepSpec, tile: Tile, halt: str) -> Rows:
         WorkerError: not even a single cell fits the device's memory.
         DeviceError, DataError: as `compute` does.
     """
-    looked = 0.0
+    checked = 0.0
 
     def check() -> None:
-        nonlocal looked
+        nonlocal checked
         now = time.monotonic()
-        if now - looked > LOOK:
-            looked = now
+        if now - checked > CHECK:
+            checked = now
             if os.path.exists(halt):
                 raise Interrupted
 
@@ -92,7 +92,7 @@ def _fitting(spec: SweepSpec, tile: Tile, check: Callable[[], None]) -> Rows:
         if len(tile.cells) == 1:
             raise WorkerError(f"The memory of {resolve(spec.device)[0]} does not hold "
                               "a single run of this sweep.") from None
-    # only here, where the exception has let go of what it held, is there memory again
+    # only here, where the exception has let go of its memory, is there any again
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     parts = [_fitting(spec, tile._replace(cells=half), check)

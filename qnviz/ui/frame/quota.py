@@ -9,30 +9,33 @@ from qnviz.errors import TraceError
 from qnviz.runs.trace import Trace
 
 
-class Room:
-    """So many bytes for opened traces; each gives its place back when nobody holds it any more."""
+class Quota:
+    """So many bytes for opened traces; a trace counts for as long as it is referred to.
+
+    Unlike a store, it keeps nothing and drops nothing: who comes too late is refused.
+    """
 
     def __init__(self, limit: int):
-        self.limit, self.held = limit, 0
-        self._lock = threading.RLock()           # what the collector frees while it is held
+        self.limit, self.used = limit, 0
+        self._lock = threading.RLock()           # the collector may free a trace in the lock
 
-    def take(self, trace: Trace) -> Trace:
+    def admit(self, trace: Trace) -> Trace:
         """The trace, counted.
 
         Raises:
-            TraceError: there is no room for it now.
+            TraceError: it does not fit now.
         """
         with self._lock:
-            if self.held + trace.nbytes > self.limit:
+            if self.used + trace.nbytes > self.limit:
                 raise TraceError("The server holds as many opened runs as it can. Try again later, "
                                  "or open the app on your own machine.")
-            self.held += trace.nbytes
-        weakref.finalize(trace, self._left, trace.nbytes).atexit = False
+            self.used += trace.nbytes
+        weakref.finalize(trace, self._freed, trace.nbytes).atexit = False
         return trace
 
-    def _left(self, size: int) -> None:
+    def _freed(self, size: int) -> None:
         with self._lock:
-            self.held -= size
+            self.used -= size
 
 
-OPENED = Room(2_000_000_000)
+OPENED = Quota(2_000_000_000)

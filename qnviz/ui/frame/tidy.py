@@ -24,9 +24,9 @@ async def tidy() -> None:
     before, due = 0, 0
     while True:
         await asyncio.sleep(EVERY)
-        there = forget()
-        due = ROUNDS if there < before else max(0, due - 1)
-        before = there
+        left = forget()
+        due = ROUNDS if left < before else max(0, due - 1)
+        before = left
         if due > 0:
             await asyncio.to_thread(give_back)
 
@@ -42,7 +42,7 @@ def few_arenas() -> None:
 
     Every run and every script has a thread, and in eight pools per core each leaves holes: after a
     small class a server stayed 13 % larger, with two pools 8 %, and 3 % where the environment's
-    MALLOC_ARENA_MAX=2 had said so from the very start, in the same processor time.
+    MALLOC_ARENA_MAX=2 is set before the start, in the same processor time.
     """
     if (libc := _glibc()) is not None:
         libc.mallopt(ARENA_MAX, ARENAS)
@@ -56,7 +56,7 @@ def give_back() -> None:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    """The C library, where it is the one that keeps freed memory and can be told not to."""
+    """The C library, where it is the one that keeps freed memory and can be asked not to."""
     if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         return None
     return libc

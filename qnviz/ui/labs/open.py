@@ -123,7 +123,7 @@ def _trace(name: str, content: bytes) -> Opened:
                      + (" …" if len(left_out) > 8 else "") + ".")
     # a name of its own: a file may claim any key, and caches go by it
     own = "file-" + hashlib.sha256(content).hexdigest()[:20]
-    return Opened(name, spec=spec, trace=OPENED.take(replace(trace, key=own)), notes=notes)
+    return Opened(name, spec=spec, trace=OPENED.admit(replace(trace, key=own)), notes=notes)
 
 
 def _spec(name: str, content: bytes) -> Opened:
