@@ -231,7 +231,7 @@ def test_a_directory_of_millions_is_refused_before_it_is_read(zip64):
         Trace.load(io.BytesIO(bytes(content)), "This file", 10**9)
 
 
-def test_opened_runs_share_bounded_room_and_give_it_back():
+def test_opened_runs_share_a_quota_and_give_it_back():
     def trace():
         return Trace.load(io.BytesIO(_saved()), "This file", 10**9)
 
