@@ -378,7 +378,7 @@ def test_a_step_whose_parameters_were_not_kept_is_shown_by_the_last_one_before(t
                   "steps": 400})
     trace = run(spec)
     kept = trace[NK]["step"]
-    assert spec.look_every > 1
+    assert spec.snapshot_every > 1
     s = newton_system(trace, NK, int(kept[3]))
     assert s.step == kept[2] + 1
     assert f"Of step {kept[3]} the parameters were not kept" in heading(s, int(kept[3]))

@@ -10,7 +10,7 @@ from qnviz.runs import plane as planes
 from qnviz.runs.loop import run
 from qnviz.runs.plane import projected
 from qnviz.runs.spec import RunSpec
-from qnviz.runs.trace import looks
+from qnviz.runs.trace import snapshots
 from tests.helpers import CPU, F64, Net, drive, normal, variants
 
 pytestmark = pytest.mark.usefixtures("tiny_images")
@@ -177,7 +177,7 @@ def test_in_a_trace(where):
         assert np.isfinite(c["path"]).all()
     # samples of the reference are all here: the true losses are the reported ones
     last = trace["kbfgs"]
-    K = len(looks(last))                       # it may diverge
+    K = len(snapshots(last))                       # it may diverge
     np.testing.assert_allclose(last["path_true"][:K], last["loss"][:K, 0], rtol=1e-9)
 
 

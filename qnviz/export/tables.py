@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
+from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, snapshots
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")      # what spreadsheets begin a formula with
 WIDEST = 8                           # entries of a vector that is shown, a column each
@@ -21,7 +21,7 @@ def columns(trace: Trace, label: str, run: int = 0) -> dict[str, np.ndarray]:
     What is looked at every few steps only, such as the loss of a net, is NaN in between.
     """
     c = trace[label]
-    stop, at = int(c["stopped"][run]), looks(c, run)
+    stop, at = int(c["stopped"][run]), snapshots(c, run)
     found: dict[str, np.ndarray] = {"seconds": c["seconds"][:stop + 1],
                                     "work": c["work"][:stop + 1, run]}
     for name, a in c.items():

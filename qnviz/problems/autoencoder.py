@@ -58,7 +58,7 @@ class Autoencoder(ProblemSpec):
                                r"\tfrac\tau2\|\theta\|^2,\qquad \ell = -\sum_i x_i\log\sigma(u_i) "
                                r"+ (1-x_i)\log(1-\sigma(u_i))\ \text{ or }\ \tfrac12\|u-x\|^2")
     rare: ClassVar[tuple[str, ...]] = ("tau",)
-    most_looks: ClassVar[int | None] = 100
+    most_snapshots: ClassVar[int | None] = 100
     most_views: ClassVar[int] = 50
     reads: ClassVar[tuple[str, ...]] = ("white", "along", "height", "turn", "mirror")
 

@@ -48,7 +48,7 @@ class ProblemSpec(Frozen):
     loss_name: ClassVar[str] = "loss"        # what the reported loss is called
     rare: ClassVar[tuple[str, ...]] = ()     # fields that pages put aside, to keep one row
     reads: ClassVar[tuple[str, ...]] = ()    # fields that say how a file of data is read
-    most_looks: ClassVar[int | None] = None  # iterates looked at in a run; None: every one
+    most_snapshots: ClassVar[int | None] = None      # iterates recorded of a run; None: all of them
     most_views: ClassVar[int] = 0            # of these, how many are viewed
 
     name: str = ""                           # a Literal in each problem: what a spec calls it

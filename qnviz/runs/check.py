@@ -1,7 +1,7 @@
-"""The door for runs that others saved: what does not fit together is refused, in a sentence.
+"""Validation of runs that others saved: what does not fit together is refused, in a sentence.
 
-Pictures and tables trust a trace: shapes, kinds, the order of steps. A file from outside is held
-against what its own description says a run leaves behind. Looks (names, colours) are taken from the
+Pictures and tables trust a trace: shapes, kinds, the order of steps. A file from outside is checked
+against what its own description says a run leaves behind. Names and colours are taken from the
 description, not from the file; columns that this version does not know are left out.
 """
 
@@ -19,7 +19,7 @@ from qnviz.errors import SpecError, TraceError
 from qnviz.methods.base import Method
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.runs.ends import STATUS
-from qnviz.runs.loop import entrants, run
+from qnviz.runs.loop import SENTENCES, entrants, run
 from qnviz.runs.plane import landmarks
 from qnviz.runs.record import DENSE_INSTRUMENT
 from qnviz.runs.spec import RunSpec, parse
@@ -29,7 +29,6 @@ FLOAT, WHOLE, TRUTH, WORDS = "f", "iu", "b", "U"
 LONGEST = 2000                       # letters of a sentence
 WIDEST = 4096                        # places of a column's last axis that is as long as needed
 MOST_POINTS = 1000                   # of a plane, per axis
-ENDS = 1000                          # runs of which a trace says how they ended
 LABELS = (-1, 127)                   # classes of images; −1 is unknown
 # events whose values name something: (lowest, highest)
 NAMED = {"krylov_reason": (0, len(Reason) - 1), "krylov_iterations": (0, WIDEST)}
@@ -47,7 +46,7 @@ class Checked(NamedTuple):
 
 
 def checked(trace: Trace) -> Checked:
-    """A trace from outside, held against its own description.
+    """A trace from outside, checked against its own description.
 
     Raises:
         TraceError: its description is wrong, or its columns do not fit it; says which.
@@ -77,7 +76,7 @@ def checked(trace: Trace) -> Checked:
     whole = replace(
         trace, spec=spec.model_dump(mode="json"), entrants=known, columns=columns, plane=plane,
         scene=scene, words=_sentences(trace.words, "words", columns, spec.steps),
-        ends=_sentences(trace.ends, "ends", columns, ENDS, exactly=min(spec.runs, ENDS)),
+        ends=_sentences(trace.ends, "ends", columns, SENTENCES, exactly=min(spec.runs, SENTENCES)),
         device=trace.device[:LONGEST])
     return Checked(whole, spec, tuple(left_out))
 
@@ -170,7 +169,7 @@ class _Entrant:
                 self.take(name, FLOAT, (T, R))
 
     def views(self, spec: RunSpec, scene: dict[str, np.ndarray]) -> None:
-        """What a person looks at, against the scene it is compared with."""
+        """What there is to see, against the scene it is compared with."""
         if not any(name.startswith("view_") for name in self.given):
             return
         step = self.take("view_step", WHOLE, (None,))
@@ -262,13 +261,13 @@ def _scene(given: dict[str, np.ndarray], spec: RunSpec) -> dict[str, np.ndarray]
 
 def _sentences(given: Any, what: str, columns: dict[str, Any], most: int,
                exactly: int | None = None) -> dict[str, list[str]]:
-    """Sentences per entrant, as text of a bearable length."""
+    """Sentences per entrant, as text of a limited length."""
     if not isinstance(given, dict) or set(given) != set(columns):
         raise TraceError(f"Its {what} are not one list per entrant.")
-    for label, said in given.items():
-        if not isinstance(said, list) or len(said) > most or not all(
-                isinstance(s, str) and len(s) <= LONGEST for s in said):
+    for label, sentences in given.items():
+        if not isinstance(sentences, list) or len(sentences) > most or not all(
+                isinstance(s, str) and len(s) <= LONGEST for s in sentences):
             raise TraceError(f"{label}: its {what} are no list of at most {most} sentences.")
-        if exactly is not None and len(said) != exactly:
+        if exactly is not None and len(sentences) != exactly:
             raise TraceError(f"{label}: its {what} must be {exactly}, one per run.")
     return given

@@ -1,6 +1,6 @@
 """How a run ends: the one rule, for columns and for tensors, and the one place of its sentences.
 
-At an iterate that is looked at, a run with f and θ finite has
+At an iterate that is evaluated, a run with f and θ finite has
 
     converged    f within `stop_loss` of the lowest known value, or ‖∇f‖ ≤ `stop_grad`
     undefined    ∇f without a value there, and neither of these
@@ -138,7 +138,7 @@ class Last(NamedTuple):
     """Where a run stood when it ended."""
 
     stopped: int                               # the step at which it ended
-    at: int                                    # the last iterate that was looked at and counts
+    at: int                                    # the last evaluated iterate that counts
     loss: float
     grad: float
     first: float                               # the loss at the start

@@ -16,7 +16,7 @@ from qnviz.problems.spec import ProblemSpec
 from qnviz.problems.tape import Batch
 from qnviz.runs.device import built
 from qnviz.runs.spec import parse
-from qnviz.runs.trace import Trace, looks
+from qnviz.runs.trace import Trace, snapshots
 
 Columns = Mapping[str, dict[str, np.ndarray]]
 
@@ -78,7 +78,7 @@ def projected(problem: Problem, columns: Columns, ends: tuple[str, str] | None =
             the parameters were not kept. Per entrant: path (K, 2); path_loss and path_true (K,),
             NaN but at 40 iterates spread over the run.
     """
-    paths = {label: torch.as_tensor(c["theta"][:len(looks(c)), 0], device=problem.device)
+    paths = {label: torch.as_tensor(c["theta"][:len(snapshots(c)), 0], device=problem.device)
              for label, c in columns.items() if "theta" in c}
     if not paths:
         return {}, {}

@@ -230,7 +230,7 @@ class Columns(Recorder):
 
     def columns(self) -> Rows:
         """All columns so far, at full length: what has ended repeats its last row."""
-        T, every = self.spec.steps, self.spec.look_every
+        T, every = self.spec.steps, self.spec.snapshot_every
         stopped = np.minimum(self.stopped, self.k)
         columns: Rows = {}
         step = np.array(sorted({*range(0, T + 1, every), T}))
@@ -300,7 +300,7 @@ class Columns(Recorder):
 
     def _beyond(self, row: int, run: int) -> np.ndarray:
         """The iterate after a row, if it was evaluated; or that of the row itself."""
-        known = row + 1 < len(self.step) and self.spec.look_every == 1
+        known = row + 1 < len(self.step) and self.spec.snapshot_every == 1
         return self.at("theta", row + known, run)
 
 

@@ -21,8 +21,8 @@ MAX_BYTES = 2_000_000_000          # of recorded numbers; planned before anythin
 MAX_LIVE = 6_000_000_000           # of one entrant's state, all runs together
 INSTRUMENTS = 8                    # numbers that the loop itself records per run and step
 SPEED = 1e10                       # multiplications and additions per second that are counted on
-LOOK_BYTES = 64_000_000            # of parameters recorded per entrant, where looks may be thinned
-FEWEST_LOOKS = 16                  # fewer show no path
+SNAPSHOT_BYTES = 64_000_000        # of parameters per entrant, where not all iterates are recorded
+FEWEST_SNAPSHOTS = 16              # fewer show no path
 KEPT_BYTES = 128_000_000           # of a net's parameters; beyond, a trace keeps the last ones
 RESERVED = ("plane", "scene")      # what a saved trace holds besides its entrants
 
@@ -102,20 +102,20 @@ class RunSpec(Frozen):
                                      "the state")
 
     @property
-    def look_every(self) -> int:
-        """Steps between two looks at loss and parameters."""
-        if (most := self.problem.most_looks) is None:
+    def snapshot_every(self) -> int:
+        """Steps between two snapshots: iterates whose loss and parameters are recorded."""
+        if (most := self.problem.most_snapshots) is None:
             return 1
-        room = LOOK_BYTES // (self.itemsize * self.problem.size * self.runs)
-        return -(-self.steps // max(FEWEST_LOOKS, min(most, room)))
+        fitting = SNAPSHOT_BYTES // (self.itemsize * self.problem.size * self.runs)
+        return -(-self.steps // max(FEWEST_SNAPSHOTS, min(most, fitting)))
 
     @property
     def view_every(self) -> int:
-        """Steps between two views; a multiple of `look_every`, and 0 where there is none to see."""
+        """Steps between two views, a multiple of `snapshot_every`; 0 where there are none."""
         if not (most := self.problem.most_views):
             return 0
-        looks = -(-self.steps // self.look_every)
-        return self.look_every * -(-looks // most)
+        snapshots = -(-self.steps // self.snapshot_every)
+        return self.snapshot_every * -(-snapshots // most)
 
     @property
     def itemsize(self) -> int:
@@ -125,22 +125,23 @@ class RunSpec(Frozen):
     @property
     def bytes(self) -> int:
         """The most that a full recording of this run can hold."""
-        at_looks = self._looks * (self.problem.size + INSTRUMENTS)
+        at_snapshots = self._snapshots * (self.problem.size + INSTRUMENTS)
         at_steps = (self.steps + 1) * sum(INSTRUMENTS + m.recorded(self.problem)
                                           for m in self.methods)
         clocks_and_ends = len(self.methods) * (self.steps + 1 + 8 * self.runs)
-        return 8 * (at_steps * self.runs + clocks_and_ends) + self.itemsize * at_looks * self.runs
+        return (8 * (at_steps * self.runs + clocks_and_ends)
+                + self.itemsize * at_snapshots * self.runs)
 
     @property
     def keeps_parameters(self) -> bool:
-        """Whether the trace holds the parameters at all looks; a large net's would fill memory."""
-        size = self._looks * self.problem.size * self.runs * self.itemsize
+        """Whether a trace keeps the parameters of all snapshots; a large net would fill memory."""
+        size = self._snapshots * self.problem.size * self.runs * self.itemsize
         return self.problem.plane or size <= KEPT_BYTES
 
     @property
-    def _looks(self) -> int:
-        """At most so many looks of all entrants together."""
-        return len(self.methods) * (-(-self.steps // self.look_every) + 1)
+    def _snapshots(self) -> int:
+        """At most so many snapshots of all entrants together."""
+        return len(self.methods) * (-(-self.steps // self.snapshot_every) + 1)
 
     def minutes(self, method: Method) -> float:
         """About how long a method computes, at a processor's usual speed; for a word in advance."""

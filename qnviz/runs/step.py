@@ -253,7 +253,7 @@ class Stepper(Generic[Records]):
         _, method, p = self.stages[0]
         until = self.stages[1].first if len(self.stages) > 1 else spec.steps
         count = min(self.chunk, until - first)                       # a chunk is one method's
-        reference, every = self.problem.reference(), spec.look_every
+        reference, every = self.problem.reference(), spec.snapshot_every
         kept, work, at, thetas, endings, known = [], [], [], [], [], []
         began = time.perf_counter()
         for k, batch in enumerate(self.problem.batches(first, count, self.seed, self.numbers),
@@ -349,7 +349,7 @@ class Stepper(Generic[Records]):
 
     def _halted(self, seen: dict[str, Tensor], placed: Tensor) -> Tensor | None:
         """Which steps (n, R) led nowhere because the Hessian has no value where they began."""
-        if self.spec.problem.smooth or self.spec.look_every > 1 or self.last is None:
+        if self.spec.problem.smooth or self.spec.snapshot_every > 1 or self.last is None:
             return None                                              # … or this is the start
         theta, grad = (torch.cat([before[None], seen[name][:-1]]) for name, before in (
             ("theta", self.last.theta), ("grad_norm", self.last.grad)))

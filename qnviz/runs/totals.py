@@ -40,7 +40,7 @@ def totals(spec: RunSpec, method: Method, problem: Problem, runs: Runs,
         plane, and the method's own summaries.
     """
     recorder = Totals(spec, method, runs)
-    every = spec.look_every
+    every = spec.snapshot_every
     stepper = Stepper(spec, method, problem, runs, recorder, check, every * -(-CHUNK // every))
     while stepper.alive:
         stepper.advance()
@@ -51,7 +51,7 @@ class Kept(NamedTuple):
     """What is kept of a step until its chunk is recorded."""
 
     events: Events
-    shown: Any                       # what `Method.measure` sees of its end, if it is looked at
+    shown: Any                       # what `Method.measure` sees of its end, if it is measured
 
 
 class Totals(Recorder):
@@ -110,7 +110,7 @@ class Totals(Recorder):
             numbers = self.method.measure(join(list(shown.values())), tiled(chunk.p, len(rows)))
             for name, v in numbers.items():
                 v = v.view(len(rows), R, *v.shape[1:])
-                if len(rows) < T:                              # not every step was looked at
+                if len(rows) < T:                              # not every step was measured
                     v, known = v.new_full((T, R, *v.shape[2:]), torch.nan), v
                     v[rows] = known
                 seen[name] = v

@@ -40,8 +40,8 @@ class Trace:
 
     `columns[label]` holds, per entrant:
 
-    - step (K,): the iterates that were looked at, from 0 on. All of them for small problems (then
-      K = T+1), every 2nd, 5th, … for nets.
+    - step (K,): the iterates of which there are snapshots, from 0 on. All of them for small
+      problems (then K = T+1), every 2nd, 5th, … for nets.
     - state columns (K, R, …) at these: loss, grad_norm and theta, at ε = 1 or on the reference
       batch; hessian_min and hessian_max for tiny problems; test_loss and error for autoencoders.
     - work (T+1, R) in units, and seconds (T+1,), at every iterate.
@@ -49,7 +49,7 @@ class Trace:
       see batches, batch_loss, and for tiny problems batch_hessian_min and batch_hessian_max (T, R),
       are those of the step's own batch.
     - status and stopped (R,). A run that has ended repeats its last values.
-    - view_step (V,) and view_… (V, …): what a person looks at, of run 0 at these iterates.
+    - view_step (V,) and view_… (V, …): what there is to see of run 0 at these iterates.
     - path (K, 2) and path_loss (K,): run 0 in the plane of `plane`, where theta itself is no point
       of a plane.
     """
@@ -73,7 +73,7 @@ class Trace:
         return any((c["status"] == "running").any() for c in self.columns.values())
 
     def theta(self, label: str) -> np.ndarray:
-        """The parameters (K, R, P) at all iterates of an entrant that were looked at.
+        """The parameters (K, R, P) in all snapshots of an entrant.
 
         Raises:
             TraceError: they were not kept.
@@ -84,7 +84,7 @@ class Trace:
 
     @property
     def whole(self) -> bool:
-        """Whether the parameters at all looks are there."""
+        """Whether the parameters of all snapshots are there."""
         return all(len(c["theta"]) == len(c["step"]) for c in self.columns.values())
 
     @property
@@ -123,7 +123,7 @@ class Trace:
     @staticmethod
     def load(file: str | Path | IO[bytes], name: str | None = None,
              limit: int = MAX_FILE_BYTES) -> Trace:
-        """Read a saved run; of a stranger's file, `runs.trace_check.checked` looks at the rest.
+        """Read a saved run; in a stranger's file, `runs.check.checked` validates the rest.
 
         Args:
             file: a path, or an open file.
@@ -166,14 +166,14 @@ def is_event(name: str) -> bool:
     return not (name in STATE_COLUMNS or name in OTHER_COLUMNS or name.startswith("view_"))
 
 
-def looks(columns: Mapping[str, np.ndarray], run: int = 0) -> np.ndarray:
-    """The iterates of a run that were looked at: the first rows of its state columns."""
+def snapshots(columns: Mapping[str, np.ndarray], run: int = 0) -> np.ndarray:
+    """The iterates of a run of which there are snapshots: the first rows of its state columns."""
     step = columns["step"]
     return step[:np.searchsorted(step, columns["stopped"][run], side="right")]
 
 
 def at_every_step(columns: Mapping[str, np.ndarray], run: int = 0) -> np.ndarray:
-    """For every iterate of a run, the row of the last look at it or before it."""
+    """For every iterate of a run, the row of the last snapshot of it or before it."""
     steps = np.arange(int(columns["stopped"][run]) + 1)
     return np.searchsorted(columns["step"], steps, side="right") - 1
 

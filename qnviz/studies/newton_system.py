@@ -25,7 +25,7 @@ from qnviz.problems.norms import norm
 from qnviz.problems.problem import Problem
 from qnviz.runs.device import built, set_threads
 from qnviz.runs.spec import RunSpec, parse
-from qnviz.runs.trace import Trace, looks
+from qnviz.runs.trace import Trace, snapshots
 from qnviz.studies.krylov_plane import Plane, laid
 from qnviz.studies.krylov_solve import Solve, solved
 
@@ -179,15 +179,15 @@ def _built(trace: Trace, label: str) -> tuple[RunSpec, NewtonKrylov, Problem]:
 
 
 def _rows(trace: Trace, label: str, step: int) -> np.ndarray:
-    """The looks at which outer steps up to this one started; there is always the start."""
+    """The snapshots at which outer steps up to this one started; there is always the start."""
     c = trace[label]
     before = min(step, int(c["stopped"][0]))
-    return np.flatnonzero(looks(c) < max(before, 1))
+    return np.flatnonzero(snapshots(c) < max(before, 1))
 
 
 def _system_at(trace: Trace, label: str, problem: Problem, method: NewtonKrylov, spec: RunSpec,
                rows: list[int]) -> tuple[System, SimpleNamespace]:
-    """The systems at looks of run 0 as n runs, each on its own step's batch, and the settings."""
+    """The systems at snapshots of run 0 as n runs, each on its own step's batch, with settings."""
     theta = torch.as_tensor(trace.theta(label)[rows, 0], device=problem.device)
     run = torch.zeros(1, dtype=torch.int64, device=problem.device)
     steps = [int(trace[label]["step"][row]) for row in rows]

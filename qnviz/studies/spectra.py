@@ -13,7 +13,7 @@ from qnviz.curvature.spectrum import eigenvalues
 from qnviz.problems import philox
 from qnviz.runs.device import built, set_threads
 from qnviz.runs.spec import parse
-from qnviz.runs.trace import Trace, looks
+from qnviz.runs.trace import Trace, snapshots
 
 DENSE_LIMIT = 2000                   # parameters up to which all eigenvalues are taken
 STEPS, PROBES = 80, 4                # of stochastic Lanczos quadrature above
@@ -46,7 +46,7 @@ def hessian_spectrum(trace: Trace, label: str, step: int) -> Spectrum:
         TraceError: the trace does not hold the parameters any more.
     """
     c = trace[label]
-    row = int(np.searchsorted(looks(c), step, side="right")) - 1
+    row = int(np.searchsorted(snapshots(c), step, side="right")) - 1
     theta = trace.theta(label)[row, :1]
     problem, _ = built(parse(trace.spec))
     set_threads(problem.size)

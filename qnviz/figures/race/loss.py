@@ -12,7 +12,7 @@ from qnviz.figures.race import AXES, RaceView
 from qnviz.figures.race.views import chosen, end_labels, label_margin, stroke
 from qnviz.figures.theme import Head, Picture, log_axis, log_range
 from qnviz.numbers import say
-from qnviz.runs.trace import Entrant, at_every_step, looks
+from qnviz.runs.trace import Entrant, at_every_step, snapshots
 
 OTHERS = (("test_loss", "held-out loss"), ("error", "squared error per held-out image"))
 FLOOR = 1e-32                         # the square of a residual of order one that is rounding
@@ -65,7 +65,7 @@ def _curves(view: RaceView, column: str, words: str) -> Picture:
     data: list[dict[str, Any]] = []
     heads, ends, lows, starts, tops = [], [], [], [], []
     for i, e, c in view.entrants:
-        step, at, ticks = looks(c, run), at_every_step(c, run), view.clock(e)
+        step, at, ticks = snapshots(c, run), at_every_step(c, run), view.clock(e)
         x, y = ticks[step], vertical.drawn(c[column][:len(step), run])
         data.append(curve(x, y, name=e.title, meta={"entrant": i}, line=stroke(theme, e),
                           hovertemplate=f"{e.title}: %{{y:.3~g}} at %{{x:.4~g}}<extra></extra>"))
@@ -102,7 +102,7 @@ def _axis(view: RaceView, column: str, words: str) -> Axis:
     """The axis on which a number of all entrants is drawn."""
     run = view.run
     lowest = float(view.trace.plane.get("lowest", np.nan)) if column == "loss" else np.nan
-    values = [c[column][:len(looks(c, run)), run] for _, _, c in view.entrants]
+    values = [c[column][:len(snapshots(c, run)), run] for _, _, c in view.entrants]
     if np.isnan(lowest) and any((v < 0).any() for v in values):
         low, high = span = _straight(values, [c["status"][run] == "diverged"
                                               for _, _, c in view.entrants])

@@ -16,7 +16,7 @@ from qnviz.figures.race import RaceView
 from qnviz.figures.race.views import stroke
 from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.numbers import say
-from qnviz.runs.trace import Trace, at_every_step, looks
+from qnviz.runs.trace import Trace, at_every_step, snapshots
 
 FAR = 1e6                             # a diverged path leaves the picture; further is not drawn
 PITS = 0.005                          # share of a surface around its minima, dark all the same
@@ -44,7 +44,7 @@ def trajectory(view: RaceView) -> Picture:
     data = [_surface(theme, x, y, z, shadow, float(trace.plane.get("lowest", np.nan)))]
     heads, finals, gone = [], [], []
     for i, e, c in view.entrants:
-        rows = len(looks(c, run))
+        rows = len(snapshots(c, run))
         points = c["path"][:rows] if shadow else c["theta"][:rows, run]
         path = np.clip(points, -FAR, FAR)
         # a halo in the ground's colour: a line's own may be that of the surface below it
@@ -130,7 +130,7 @@ def _honesty(trace: Trace) -> tuple[str, str]:
     held = f"{100 * float(trace.plane['explained'].sum()):.0f} %"
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.concatenate([c["path_loss"][:n] / c["path_true"][:n] for c, n in (
-            (trace[e.label], len(looks(trace[e.label]))) for e in trace.entrants)])
+            (trace[e.label], len(snapshots(trace[e.label]))) for e in trace.entrants)])
     ratios = ratios[np.isfinite(ratios)]
     if not len(ratios):
         return held, "the loss at the shadows is unknown"

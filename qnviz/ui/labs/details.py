@@ -19,7 +19,7 @@ from qnviz.figures.theme import THEMES
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
-from qnviz.runs.trace import Trace, looks
+from qnviz.runs.trace import Trace, snapshots
 from qnviz.studies.spectra import Spectrum, hessian_spectrum
 from qnviz.ui.labs.export import Shown, export
 from qnviz.ui.state.session import theme_name
@@ -65,7 +65,7 @@ def summary(trace: Trace, run: int = 0) -> pd.DataFrame:
     rows = []
     for e in trace.entrants:
         c = trace[e.label]
-        stop, last = int(c["stopped"][run]), len(looks(c, run)) - 1
+        stop, last = int(c["stopped"][run]), len(snapshots(c, run)) - 1
         rows.append({"method": e.title, "steps": stop, str(trace.scene["loss_name"]):
                      c["loss"][last, run]})
         rows[-1] |= {words: c[name][last, run] for name, words in (

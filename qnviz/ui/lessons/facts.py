@@ -24,7 +24,7 @@ import numpy as np
 from qnviz.curvature.krylov import Reason
 from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
-from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, looks
+from qnviz.runs.trace import STATE_COLUMNS, Trace, is_event, snapshots
 from qnviz.ui.lessons.claims import ClaimError, Value
 from qnviz.ui.state.settings import Settings, base
 
@@ -62,7 +62,7 @@ def _size(settings: Settings, what: str) -> float:
 
 def _of_entrant(trace: Trace, settings: Settings, e: str, label: str, what: str) -> Value | None:
     c = trace[label]
-    stop, last = int(c["stopped"][0]), len(looks(c)) - 1
+    stop, last = int(c["stopped"][0]), len(snapshots(c)) - 1
     simple = {"steps": lambda: stop, "work": lambda: c["work"][stop, 0],
               "start": lambda: c["loss"][0, 0], "loss": lambda: c["loss"][last, 0],
               "lowest": lambda: np.nanmin(c["loss"][:last + 1, 0]),
@@ -93,7 +93,7 @@ def _column(c: dict[str, np.ndarray], stop: int, what: str) -> float | None:
     if name not in c or bool(dot) == bool(at) or c[name].dtype.kind not in "fib":
         return None
     if name in STATE_COLUMNS:
-        rows, a = looks(c), c[name]
+        rows, a = snapshots(c), c[name]
         a = a[:len(rows)] if name.startswith("path") else a[:len(rows), 0]
     elif name in ("work", "seconds"):
         rows, a = np.arange(stop + 1), c[name][:stop + 1, 0]

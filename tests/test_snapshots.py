@@ -1,4 +1,4 @@
-"""Looking seldom, viewing, and stopping in the middle: what is recorded is what would have been."""
+"""Few snapshots, views, and stopping in the middle: what is recorded is what would have been."""
 
 import itertools
 from threading import Event
@@ -13,7 +13,7 @@ from qnviz.problems.linear_net import LinearNet
 from qnviz.runs import spec as specs
 from qnviz.runs import step
 from qnviz.runs.loop import run, stream
-from qnviz.runs.spec import FEWEST_LOOKS, LOOK_BYTES, RunSpec, parse
+from qnviz.runs.spec import FEWEST_SNAPSHOTS, SNAPSHOT_BYTES, RunSpec, parse
 from qnviz.runs.trace import STATE_COLUMNS, is_event
 from tests.helpers import TINY, assert_measured
 
@@ -31,24 +31,24 @@ def race(where, steps=37, runs=3, methods=None, **fields):
                  | fields)
 
 
-def seldom(monkeypatch, where, most):
-    monkeypatch.setattr(MODELS[where], "most_looks", most)
+def thinned(monkeypatch, where, most):
+    monkeypatch.setattr(MODELS[where], "most_snapshots", most)
 
 
-# --- looking seldom -------------------------------------------------------------------------------
+# --- few snapshots --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("where", PROBLEMS)
 @pytest.mark.parametrize("most", [1, 16, 20])
-def test_a_seldom_look_sees_what_a_look_at_every_iterate_sees(where, most, monkeypatch):
-    monkeypatch.setattr(specs, "FEWEST_LOOKS", 1)
+def test_few_snapshots_show_what_those_of_all_iterates_show(where, most, monkeypatch):
+    monkeypatch.setattr(specs, "FEWEST_SNAPSHOTS", 1)
     every = run(race(where))
-    seldom(monkeypatch, where, most)
+    thinned(monkeypatch, where, most)
     thin = run(race(where))
-    look = race(where).look_every
-    assert look == -(-37 // most)
+    apart = race(where).snapshot_every
+    assert apart == -(-37 // most)
     for label, c in thin.columns.items():
         full = every[label]
-        assert c["step"].tolist() == sorted({*range(0, 38, look), 37})
+        assert c["step"].tolist() == sorted({*range(0, 38, apart), 37})
         assert full["step"].tolist() == list(range(38))
         for name, a in c.items():
             if name in STATE_COLUMNS and not name.startswith("path"):
@@ -64,9 +64,9 @@ def test_a_seldom_look_sees_what_a_look_at_every_iterate_sees(where, most, monke
 
 
 @pytest.mark.parametrize("where", PROBLEMS)
-def test_any_chunks_look_at_the_same_iterates(where, monkeypatch):
-    monkeypatch.setattr(specs, "FEWEST_LOOKS", 1)
-    seldom(monkeypatch, where, 6)
+def test_any_chunks_have_snapshots_of_the_same_iterates(where, monkeypatch):
+    monkeypatch.setattr(specs, "FEWEST_SNAPSHOTS", 1)
+    thinned(monkeypatch, where, 6)
     methods = [{"name": "kbfgs"}, {"name": "adam"}]
     usual = run(race(where, methods=methods))
     for longest in (1, 5):
@@ -82,11 +82,11 @@ WILD = [{"name": "sgd", "lr": 8.0, "momentum": 0.9}]
 
 
 @pytest.mark.parametrize("most", [3, 7])
-def test_a_run_that_diverges_between_two_looks_says_when_and_keeps_its_last_finite_look(
+def test_a_run_that_diverges_between_snapshots_says_when_and_keeps_its_last_finite_one(
         most, monkeypatch):
-    monkeypatch.setattr(specs, "FEWEST_LOOKS", 1)
+    monkeypatch.setattr(specs, "FEWEST_SNAPSHOTS", 1)
     every = run(race("linear_net", steps=60, runs=6, methods=WILD))["sgd"]
-    seldom(monkeypatch, "linear_net", most)
+    thinned(monkeypatch, "linear_net", most)
     trace = run(race("linear_net", steps=60, runs=6, methods=WILD))
     c = trace["sgd"]
     assert (every["status"] == "diverged").all()
@@ -105,8 +105,8 @@ def test_a_run_that_diverges_between_two_looks_says_when_and_keeps_its_last_fini
                 or "one step earlier" in trace.ends["sgd"][r])
 
 
-def test_convergence_is_noticed_at_a_look(monkeypatch):
-    seldom(monkeypatch, "linear_net", 16)
+def test_convergence_is_noticed_at_a_snapshot(monkeypatch):
+    thinned(monkeypatch, "linear_net", 16)
     problem = {"name": "linear_net", "samples": 30, "init": "scaled"}
     trace = run(parse({"problem": problem, "methods": [{"name": "newton_krylov"}, {"name": "bfgs"}],
                        "steps": 80, "runs": 4, "stop_loss": 1e-3}))
@@ -217,7 +217,7 @@ def test_a_set_event_ends_a_long_step_within_one_pass(monkeypatch):
 def test_a_set_event_ends_scipy_too(name):
     problem = {"name": "linear_net", "samples": 30, "width": 3}
     wanted = parse({"problem": problem, "methods": [{"name": name}], "steps": 30})
-    stop = After(20)                                   # init's first look, and then SciPy's passes
+    stop = After(20)                                   # init's first pass, and then SciPy's passes
     assert list(stream(wanted, stop)) == []
     assert stop.asked == 21
 
@@ -247,21 +247,21 @@ def planned(problem, steps, runs=1, dtype="float64", methods=("adam",)):
 @pytest.mark.parametrize("problem", [
     WIDE, {"name": "autoencoder"}, {"name": "autoencoder", "data": "curves"},
     {"name": "autoencoder", "data": "faces"}], ids=lambda p: p.get("data", "digits"))
-def test_nets_keep_between_16_and_150_looks_within_their_room(problem, steps, dtype):
+def test_nets_keep_between_16_and_150_snapshots_within_their_memory(problem, steps, dtype):
     spec = planned(problem, steps, dtype=dtype)
-    looks = -(-steps // spec.look_every)
-    assert looks <= 150
-    assert looks >= min(steps, FEWEST_LOOKS) / 2             # rounding steps up to whole intervals
-    bytes_ = looks * spec.problem.size * spec.itemsize
-    assert bytes_ <= max(LOOK_BYTES, FEWEST_LOOKS * spec.problem.size * spec.itemsize)
+    snapshots = -(-steps // spec.snapshot_every)
+    assert snapshots <= 150
+    assert snapshots >= min(steps, FEWEST_SNAPSHOTS) / 2      # rounding steps up to whole intervals
+    bytes_ = snapshots * spec.problem.size * spec.itemsize
+    assert bytes_ <= max(SNAPSHOT_BYTES, FEWEST_SNAPSHOTS * spec.problem.size * spec.itemsize)
     views = -(-steps // spec.view_every)
     assert 1 <= views <= spec.problem.most_views
-    assert spec.view_every % spec.look_every == 0
+    assert spec.view_every % spec.snapshot_every == 0
 
 
-def test_small_problems_are_looked_at_always():
+def test_small_problems_have_snapshots_of_all_iterates():
     for problem in ({"name": "rosenbrock"}, {"name": "linear_net"}):
-        assert planned(problem, 10_000).look_every == 1
+        assert planned(problem, 10_000).snapshot_every == 1
     assert planned({"name": "rosenbrock"}, 300).view_every == 0
     assert planned({"name": "linear_net"}, 300).view_every == 3
 
