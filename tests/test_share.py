@@ -38,7 +38,7 @@ def test_the_readable_form_is_short():
 
 
 @pytest.mark.parametrize("page", [
-    "labs/lab", "labs/complex_step", "maps/atlas", "maps/basins", "maps/scoreboard",
+    "labs/lab", "labs/complex_step", "maps/page", "maps/scoreboard",
     "catalogue/methods", "lessons/page"])
 def test_every_page_with_a_state_offers_its_link(page):
     text = (ROOT / f"qnviz/ui/{page}.py").read_text()

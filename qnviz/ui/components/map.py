@@ -14,7 +14,7 @@ _component = component("qnviz_map", "map/component.js", "map/map.css")
 def maps(
     payload: dict[str, Any] | bytes, *, key: str, on_open: Callable[[], None] | None = None
 ) -> Any:
-    """Show maps side by side; a cell under the pointer or the keyboard's cursor tells its numbers.
+    """Show maps side by side; the cell under the pointer or the keyboard's cursor is described.
 
     A payload with the same ``key`` is drawn in place: the cursor stays where it is.
 

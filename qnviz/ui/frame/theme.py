@@ -1,4 +1,4 @@
-"""The light in the visitor's room: when it changes under an open page, its pictures follow."""
+"""When the browser's theme changes under an open page, its pictures follow."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _component = component("qnviz_theme", "frame/theme.js")
 def follow() -> None:
     """Have the page run again when the browser turns dark or light, at sunset for one.
 
-    Streamlit tells Python of the light with each run of the script, but asks for none.
+    Streamlit sends Python the theme with each run of the script, but asks for none.
     """
     _component(data=encoded({"theme": theme_name()}), key="theme", on_changed_change=nothing)
