@@ -1,8 +1,8 @@
 from qnviz.ui.labs.stage import opened
 
-stage = opened("function", first="function")
+stage = opened("function")
 
-from qnviz.ui.labs import function  # noqa: E402  torch comes with it: after the first picture
+from qnviz.ui.labs.function import YOUR_FUNCTION  # noqa: E402  torch comes with it
 from qnviz.ui.labs.lab import lab  # noqa: E402
 
-lab(stage, function.LABS, function.PRESETS, explain=function.EXPLAIN, above=function.above)
+lab(stage, YOUR_FUNCTION)

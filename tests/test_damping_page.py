@@ -10,13 +10,15 @@ from qnviz.studies.update import in_plane, update_at
 from qnviz.ui.labs.damping import (
     EXPLAIN,
     LABS,
-    OWN,
     PAIRS,
     PRESETS,
     START,
+    DampingState,
+    Fork,
     fork_spec,
     futures_in_words,
 )
+from qnviz.ui.labs.state import read_state, write_state
 from tests.helpers import spec
 
 GOOD = {"H": "1,0.2,0.5", "s": "1,2", "y": "-1e-3,4", "mu1": "0.2", "mu2": "0.999",
@@ -28,14 +30,38 @@ BAD = {"H": ["1,2", "a,b,c", "1,2,nan", "1e9,0,1", ""], "s": ["1", "1,2,3", "inf
                 "x,60,none,0.1,0.3,0.2", "1,60,none,0.1,0.3"]}
 
 
-@pytest.mark.parametrize("field", OWN)
+@pytest.mark.parametrize("field", GOOD)
 def test_good_values_pass_and_bad_ones_get_a_sentence(field):
-    assert OWN[field](GOOD[field]) is None
+    there, notes = read_state({field: GOOD[field]}, LABS, DampingState)
+    assert notes == ()
+    assert there.own != DampingState()
     for raw in BAD[field]:
-        why = OWN[field](raw)
-        assert why is not None, raw
+        there, (why,) = read_state({field: raw, "seed": "5"}, LABS, DampingState)
+        assert there.own == DampingState()
+        assert there.settings.seed == 5
         assert why.startswith(f"{field} is {raw!r}")
         assert why.endswith(".")
+
+
+def test_an_earlier_address_of_a_fork_is_read_and_written_by_names():
+    there, notes = read_state({"m": "adam,kbfgs~2", "fork": "2,60,powell,0.1,0.3,0.25"}, LABS,
+                              DampingState)
+    assert notes == ()
+    assert there.own.fork == Fork(of="kbfgs~2", step=60, damping="powell", lr=0.1, lam=0.3,
+                                  mu1=0.25)
+    assert write_state(there, LABS) == {
+        "m": "adam,kbfgs~2", "fork.of": "kbfgs~2", "fork.step": "60", "fork.damping": "powell",
+        "fork.lr": "0.1", "fork.lam": "0.3", "fork.mu1": "0.25"}
+
+
+@pytest.mark.parametrize("query", [
+    {"fork.step": "x"}, {"fork.damping": "triple"}, {"fork.lam": "1"}, {"fork.lr": "nan"}])
+def test_a_bad_value_of_a_fork_costs_only_itself(query):
+    good = {"fork.of": "kbfgs", "fork.step": "60", "fork.damping": "none", "fork.lam": "0.5"}
+    there, (why,) = read_state(good | query, LABS, DampingState)
+    (name, raw), = query.items()
+    assert why.startswith(f"{name} is {raw!r}")
+    assert write_state(there, LABS) == {n: v for n, v in good.items() if n != name}
 
 
 def test_the_explanation_is_short():
@@ -75,10 +101,11 @@ def test_tiny_curvature_blows_the_undamped_matrix_up():
 
 
 THREE = [{"name": "kbfgs", "lr": 0.1, "label": d, "damping": d} for d in ("double", "none")]
+IDS = ["kbfgs", "kbfgs~2"]
 
 
 def test_a_fork_keeps_one_future_and_changes_the_other():
-    forked = fork_spec(spec(*THREE, runs=1), "1,10,powell,0.1,0.3,0.2")
+    forked = fork_spec(spec(*THREE, runs=1), IDS, Fork(of="kbfgs", step=10, damping="powell"))
     assert [m.damping for m in forked.methods] == ["double", "powell"]
     assert [m.label for m in forked.methods] == ["double, as before", "from 10: powell"]
     trace = run(forked)
@@ -89,16 +116,15 @@ def test_a_fork_keeps_one_future_and_changes_the_other():
 
 
 def test_a_fork_without_a_change_still_has_two_names():
-    forked = fork_spec(spec(*THREE, runs=1), "2,10,none,0.1,0.3,0.2")
+    forked = fork_spec(spec(*THREE, runs=1), IDS, Fork(of="kbfgs~2", step=10, damping="none"))
     assert len({m.label for m in forked.methods}) == 2
 
 
-@pytest.mark.parametrize(("raw", "sentence"), [
-    ("3,10,none,0.1,0.3,0.2", "entrant 3"), ("0,10,none,0.1,0.3,0.2", "entrant 0"),
-    ("1,30,none,0.1,0.3,0.2", "only 30 steps")])
-def test_forks_that_cannot_be(raw, sentence):
+@pytest.mark.parametrize(("of", "step", "sentence"), [
+    ("kbfgs~3", 10, "entrant 'kbfgs~3'"), ("", 10, "entrant ''"), ("kbfgs", 30, "only 30 steps")])
+def test_forks_that_cannot_be(of, step, sentence):
     with pytest.raises(SpecError, match=sentence):
-        fork_spec(spec(*THREE, runs=1), raw)
+        fork_spec(spec(*THREE, runs=1), IDS, Fork(of=of, step=step))
 
 
 def test_an_update_of_a_net_opens_with_its_own_thetas():

@@ -26,6 +26,7 @@ from qnviz.sweeps.spec import SweepSpec, parse_sweep
 from qnviz.ui.frame.quota import Quota
 from qnviz.ui.labs import damping, krylov
 from qnviz.ui.labs.open import opened
+from qnviz.ui.labs.state import read_state
 from qnviz.ui.lessons.address import Place
 from qnviz.ui.lessons.file import read_lesson
 from qnviz.ui.lessons.shows import PAGES
@@ -33,7 +34,7 @@ from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.state import messages
 from qnviz.ui.state.address import LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS, bounded
-from qnviz.ui.state.codec import decode
+from qnviz.ui.state.codec import decode, names_in
 from qnviz.ui.state.defaults import RACE
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.messages import CELL, EVENT, FRAME, PAIR, POINT, REQUEST
@@ -81,9 +82,11 @@ def test_no_address_brings_the_lessons_anything_but_a_place(query):
 @FEW
 @given(WORDS)
 def test_no_field_of_a_page_of_its_own_brings_anything_but_a_sentence(raw):
-    for own in (damping.OWN, krylov.OWN):
-        for complaint in own.values():
-            assert isinstance(complaint(raw), str | None)
+    for page in (damping.DAMPING, krylov.KRYLOV):
+        for name in (*names_in(page.own), *page.own.former):
+            there, notes = read_state({name: raw}, page.labs, page.own)
+            assert isinstance(there.own, page.own)
+            assert all(isinstance(note, str) for note in notes)
 
 
 def test_a_link_has_bounds():

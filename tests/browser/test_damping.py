@@ -73,8 +73,9 @@ def test_a_fork_draws_two_futures_and_can_be_closed(app_url: str, page: Any) -> 
     opened(page, f"{app_url}/damping?step=40")
     page.get_by_role("button", name="Fork at step 40").click()
     page.get_by_role("button", name="Fork", exact=True).click()
-    page.wait_for_function("location.search.includes('fork=')")
-    assert query(page)["fork"] == "1,40,none,0.1,0.3,0.2"
+    page.wait_for_function("location.search.includes('fork.step=')")
+    assert query(page) == {"step": "40", "fork.of": "kbfgs", "fork.step": "40",
+                           "fork.damping": "none"}
     page.keyboard.press("Escape")
     page.wait_for_function("document.querySelectorAll(\"[data-qnviz-player][data-ready='true']\")"
                            ".length === 2", timeout=60_000)
@@ -85,7 +86,7 @@ def test_a_fork_draws_two_futures_and_can_be_closed(app_url: str, page: Any) -> 
     assert second.get_attribute("data-frame") == "40"
     assert frame(page) == 40
     page.get_by_role("button", name="Close the fork").click()
-    page.wait_for_function("!location.search.includes('fork=')")
+    page.wait_for_function("!location.search.includes('fork.')")
     page.wait_for_function("document.querySelectorAll('[data-qnviz-player]').length === 1")
     assert page.locator(UNFORESEEN).count() == 0
 

@@ -75,7 +75,7 @@ def test_pages_outlive_their_server(server: Server, new_page: Callable[..., Any]
     long.get_by_role("dialog").wait_for(timeout=60_000)        # says that the server is away
     server.start()
     held.locator("[data-testid=stAlert]").filter(
-        has_text="krylov.npz is not open here any more").wait_for(timeout=60_000)
+        has_text="krylov.npz is no longer open").wait_for(timeout=60_000)
     for page in (done, atlas):
         settled(page)
     long.locator(".st-key-live").filter(has_text="% of 3000 steps").wait_for(timeout=60_000)

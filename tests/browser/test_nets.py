@@ -54,7 +54,7 @@ def test_a_long_run_grows_in_place(app_url: str, page: Any) -> None:
 def test_pause_and_stop_keep_what_was_computed(app_url: str, page: Any) -> None:
     growing(page, app_url)
     page.get_by_role("button", name="Pause").click()
-    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Resume").wait_for()
     seen = [told(page)]
     for _ in range(30):                          # the chunk under way is finished first
         page.wait_for_timeout(1000)
@@ -64,7 +64,7 @@ def test_pause_and_stop_keep_what_was_computed(app_url: str, page: Any) -> None:
     assert seen[-1].startswith("Paused at")
     assert len(set(seen[-4:])) == 1, seen        # it stands still for three seconds
     assert " 100%" not in seen[-1]
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     page.get_by_role("button", name="Pause").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.wait_for_selector(LIVE, state="detached", timeout=20_000)

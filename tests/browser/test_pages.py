@@ -173,7 +173,7 @@ def test_twins_are_told_apart_and_can_leave(app_url: str, page: Any) -> None:
     assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS (double)", "K-BFGS (none)"]
     old = data_id(page)
     page.locator(".st-key-entrants").get_by_role("button", name="K-BFGS (none)").click()
-    page.get_by_role("button", name="Take it out").last.click()
+    page.get_by_role("button", name="Remove").last.click()
     until_changed(page, old)
     assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS"]
 

@@ -127,17 +127,17 @@ def _draw(picture: Picture, height: int) -> None:
 @st.fragment
 def _costs(theme: Theme, q: Question) -> None:
     """What each kind costs, measured when this visitor first asks for it, and again on demand."""
-    held = st.session_state.setdefault("complex_step/costs", {})
+    measured = st.session_state.setdefault("complex_step/costs", {})
     asked = q.activation, q.loss, q.precision
-    if asked not in held:
+    if asked not in measured:
         with st.spinner("Measuring on this machine …"):
-            held[asked] = costs(*asked)
-    c: Costs = held[asked]
+            measured[asked] = costs(*asked)
+    c: Costs = measured[asked]
     _draw(figures.costs(figures.CostsView(c, theme)), 300)
     st.caption("Measured just now on the machine that serves this page: medians of "
                f"{len(c.seconds)} repeats in turns on {c.threads} thread"
                f"{'s' if c.threads > 1 else ''}, whiskers the quartiles, on {c.net}.")
-    st.button("Measure again", on_click=held.pop, args=(asked,), type="tertiary")
+    st.button("Measure again", on_click=measured.pop, args=(asked,), type="tertiary")
 
 
 def _code() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, get_args
 
 import streamlit as st
+from pydantic import Field
 
+from qnviz.curvature.double_damping import Damping
 from qnviz.errors import QnvizError, SpecError, TraceError
+from qnviz.fields import Frozen
 from qnviz.figures.player import linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.raster import nearest_event, raster_rows
@@ -23,7 +26,10 @@ from qnviz.studies.update import InPlane, in_plane, update_at
 from qnviz.ui.components.pair import pair
 from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.labs.page import Page
+from qnviz.ui.labs.state import Lab, Own
 from qnviz.ui.privates import connected
+from qnviz.ui.state.codec import decode, described, text
 from qnviz.ui.state.defaults import (
     IMAGES,
     IMAGES_DAMPINGS,
@@ -33,14 +39,14 @@ from qnviz.ui.state.defaults import (
     THREE_DAMPINGS,
 )
 from qnviz.ui.state.messages import PAIR, received
-from qnviz.ui.state.page import Page, page_extra
 from qnviz.ui.state.session import theme_name
 from qnviz.ui.state.settings import Settings
 from qnviz.ui.state.store import STORE
 
 PAGE = "damping"
-LARGEST = 1e6                                  # of a number of the drag view in the URL
-TICK = 0.05
+TICK = 0.05                                    # seconds between two reports of a fork's progress
+USUAL_PAIR = "The plane shows its usual pair."
+AS_BEFORE = "The fork goes on as before in this."
 
 LABS = {
     "rosenbrock": Settings(LAB.problem, THREE_DAMPINGS, tuned=LAB.tuned),
@@ -64,7 +70,7 @@ $\tilde s^\top\tilde y \ge \mu_2 \|\tilde s\|^2$. Then the eigenvalues of $H^+$ 
 circles.
 
 **Try this.** Drag $y$ across the line. Then click a dark cell of the raster below: its update opens
-in the plane. Fork the run there and go on without damping.
+in the plane. Fork the run there and continue without damping.
 """
 # opens where both steps of damping act
 START = {"H": [1.0, 0.35, 0.5], "s": [1.0, 0.35], "y": [-0.6, 0.9], "mu1": 0.2, "mu2": 0.55}
@@ -76,141 +82,162 @@ PAIRS: list[dict[str, Any]] = [
         ("Huge y", [0.5, 0.2], [2.6, 2.2]),
         # H⁻¹s = (0.87, 0.09) with noise on it: what a mini-batch makes of a good pair
         ("Noise", [0.9, 0.35], [0.46, -0.62]))]
-FIELDS = {"H": 3, "s": 2, "y": 2, "mu1": 1, "mu2": 1}
+PAIR_FIELDS = ("H", "s", "y", "mu1", "mu2")
+LARGEST = 1e6                                  # of a number of the drag view in an address
+Coordinate = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+Place = Annotated[int, Field(ge=0, le=99_999)]
+DAMPINGS = get_args(Damping)
+POSITIONAL = ("of", "step", "damping", "lr", "lam", "mu1")     # of forks in earlier addresses
 
 
-# --- the URL ------------------------------------------------------------------------------------
+class Fork(Frozen):
+    """Where a run is forked, and what goes on otherwise: None is as before."""
 
-def _numbers(name: str, count: int) -> Callable[[str], str | None]:
-    def complaint(raw: str) -> str | None:
-        values = _floats(raw)
-        one = "a number" if count == 1 else f"{count} numbers, such as {_text(START[name])}"
-        if len(values) != count or not all(abs(v) <= LARGEST for v in values):
-            return f"{name} is {raw!r}, but must be {one}. The plane shows its usual pair."
-        if name in ("mu1", "mu2") and not 0 < values[0] < 1:
-            return f"{name} is {raw!r}, but must lie between 0 and 1. The usual one is used."
-        return None
-    return complaint
+    of: str = described("", "an entrant of this race", instead="", max_length=80)
+    step: int | None = described(None, "the step of a fork", instead="Nothing is forked.", ge=0,
+                                 le=99_999)
+    damping: Damping | None = described(None, f"one of {', '.join(DAMPINGS)}", instead=AS_BEFORE)
+    lr: float | None = described(None, instead=AS_BEFORE, gt=0, le=10)
+    lam: float | None = described(None, instead=AS_BEFORE, gt=0, lt=1)
+    mu1: float | None = described(None, instead=AS_BEFORE, gt=0, lt=1)
 
-
-def _floats(raw: str) -> list[float]:
-    try:
-        values = [float(part) for part in raw.split(",")]
-    except ValueError:
-        return []
-    return values if all(map(math.isfinite, values)) else []
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What goes on otherwise."""
+        return self.model_dump(exclude={"of", "step"}, exclude_none=True)
 
 
-def _whole(raw: str, count: int) -> list[int]:
-    parts = raw.split(",")
-    good = len(parts) == count and all(p.isascii() and p.isdigit() and len(p) < 6 for p in parts)
-    return [int(p) for p in parts] if good else []
+class DampingState(Own):
+    """The reader's own update, or the run's that is shown in its place, and a fork of the run."""
 
+    former = ("fork",)
 
-def _of(raw: str) -> str | None:
-    if _whole(raw, 3):
-        return None
-    return (f"of is {raw!r}, but must be entrant, layer and step of an update, such as 1,1,120. "
-            "The plane shows its usual pair.")
+    H: tuple[Coordinate, Coordinate, Coordinate] | None = described(
+        None, "3 numbers, such as 1,0.35,0.5", instead=USUAL_PAIR)
+    s: tuple[Coordinate, Coordinate] | None = described(
+        None, "2 numbers, such as 1,0.35", instead=USUAL_PAIR)
+    y: tuple[Coordinate, Coordinate] | None = described(
+        None, "2 numbers, such as -0.6,0.9", instead=USUAL_PAIR)
+    mu1: float | None = described(None, "a number between 0 and 1", gt=0, lt=1)
+    mu2: float | None = described(None, "a number between 0 and 1", gt=0, lt=1)
+    of: tuple[Place, Place, Place] | None = described(
+        None, "entrant, layer and step of an update, such as 1,1,120", instead=USUAL_PAIR)
+    fork: Fork = Fork()
 
+    @classmethod
+    def renewed(cls, query: dict[str, str], settings: Settings) -> tuple[dict[str, str], list[str]]:
+        """An address with its fork by names; earlier ones had entrant, step and so on in a row."""
+        if (raw := query.pop("fork", None)) is None:
+            return query, []
+        fields = {f"fork.{name}": value for name, value in zip(POSITIONAL, raw.split(","),
+                                                               strict=False)}
+        number = fields.get("fork.of", "")
+        try:
+            running = settings.running
+        except QnvizError:                     # shown already, with what is wrong with the settings
+            running = list(settings.entrants)
+        counted = number.isascii() and number.isdigit()
+        if counted and 1 <= int(number[:6]) <= len(running):
+            fields["fork.of"] = running[int(number) - 1]
+        if not counted or raw.count(",") != len(POSITIONAL) - 1 or decode(fields, cls())[1]:
+            return query, [f"fork is {raw!r}, but must be entrant, step, damping, α, λ and μ₁, "
+                           "such as 1,60,none,0.1,0.3,0.2. Nothing is forked."]
+        return query | fields, []
 
-def _fork(raw: str) -> str | None:
-    entrant, _, rest = raw.partition(",")
-    step, _, change = rest.partition(",")
-    values = _floats(change.partition(",")[2])
-    good = (_whole(f"{entrant},{step}", 2) and change.partition(",")[0] in DAMPINGS
-            and len(values) == 3 and 0 < values[0] <= 10 and all(0 < v < 1 for v in values[1:]))
-    return None if good else (
-        f"fork is {raw!r}, but must be entrant, step, damping, α, λ and μ₁, such as "
-        "1,60,none,0.1,0.3,0.2. Nothing is forked.")
+    @property
+    def pair(self) -> dict[str, Any]:
+        """What the reader set of the update."""
+        return self.model_dump(include=set(PAIR_FIELDS), exclude_none=True)
 
+    def shown(self, spec: RunSpec | None, opened: Callable[[RunSpec, tuple[int, int, int]], InPlane]
+              ) -> tuple[dict[str, Any], str]:
+        """The update to be drawn, and where it comes from in words.
 
-DAMPINGS = ("double", "powell", "none")
-OWN: dict[str, Callable[[str], str | None]] = {
-    **{name: _numbers(name, count) for name, count in FIELDS.items()}, "of": _of, "fork": _fork}
-
-
-def _text(value: float | Sequence[float]) -> str:
-    values = value if isinstance(value, Sequence) else [value]
-    return ",".join(f"{v:.6g}" for v in values)
+        Raises:
+            QnvizError: the run has no such update.
+        """
+        if self.of is None or spec is None:
+            return START | self.pair, ""
+        seen = opened(spec, self.of)
+        return {name: getattr(seen, name) for name in PAIR_FIELDS} | self.pair, seen.words
 
 
 # --- one update in the plane --------------------------------------------------------------------
 
-def plane(spec: RunSpec | None, _: Page) -> None:
+def plane(page: Page, spec: RunSpec | None) -> None:
     """The update to drag: the reader's own, one of the run's, or the one it opens with."""
-    own, note = page_extra(PAGE), ""
-    shown: dict[str, Any] = dict(START)
-    if "of" in own and spec:
-        try:
-            seen = _opened(spec, own["of"])
-        except QnvizError as error:
-            note = str(error)
-        else:
-            note = seen.words
-            shown = {"H": seen.H, "s": seen.s, "y": seen.y, "mu1": seen.mu1, "mu2": seen.mu2}
-    for name, count in FIELDS.items():
-        if name in own:
-            values = _floats(own[name])
-            shown[name] = values if count > 1 else values[0]
-    theme = theme_name()
-    pair(shown | {"theme": theme, "note": note, "presets": PAIRS, "shows": own.get("of")},
-         key=f"{PAGE}/pair", on_pair=_dragged)
+    own: DampingState = page.own
+    try:
+        shown, note = own.shown(spec, _opened)
+    except QnvizError as error:
+        shown, note = START | own.pair, str(error)
+    name = None if own.of is None else text(own.of)
+    pair(shown | {"theme": theme_name(), "note": note, "presets": PAIRS, "shows": name},
+         key=f"{PAGE}/pair", on_pair=partial(_dragged, page))
 
 
-def _dragged() -> None:
+def _dragged(page: Page) -> None:
     """The reader let go of a handle: from here on the pair is theirs, not the run's."""
-    seen, own = received(f"{PAGE}/pair", "pair", PAIR), page_extra(PAGE)
+    seen = received(f"{PAGE}/pair", "pair", PAIR)
     if seen is None:
         return
-    said = {name: _text(getattr(seen, name)) for name in FIELDS}
-    if any(OWN[name](text) for name, text in said.items()):
+    values = {name: _rounded(getattr(seen, name)) for name in PAIR_FIELDS}
+    if any(abs(v) > LARGEST for name in ("H", "s", "y") for v in values[name]):
         return                                 # no handle reaches there
-    own.pop("of", None)
-    own.update(said)
+    page.change(of=None, **values)
 
 
-def _opened(spec: RunSpec, of: str) -> InPlane:
-    """An update of the run, taken again once per visit."""
-    known = st.session_state.get(f"{PAGE}/opened")
-    if known and known[0] == (spec.key(), of):
-        return known[1]
-    entrant, layer, frame = _whole(of, 3)
+def _rounded(value: Any) -> Any:
+    """A value with six digits, as the drag view shows it."""
+    return tuple(map(_rounded, value)) if isinstance(value, tuple) else float(f"{value:.6g}")
+
+
+def opened(spec: RunSpec, of: tuple[int, int, int]) -> InPlane:
+    """An update of the run by entrant, layer and step, each counted from 1, computed again.
+
+    Raises:
+        TraceError: there is none.
+    """
+    entrant, layer, frame = of
     if not 1 <= entrant <= len(spec.methods):
         raise TraceError(f"The race has no entrant {entrant}.")
-    seen = in_plane(update_at(spec, spec.methods[entrant - 1].entrant, frame - 1, layer - 1))
-    st.session_state[f"{PAGE}/opened"] = (spec.key(), of), seen
-    return seen
+    return in_plane(update_at(spec, spec.methods[entrant - 1].entrant, frame - 1, layer - 1))
 
 
-def clicked(trace: Trace, frame: int, row: int) -> int:
+def _opened(spec: RunSpec, of: tuple[int, int, int]) -> InPlane:
+    """The same, once per visit."""
+    known = st.session_state.get(f"{PAGE}/opened")
+    if not known or known[0] != (spec.key(), of):
+        known = st.session_state[f"{PAGE}/opened"] = (spec.key(), of), opened(spec, of)
+    return known[1]
+
+
+def clicked(page: Page, trace: Trace, frame: int, row: int) -> int:
     """A cell of the raster was clicked: the update opens; returns the frame that was meant."""
     race = RaceView(trace)
     rows = raster_rows(race)
     if not 0 <= row < len(rows):
         return frame
     at = nearest_event(race, rows[row], frame)
-    _open(rows[row].entrant + 1, rows[row].layer + 1, at)
+    _open(page, rows[row].entrant + 1, rows[row].layer + 1, at)
     state = st.session_state                   # the words below are about the same update
     state[f"{PAGE}/entrant"], state[f"{PAGE}/layer"] = rows[row].owner.label, rows[row].layer + 1
     return at
 
 
-def _open(entrant: int, layer: int, frame: int) -> None:
-    own = page_extra(PAGE)
-    for name in FIELDS:
-        own.pop(name, None)
-    own["of"] = f"{entrant},{layer},{frame}"
+def _open(page: Page, entrant: int, layer: int, frame: int) -> None:
+    page.change(of=(entrant, layer, frame), **dict.fromkeys(PAIR_FIELDS))
 
 
 # --- under the run ------------------------------------------------------------------------------
 
-def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
+def below(page: Page, trace: Trace, spec: RunSpec) -> None:
     """The update at the playhead, in words; and a fork from there."""
+    settings = page.settings
     damped = {m.entrant: i for i, m in enumerate(spec.methods, 1) if isinstance(m, KBFGS)}
     if not damped:
         return
-    _start_at_opened(spec, list(damped))
+    _start_at_opened(page, spec, list(damped))
     with st.container(horizontal=True, vertical_alignment="bottom", key="fork"):
         label = st.selectbox("Update of", list(damped), key=f"{PAGE}/entrant", width=210)
         layers = trace[label]["theta1"].shape[2] if "theta1" in trace[label] else 0
@@ -222,19 +249,19 @@ def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
             "layer", range(1, layers + 1), key=f"{PAGE}/layer", width=90))
         if frame >= 1 and layers:
             st.button(f"Open step {frame} in the plane", on_click=_open,
-                      args=(damped[label], layer, frame))
-        _fork_controls(spec, damped[label], label, frame, last)
+                      args=(page, damped[label], layer, frame))
+        _fork_controls(page, spec, settings.running[damped[label] - 1], label, frame, last)
     if frame >= 1 and layers:
         st.markdown(f"**{label}, layer {layer}, step {frame}.** "
                     + _explained(trace, spec, label, frame - 1, layer - 1))
-    _futures(spec)
+    _futures(page, spec)
 
 
-def _start_at_opened(spec: RunSpec, damped: list[str]) -> None:
+def _start_at_opened(page: Page, spec: RunSpec, damped: list[str]) -> None:
     """On a link to an update, the words below are about it."""
     if st.session_state.get(f"{PAGE}/entrant") not in (None, *damped):
         del st.session_state[f"{PAGE}/entrant"]                # it has left the race
-    entrant, layer, _ = _whole(page_extra(PAGE).get("of", ""), 3) or [0, 1, 0]
+    entrant, layer, _ = page.own.of or (0, 1, 0)
     if f"{PAGE}/entrant" in st.session_state or not 1 <= entrant <= len(spec.methods):
         return
     if (label := spec.methods[entrant - 1].entrant) in damped:
@@ -253,10 +280,12 @@ def _explained(trace: Trace, spec: RunSpec, label: str, step: int, layer: int) -
             + f" c₁ = {say(e['c1'][0])}, c₂ = {say(e['c2'][0])}.").replace("~", r"\~")
 
 
-def _fork_controls(spec: RunSpec, entrant: int, label: str, frame: int, last: int) -> None:
+def _fork_controls(page: Page, spec: RunSpec, entrant: str, label: str, frame: int,
+                   last: int) -> None:
     method = next(m for m in spec.methods if m.entrant == label)
+    assert isinstance(method, KBFGS)
     with st.popover(f"Fork at step {frame}", disabled=not frame < last), st.container(width=300):
-        st.caption("Go on from the same weights, matrices and batches with other damping.")
+        st.caption("Continue from the same weights, matrices and batches with different damping.")
         damping = st.selectbox("damping", DAMPINGS, key=f"{PAGE}/fork.damping",
                                index=2 if method.damping == "double" else 0)
         name = f"{PAGE}/fork/{label}"
@@ -266,25 +295,20 @@ def _fork_controls(spec: RunSpec, entrant: int, label: str, frame: int, last: in
                               format="%.4g", key=f"{name}.lam")
         mu1 = st.number_input(r"$\mu_1$", 0.01, 0.99, method.mu1, format="%.4g",
                               key=f"{name}.mu1")
-        change = ",".join(f"{v:.6g}" for v in (lr, lam, mu1))
-        st.button("Fork", on_click=_set_fork, type="primary", width="stretch",
-                  args=(f"{entrant},{frame},{damping},{change}",))
+        wanted = {"damping": damping, "lr": lr, "lam": lam, "mu1": mu1}
+        fork = Fork(of=entrant, step=frame, **{
+            name: value for name, value in wanted.items() if value != getattr(method, name)})
+        st.button("Fork", on_click=page.change, kwargs={"fork": fork}, type="primary",
+                  width="stretch")
 
 
-def _set_fork(text: str | None) -> None:
-    own = page_extra(PAGE)
-    own.pop("fork", None)
-    if text:
-        own["fork"] = text
-
-
-def _futures(spec: RunSpec) -> None:
+def _futures(page: Page, spec: RunSpec) -> None:
     """The run as it was and as it goes on after the fork, drawn over each other."""
-    raw = page_extra(PAGE).get("fork")
-    if raw is None:
+    fork: Fork = page.own.fork
+    if fork.step is None:
         return
     try:
-        forked = fork_spec(spec, raw)
+        forked = fork_spec(spec, page.settings.running, fork)
     except QnvizError as error:
         st.warning(str(error))
         return
@@ -294,33 +318,39 @@ def _futures(spec: RunSpec) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Two futures from step {forked.fork.step}.** " + futures_in_words(trace))
-        st.button("Close the fork", on_click=_set_fork, args=(None,), type="tertiary")
+        st.button("Close the fork", on_click=page.change, kwargs={"fork": Fork()},
+                  type="tertiary")
     pictures = linked(RaceView(trace, THEMES[theme_name()]), "fork")
     player(pictures | {"plotly_url": PLOTLY_URL, "autoplay": False, "frame": forked.fork.step},
            key=f"{PAGE}/fork/player")
 
 
-def fork_spec(spec: RunSpec, raw: str) -> RunSpec:
-    """The run that a URL's fork asks for: an entrant as before, and with other settings.
+def fork_spec(spec: RunSpec, entrants: Sequence[str], fork: Fork) -> RunSpec:
+    """The run of a fork: an entrant as before, and with other settings from a step on.
+
+    Args:
+        spec: the run that is forked.
+        entrants: the names by which an address knows its methods, in their order.
+        fork: where, and what goes on otherwise.
 
     Raises:
         SpecError: the entrant or step is not there, or the settings cannot be.
     """
-    entrant, step, damping, lr, lam, mu1 = raw.split(",")
-    if not 1 <= int(entrant) <= len(spec.methods) or not isinstance(
-            spec.methods[int(entrant) - 1], KBFGS):
-        raise SpecError([f"The fork names entrant {entrant}, which damps nothing here."])
-    method = spec.methods[int(entrant) - 1]
-    plain = method.model_dump()
-    changed = plain | {"damping": damping, "lr": float(lr), "lam": float(lam), "mu1": float(mu1)}
-    words = [f"{n}={say(changed[n])}" for n in ("lr", "lam", "mu1") if changed[n] != plain[n]]
-    if damping != plain["damping"] or not words:
+    method = dict(zip(entrants, spec.methods, strict=True)).get(fork.of)
+    if not isinstance(method, KBFGS):
+        raise SpecError([f"The fork names the entrant {fork.of!r}, but no entrant of that name "
+                         "damps its updates here."])
+    before, changes = method.model_dump(), fork.changes
+    words = [f"{name}={say(changes[name])}" for name in ("lr", "lam", "mu1")
+             if changes.get(name, before[name]) != before[name]]
+    damping = changes.get("damping", before["damping"])
+    if damping != before["damping"] or not words:
         words.insert(0, damping)
-    before = f"{plain['damping']}, as before"
+    as_before = f"{before['damping']}, as before"
     return parse(spec.model_dump(mode="json") | {
-        "methods": [plain | {"label": before},
-                    changed | {"label": f"from {step}: {', '.join(words)}"[:40]}],
-        "fork": {"method": plain, "step": int(step)}})
+        "methods": [before | {"label": as_before},
+                    before | changes | {"label": f"from {fork.step}: {', '.join(words)}"[:40]}],
+        "fork": {"method": before, "step": fork.step}})
 
 
 def futures_in_words(trace: Trace) -> str:
@@ -345,3 +375,7 @@ def _computed(spec: RunSpec) -> Trace | None:
     elif trace is not None and job.complete:
         STORE.put(trace.key, trace)
     return trace
+
+
+DAMPING = Lab(LABS, PRESETS, explain=EXPLAIN, own=DampingState, above=plane, below=below,
+              event=clicked)

@@ -1,4 +1,4 @@
-"""Under the pictures: the numbers, the equations with the code that ran, and what to take home."""
+"""Under the pictures: the numbers, the equations with the code that ran, and the exports."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def summary(trace: Trace, run: int = 0) -> pd.DataFrame:
 def table(trace: Trace, label: str, run: int = 0) -> pd.DataFrame:
     """Everything recorded of one entrant's run, a row per iterate, a column per number.
 
-    What is looked at every few steps only, such as the loss of a net, is empty in between.
+    What is recorded every few steps only, such as the loss of a net, is empty in between.
     """
     return pd.DataFrame(columns(trace, label, run)).rename_axis("step")
 
@@ -111,7 +111,7 @@ def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -
                          key="details/spectrum", width=220)
         last = int(trace[e.label]["stopped"][0])
         step = st.number_input("at step", 0, last, last, key=f"details/spectrum/{e.label}/{last}",
-                               width=140, help="Taken where the run was looked at last before.")
+                               width=140, help="Uses the last recorded iterate at or before this step.")
     try:
         with st.spinner("Multiplying by the Hessian …", show_time=True):
             s = _spectrum_of(trace, e.label, int(step))

@@ -26,7 +26,7 @@ from qnviz.ui.labs.stage import payload
 from qnviz.ui.state.session import theme_name
 
 TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
-LIGHTS = {"light": "Light", "dark": "Dark"}
+COLOURS = {"light": "Light", "dark": "Dark"}
 RUN = "This run, computed by qnviz"
 CODE_HEIGHT = 300
 PREVIEW = 240                      # pixels: what is below stays in sight
@@ -45,7 +45,7 @@ class Shown:
 
 @st.fragment
 def export(trace: Trace, spec: RunSpec, shown: Shown, compute: Callable[[RunSpec], None]) -> None:
-    """All that can be taken home from a run.
+    """Everything that can be downloaded from a run.
 
     `compute` offers to run a spec here, where a trace holds its pictures alone.
     """
@@ -77,7 +77,7 @@ def _page(spec: RunSpec, shown: Shown, run: int) -> None:
         icon=":material/download:", help="The pictures above with their playhead, light and dark, "
         "and what run it is. About 5 MB, as all it needs is inside.")
     st.caption("Opens by a double click in any browser, without network or server: plays, steps "
-               "by keys, hides methods. For a memory stick, a mail, a course page.")
+               "by keys, hides methods. For a memory stick, an e-mail, a course page.")
 
 
 def _numbers(trace: Trace, spec: RunSpec, run: int, compute: Callable[[RunSpec], None]) -> None:
@@ -97,8 +97,8 @@ def _numbers(trace: Trace, spec: RunSpec, run: int, compute: Callable[[RunSpec],
                            _named(spec, "json"), "application/json", on_click="ignore",
                            help="What was asked for: a few lines that compute the same run again.")
     if not trace.whole:
-        st.caption("This run is here with its pictures alone: the parameters of its nets were kept "
-                   "at the end only, and so they are in these files.")
+        st.caption("This run was saved with its pictures alone: the parameters of its nets are known "
+                   "at the end only, also in these files.")
         compute(spec)
 
 
@@ -119,14 +119,14 @@ def _picture(spec: RunSpec, shown: Shown, run: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.segmented_control("Format", FORMATS, default="png", required=True,
                                     format_func=str.upper, key="export/form")
-        light = st.segmented_control("Colours", list(LIGHTS), default=theme_name(), required=True,
-                                     format_func=LIGHTS.__getitem__, key="export/light")
-        clear = st.checkbox("see-through", key="export/clear",
-                            help="Nothing behind the picture, for slides of another colour.")
+        theme = st.segmented_control("Colours", list(COLOURS), default=theme_name(), required=True,
+                                     format_func=COLOURS.__getitem__, key="export/light")
+        clear = st.checkbox("transparent", key="export/clear",
+                            help="No background, for slides of any colour.")
         drawn = st.button("Draw", key="export/draw", icon=":material/brush:")
     head = Playhead.at(now, shown.frame)
     wanted = (shown.trace.key, shown.layout, shown.axis, run, panel, choice, head.frame, form,
-              size, light, clear)
+              size, theme, clear)
     if drawn:
         st.session_state["export/wanted"] = wanted
     if st.session_state.get("export/wanted") != wanted:
@@ -137,7 +137,7 @@ def _picture(spec: RunSpec, shown: Shown, run: int) -> None:
     try:
         with st.spinner("Drawing …" if RENDERER.warm else
                         "Starting the browser that draws: a few seconds …"):
-            data = _drawn(wanted, _payload(shown, light, run), words.caption(spec.short()))
+            data = _drawn(wanted, _payload(shown, theme, run), words.caption(spec.short()))
     except ExportError as error:
         st.session_state.pop("export/wanted")
         st.error(str(error))

@@ -13,9 +13,10 @@ from qnviz.problems.rosenbrock_n import RosenbrockN
 from qnviz.problems.typed import NAMED, Function
 from qnviz.runs.spec import RunSpec
 from qnviz.ui.labs.lab import preset
+from qnviz.ui.labs.page import Page
+from qnviz.ui.labs.state import Lab
 from qnviz.ui.state.defaults import FUNCTION, ROSENBROCK_N, classic
 from qnviz.ui.state.form import plain
-from qnviz.ui.state.page import Page
 
 LABS = {"function": FUNCTION, "rosenbrock_n": ROSENBROCK_N}
 SADDLE = classic("saddle")
@@ -49,7 +50,7 @@ and none where $f$ only levels off. The window fits them, unless you choose one 
 MOST_POINTS = 2                                # minimisers that are named
 
 
-def above(_: RunSpec | None, page: Page) -> None:
+def above(page: Page, _: RunSpec | None) -> None:
     """The function as it was understood, what kind it is, where it is lowest; also without a run.
 
     While the box holds something that is not understood, no formula stands beside it.
@@ -58,18 +59,18 @@ def above(_: RunSpec | None, page: Page) -> None:
         st.markdown("The pictures show the last function that was understood.")
         return
     try:
-        problem = PROBLEMS[page.on].model_validate(page.settings().problem)
-    except ValidationError:                    # said already, as what is wrong with the settings
+        problem = PROBLEMS[page.on].model_validate(page.settings.problem)
+    except ValidationError:                    # shown already, with what is wrong
         return
     if isinstance(problem, RosenbrockN):
-        said = [f"$f(x) = \\sum_{{i<{problem.n}}} 100\\,(x_{{i+1}} - x_i^2)^2 + (1 - x_i)^2$",
-                f"{2 * problem.n - 2} residuals", "minimum 0 at (1, …, 1)"]
-        said += ["another near (−1, 1, …, 1)"] if problem.n >= 4 else []
+        parts = [f"$f(x) = \\sum_{{i<{problem.n}}} 100\\,(x_{{i+1}} - x_i^2)^2 + (1 - x_i)^2$",
+                 f"{2 * problem.n - 2} residuals", "minimum 0 at (1, …, 1)"]
+        parts += ["another near (−1, 1, …, 1)"] if problem.n >= 4 else []
     elif isinstance(problem, Function):
-        said = [f"${problem.formula}$", *facts(problem)]
+        parts = [f"${problem.formula}$", *facts(problem)]
     else:
         return
-    st.markdown(" · ".join(said))
+    st.markdown(" · ".join(parts))
     if isinstance(problem, Function):
         for note in problem.expression.notes:
             st.caption(plain(note))
@@ -120,3 +121,4 @@ def _plain(value: float) -> float:
     return 0.0 if abs(value) < 1e-9 else value
 
 
+YOUR_FUNCTION = Lab(LABS, PRESETS, explain=EXPLAIN, above=above)

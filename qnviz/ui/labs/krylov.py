@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -22,8 +23,10 @@ from qnviz.studies.newton_system import (
 )
 from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.labs.page import Page
+from qnviz.ui.labs.state import Lab, Own
+from qnviz.ui.state.codec import described
 from qnviz.ui.state.messages import FRAME, received
-from qnviz.ui.state.page import page_extra
 from qnviz.ui.state.session import theme_name
 from qnviz.ui.state.settings import Settings
 
@@ -64,19 +67,16 @@ ONE_MATRIX = (
     r"model may rise.")
 
 
-def wrong_iteration(raw: str) -> str | None:
-    """What is wrong with the URL's j, in a sentence."""
-    if raw.isascii() and raw.isdigit() and int(raw) <= MOST:
-        return None
-    return (f"j is {raw!r}, but must be a whole number from 0 to {MOST}. The system is shown at "
-            "its last iteration.")
+class KrylovState(Own):
+    """The iteration at which the playhead of the system rests; None is its last one."""
+
+    j: int | None = described(None, f"a whole number from 0 to {MOST}", ge=0, le=MOST,
+                              instead="The system is shown at its last iteration.")
 
 
-OWN = {"j": wrong_iteration}
-
-
-def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
+def below(page: Page, trace: Trace, spec: RunSpec) -> None:
     """The work that was saved, and the system of the step at the playhead."""
+    settings = page.settings
     labels = krylov_labels(trace)
     if not labels:
         there = [trace.ends[e.label][0] for e in trace.entrants if e.name == "newton_krylov"]
@@ -90,12 +90,12 @@ def after(trace: Trace, spec: RunSpec, settings: Settings) -> None:
         last = int(trace[label]["stopped"][0])
         asked = None if settings.frame is None else min(max(1, settings.frame), last)
         system = _system(trace, label, asked or longest(trace, label))
-        _forget_other(trace, system)
-        _show(trace, system, asked)
+        _forget_other(page, trace, system)
+        _show(page, trace, system, asked)
         with saved, st.spinner("Solving every system again, without early ends …"):
             counts = {e: _counts(trace, e) for e in labels}
-        told = [work_saved(e, c) for e, c in counts.items()]
-        saved.markdown("  \n".join([*told, *dict.fromkeys(map(disturbance, counts.values()))]))
+        words = [work_saved(e, c) for e, c in counts.items()]
+        saved.markdown("  \n".join([*words, *dict.fromkeys(map(disturbance, counts.values()))]))
     except TraceError as error:
         st.info(f"{error} Change a setting to compute a run here.")
 
@@ -139,45 +139,39 @@ def heading(system: NewtonSystem, asked: int | None) -> str:
     return "  \n".join([text, *system.notes])
 
 
-def _show(trace: Trace, system: NewtonSystem, asked: int | None) -> None:
+def _show(page: Page, trace: Trace, system: NewtonSystem, asked: int | None) -> None:
     st.markdown(heading(system, asked))
     if system.plane is None:
         return                                     # its notes say why there is nothing to draw
     last = max(s.iterations for s in system.solves)
     theme = theme_name()
-    pinned = page_extra(PAGE).get("j")
-    frame = last if pinned is None else min(int(pinned), last)
+    frame = last if page.own.j is None else min(page.own.j, last)
     payload = _payload(trace, system.label, system.step, theme)
 
     def drawn() -> None:
         if st.session_state.pop(MOVED, False):
             st.rerun()
-        player(payload | {"frame": frame}, key=f"{PAGE}/system", on_frame=_took_iteration)
+        player(payload | {"frame": frame}, key=f"{PAGE}/system", on_frame=partial(_frame, page))
 
     st.fragment(drawn)()
 
 
-def _took_iteration() -> None:
+def _frame(page: Page) -> None:
     """The playhead of the system came to rest."""
-    frame = received(f"{PAGE}/system", "frame", FRAME)
-    extra = page_extra(PAGE)
-    if frame is None:
-        extra.pop("j", None)
-    else:
-        extra["j"] = str(frame)
+    page.change(j=received(f"{PAGE}/system", "frame", FRAME))
     st.session_state[MOVED] = True
 
 
-def _forget_other(trace: Trace, system: NewtonSystem) -> None:
+def _forget_other(page: Page, trace: Trace, system: NewtonSystem) -> None:
     """An iteration at which another system's playhead rested means nothing in this one."""
-    extra, state = page_extra(PAGE), st.session_state
+    state, j = st.session_state, page.own.j
     here = (trace.key, system.label, system.step)
-    before, j = state.get(SEEN, (here, None))
-    state[SEEN] = here, extra.get("j")
-    if before != here and j is not None and extra.get("j") == j:
-        extra.pop("j")
+    before, old = state.get(SEEN, (here, None))
+    state[SEEN] = here, j
+    if before != here and old is not None and j == old:
+        page.change(j=None)
         state[SEEN] = here, None
-        st.rerun()                                 # the URL was written with it already
+        st.rerun()                                 # the address was written with it already
 
 
 def _key(trace: Trace) -> Any:
@@ -198,3 +192,6 @@ def _counts(trace: Trace, label: str) -> Counts:
 def _payload(trace: Trace, label: str, step: int, theme: str) -> dict[str, Any]:
     view = SystemView(_system(trace, label, step), THEMES[theme])
     return newton_player(view, [trace.key, label]) | {"plotly_url": PLOTLY_URL}
+
+
+KRYLOV = Lab(LABS, PRESETS, explain=EXPLAIN, own=KrylovState, below=below)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,76 +19,56 @@ from qnviz.ui.components.share import share
 from qnviz.ui.frame.later import later
 from qnviz.ui.labs.details import details
 from qnviz.ui.labs.export import Shown
-from qnviz.ui.labs.live import live, waited_for
+from qnviz.ui.labs.live import waited_for, watched
+from qnviz.ui.labs.page import Page
+from qnviz.ui.labs.panel import controls
+from qnviz.ui.labs.reports import playing
 from qnviz.ui.labs.stage import Stage
+from qnviz.ui.labs.state import Lab
 from qnviz.ui.privates import connected
 from qnviz.ui.state.form import plain
-from qnviz.ui.state.page import Page
 from qnviz.ui.state.settings import Settings
 from qnviz.ui.state.store import STORE
 
-NOTHING: Mapping[str, Callable[[str], str | None]] = {}
 LONG = 2.0                                     # minutes from which a run is announced
 
 
-def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[str, Settings],
-        more: Callable[[Page], None] | None = None, *, explain: str = "",
-        above: Callable[[RunSpec | None, Page], None] | None = None,
-        after: Callable[[Trace, RunSpec, Settings], None] | None = None,
-        event: Callable[[Trace, int, int], int] | None = None,
-        own: Mapping[str, Callable[[str], str | None]] = NOTHING) -> None:
-    """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL.
-
-    Args:
-        stage: the page's places.
-        default: the state in which it opens without anything in its URL; several, by the name of
-            their problem, where the visitor may choose one, the first being where it opens.
-        presets: states to jump to, by their names.
-        more: controls of the page's own, for its data.
-        explain: what there is to see, in Markdown, under 120 words.
-        above: draws what the page has above everything else; gets the run, if there is one.
-        after: draws what the page has below the pictures of a run that is over.
-        event: takes a clicked event up, before the page is drawn again: gets trace, frame and
-            row, and returns the frame that was meant.
-        own: the page's own URL fields: what is wrong with a value, in a sentence, or None. Their
-            values are in `page_extra(stage.page)`.
-    """
-    labs = {default.problem["name"]: default} if isinstance(default, Settings) else default
-    page = Page(stage, labs, own)
-    settings = page.remember(page.settings())
+def lab(stage: Stage, this: Lab) -> None:
+    """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL."""
+    page = Page(stage, this)
+    settings = page.remember().settings
     with stage.above:
         share(stage.page)
-    spec, faults = _spec(settings)
-    known, shown = page.kept(spec), None
+    spec, faults = _spec(settings, (*page.faults, *page.misunderstood()))
+    known, shown = page.finished_run(spec), None
 
-    if above:
+    if this.above:
         with stage.above:
-            above(spec, page)
+            this.above(page, spec)
 
     def draw(trace: Trace) -> Trace:
         try:
-            trace = _laid(trace, settings)
+            trace = _projected(trace, settings)
         except TraceError as error:
             with stage.faults:
                 st.info(_listed([str(error)]))
                 if spec:
-                    page.compute(spec)
-        stage.draw(trace, settings.axis, settings.frame, page.took_start, page.took_frame,
-                   partial(page.took_event, trace, event) if event else None)
+                    page.offer_to_compute(spec)
+        stage.draw(trace, playing(page, settings, trace))
         return trace
 
     if known:                                  # the answer comes before the controls are redrawn
         JOBS.leave(page.viewer)
         shown = draw(known)
     with stage.controls:
-        page.controls(presets, explain, more)
+        controls(page)
     if faults:
         stage.faults.warning(_listed(faults))
     for e, why in _out(settings).items():
         stage.faults.info(_listed([f"{settings.title(e)} sits out: {why}"]))
     if spec is None:
-        stage.status.text("No method is left that can run here: choose one above." if not faults
-                          else "There is nothing to run like this: see above.")
+        stage.status.text("None of the chosen methods can run here: choose another one above."
+                          if not faults else "These settings cannot be run; see the message above.")
         return
     for words in () if known else _long(spec):
         stage.faults.info(words)
@@ -99,30 +79,35 @@ def lab(stage: Stage, default: Settings | Mapping[str, Settings], presets: dict[
             return
         if not job.over.is_set():
             with stage.picture:
-                live(page, stage, job, settings)
+                watched(stage, job, playing(page, settings))
             return
-        known = page.finished(job)
+        known = page.keep(job)
         if known is None:
             with stage.status.container():
-                st.button("Run again", on_click=page.again, type="tertiary",
+                st.button("Run again", on_click=page.run_again, type="tertiary",
                           help="It was stopped before its first step.")
             return
         shown = draw(known)
     with stage.status.container(horizontal=True, vertical_alignment="center"):
-        st.text(f"{len(spec.methods)} methods, {_far(known, spec)}, computed {known.device}. "
-                f"{page.hint}")
+        st.text(f"{counted(len(spec.methods), 'method')}, {_length(known, spec)}, computed "
+                f"{known.device}. {page.hint}")
         if known.unfinished:
-            st.button("Run again", on_click=page.again, type="tertiary")
-    if after:
+            st.button("Run again", on_click=page.run_again, type="tertiary")
+    if this.below:
         with stage.after:
-            after(known, spec, settings)
+            this.below(page, known, spec)
     with stage.below:
-        later(partial(details, known, spec, page.compute,
+        later(partial(details, known, spec, page.offer_to_compute,
                       Shown(shown or known, stage.layout, settings.axis, settings.frame)))
 
 
-def _laid(trace: Trace, settings: Settings) -> Trace:
-    """The run with its paths in the plane that was asked for.
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 method, 2 methods."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _projected(trace: Trace, settings: Settings) -> Trace:
+    """The run with its paths in the plane that the settings choose.
 
     Raises:
         TraceError: the trace does not hold what another plane needs.
@@ -140,46 +125,47 @@ def _laid(trace: Trace, settings: Settings) -> Trace:
 
 
 def _long(spec: RunSpec) -> list[str]:
-    """What takes minutes is said before it starts."""
-    said = []
+    """A warning for each method that will take minutes, before it starts."""
+    warnings = []
     for method in spec.methods:
         if (minutes := spec.minutes(method)) > LONG:
-            said.append(f"{method.entrant} will take about {minutes:,.0f} minutes on a processor: "
-                        f"up to {method.passes(spec.problem):,.0f} passes per step, "
-                        f"{spec.problem.size:,} parameters. Fewer steps, smaller batches or "
-                        "narrower layers make it shorter; it can be stopped at any time.")
-    return said
+            warnings.append(
+                f"{method.entrant} will take about {minutes:,.0f} minutes on a processor: up to "
+                f"{method.passes(spec.problem):,.0f} passes per step, {spec.problem.size:,} "
+                "parameters. Fewer steps, smaller batches or narrower layers make it shorter; it "
+                "can be stopped at any time.")
+    return warnings
 
 
-def _far(trace: Trace, spec: RunSpec) -> str:
+def _length(trace: Trace, spec: RunSpec) -> str:
     """How far a run went, in words."""
     if trace.unfinished:
-        return f"stopped by you before all {spec.steps} steps were done"
-    return f"up to {spec.steps} steps"
+        return f"stopped by you before all {spec.steps} steps were taken"
+    return f"up to {counted(spec.steps, 'step')}"
 
 
 def _refuse(error: Exception, stage: Stage) -> None:
-    """Tell an error that is meant for people; raise any other."""
+    """Show an error that is meant for people; raise any other."""
     if not isinstance(error, QnvizError):
         raise error
     stage.faults.error(_listed([str(error)]))
 
 
-def _spec(settings: Settings) -> tuple[RunSpec | None, tuple[str, ...]]:
-    """The run to be shown, or None, and all that is to be said against the settings."""
+def _spec(settings: Settings, faults: tuple[str, ...]) -> tuple[RunSpec | None, tuple[str, ...]]:
+    """The run to be shown, or None, and all that is wrong with the settings."""
     try:
-        return settings.spec(), settings.faults
+        return settings.spec(), faults
     except SpecError as error:
-        return None, (*settings.faults, *error.faults)
+        return None, (*faults, *error.faults)
     except QnvizError as error:
-        return None, (*settings.faults, str(error))
+        return None, (*faults, str(error))
 
 
 def _out(settings: Settings) -> dict[str, str]:
     """Which entrants cannot run on this problem, and why; none where there is no problem."""
     try:
         return settings.unavailable()
-    except QnvizError:                         # told already, as what is wrong with the settings
+    except QnvizError:                         # shown already, with what is wrong
         return {}
 
 

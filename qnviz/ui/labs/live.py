@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import streamlit as st
 
@@ -12,18 +11,16 @@ from qnviz.jobs.running import Run
 from qnviz.jobs.service import JOBS
 from qnviz.numbers import duration
 from qnviz.runs.trace import Trace
-from qnviz.ui.labs.stage import Stage, show
+from qnviz.ui.labs.stage import PLAIN, Playing, Stage, show
 from qnviz.ui.privates import yield_to_reruns
-from qnviz.ui.state.page import Page
 from qnviz.ui.state.session import viewer
-from qnviz.ui.state.settings import Settings
 
 PATIENCE = 1.5                                 # seconds after which a run is shown growing
 FIRST = 10.0                                   # … even if it has not made a step yet
-WORDS = 0.25                                   # … between two words about its progress
-REFRESH = 0.25                                 # … between two looks at a growing run
-CROWD = 4                                      # viewers beyond whom all look more rarely: a look
-RAREST = 3.0                                   # takes its time from the runs that they wait for
+WORDS = 0.25                                   # … between two reports of its progress
+REFRESH = 0.25                                 # … between two drawings of a growing run
+CROWD = 4                                      # viewers beyond whom it is drawn less often: each
+RAREST = 3.0                                   # drawing takes time from the runs they wait for
 TICK = 0.02
 WAITING = "Waiting for another run to end"
 
@@ -33,27 +30,20 @@ def waited_for(job: Job[Run], stage: Stage) -> Job[Run]:
 
     The pictures of the run before stand until there is something to put in their place.
     """
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
     while not job.over.wait(paced(TICK)):
         yield_to_reruns()                      # here a changed control ends the wait
         now = job.snapshot()
         if time.monotonic() - began > (FIRST if now.value is None else PATIENCE):
             break
-        if time.monotonic() - told > WORDS:
-            told = time.monotonic()
+        if time.monotonic() - reported > WORDS:
+            reported = time.monotonic()
             stage.status.text(WAITING if now.place else f"Computing: {now.fraction:.0%}")
     return job
 
 
-def live(page: Page, stage: Stage, job: Job[Run], settings: Settings) -> None:
+def watched(stage: Stage, job: Job[Run], playing: Playing = PLAIN) -> None:
     """A run that goes on: its pictures grow, and it can be paused and stopped."""
-    watched(stage, job, settings.axis, settings.frame, page.took_start, page.took_frame)
-
-
-def watched(stage: Stage, job: Job[Run], axis: str = "iterations", frame: int | None = None,
-            on_start: Callable[[], None] | None = None,
-            on_frame: Callable[[], None] | None = None) -> None:
-    """The same for a page of any kind."""
     me = viewer()
 
     @st.fragment(run_every=min(RAREST, paced(REFRESH)))
@@ -62,11 +52,11 @@ def watched(stage: Stage, job: Job[Run], axis: str = "iterations", frame: int | 
         if (job.over.is_set() and not now.paused) or me not in job.names:
             st.rerun()                         # what was computed is drawn as a whole
         if now.value is not None:
-            show(stage, now.value, axis, frame, on_start, on_frame, growing=True)
+            show(stage, now.value, playing, growing=True)
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
-            st.progress(now.fraction, _told(now, job))
+            st.progress(now.fraction, _progress(now, job))
             if now.paused:
-                st.button("Go on", on_click=job.resume, args=(me,), key="live/resume")
+                st.button("Resume", on_click=job.resume, args=(me,), key="live/resume")
             else:
                 st.button("Pause", on_click=job.pause, args=(me,), key="live/pause")
             st.button("Stop", on_click=_stop, args=(me,), key="live/stop")
@@ -79,11 +69,11 @@ def _stop(viewer: str) -> None:
 
 
 def paced(seconds: float) -> float:
-    """A time between two looks, so much longer as there are more who look."""
+    """A time between two drawings, longer in proportion to how many visitors watch."""
     return seconds * max(1.0, JOBS.crowd / CROWD)
 
 
-def _told(now: Snapshot[Trace], job: Job[Run]) -> str:
+def _progress(now: Snapshot[Trace], job: Job[Run]) -> str:
     """How far a job is, in words."""
     if now.place:
         return WAITING

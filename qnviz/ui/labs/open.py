@@ -19,12 +19,12 @@ from qnviz.ui.labs.live import waited_for, watched
 from qnviz.ui.labs.open_view import Run, show_run
 from qnviz.ui.labs.stage import Stage
 from qnviz.ui.privates import connected
-from qnviz.ui.state.address import LONGEST_VALUE
+from qnviz.ui.state.address import LONGEST_VALUE, Address
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.session import viewer
 
 PAGE = "open"
-HELD = "file"                                  # of the address: what is open here
+FIELD = "file"                                 # of the address: the name of what is open
 UPLOAD = 200                                   # megabytes of a file,
 UNPACKED = 600_000_000                         # … bytes of a trace that it holds,
 TEXT = 1_000_000                               # … of a spec
@@ -57,22 +57,22 @@ def open_run() -> None:
     """Run the page once."""
     stage = Stage(PAGE)
     opened: Opened | None = st.session_state.get(f"{PAGE}/opened")
-    asked = st.query_params.get(HELD, "")[:LONGEST_VALUE]
+    address = Address(PAGE)
+    asked = address.asked().get(FIELD, "")[:LONGEST_VALUE]
     if opened is None or opened.fault:
         with stage.controls:
             _uploader()
         if opened is None and asked:
-            stage.faults.info(plain(f"{asked} is not open here any more: a file stays with the "
-                                    "one page that opened it, until that is loaded again or the "
-                                    "server starts anew. Drop it on the field once more."))
+            stage.faults.info(plain(f"{asked} is no longer open: a file stays with the "
+                                    "page that opened it until that page is reloaded or the server "
+                                    "restarts. Drop it on the field again."))
         if opened is not None:
-            st.query_params.pop(HELD, None)
+            address.remember({})
             stage.faults.error(plain(f"{opened.name}: {opened.fault}"))
         with stage.below.container(width=760):
             st.markdown(TELL)
         return
-    if asked != opened.name[:LONGEST_VALUE]:
-        st.query_params[HELD] = opened.name[:LONGEST_VALUE]
+    address.remember({FIELD: opened.name[:LONGEST_VALUE]})
     for note in opened.notes:
         stage.faults.info(plain(note))
     assert opened.spec is not None
@@ -184,9 +184,9 @@ def _again(opened: Opened) -> None:
 
 def _compute(spec: RunSpec) -> None:
     """A button for what needs the parameters, where a file holds the pictures alone."""
-    held: Opened = st.session_state[f"{PAGE}/opened"]
+    opened: Opened = st.session_state[f"{PAGE}/opened"]
     if spec.keeps_parameters and spec.bytes <= MOST_BYTES:
-        st.button("Compute this run here", type="tertiary", on_click=_again, args=(held,))
+        st.button("Compute this run here", type="tertiary", on_click=_again, args=(opened,))
 
 
 def _close() -> None:
@@ -194,4 +194,4 @@ def _close() -> None:
     JOBS.leave(viewer())
     for name in ("opened", "frame", "drawn"):
         st.session_state.pop(f"{PAGE}/{name}", None)
-    st.query_params.pop(HELD, None)
+    Address(PAGE).remember({})

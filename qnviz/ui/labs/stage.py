@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +24,23 @@ from qnviz.web import encoded
 Layout = str | tuple[tuple[str, ...], ...]     # a name in LAYOUTS, or rows of pictures' ids
 
 
+Report = Callable[[], None] | None
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How a player shows a run, and what is called when a visitor has done something in it."""
+
+    axis: str = "iterations"
+    frame: int | None = None
+    on_start: Report = None                    # clicked the surface
+    on_frame: Report = None                    # let the playhead come to rest
+    on_event: Report = None                    # clicked an event
+
+
+PLAIN = Playing()                              # from the start, with nothing to choose in it
+
+
 class Stage:
     """The places of a lab page, in the order in which they are seen."""
 
@@ -36,28 +54,24 @@ class Stage:
         self.status = st.container(key="status").empty()
         self.below = st.container()
 
-    def draw(self, trace: Trace, axis: str = "iterations", frame: int | None = None,
-             on_start: Callable[[], None] | None = None,
-             on_frame: Callable[[], None] | None = None,
-             on_event: Callable[[], None] | None = None) -> None:
+    def draw(self, trace: Trace, playing: Playing = PLAIN) -> None:
         """Put a trace's pictures under one playhead."""
         with self.picture:                     # in a fragment, as a growing run is: no remount
-            st.fragment(show)(self, trace, axis, frame, on_start, on_frame, on_event)
+            st.fragment(show)(self, trace, playing)
 
 
-def show(stage: Stage, trace: Trace, axis: str, frame: int | None,
-         on_start: Callable[[], None] | None, on_frame: Callable[[], None] | None,
-         on_event: Callable[[], None] | None = None, growing: bool = False) -> None:
+def show(stage: Stage, trace: Trace, playing: Playing, growing: bool = False) -> None:
     """The player of a page, here; it stays the same element wherever a trace comes from.
 
-    It stands in a fragment, so what a visitor does in it reruns that fragment alone: where the
-    whole page has to follow, it is told to.
+    It stands in a fragment, so what a visitor does in it reruns that fragment alone; `moved` asks
+    for a run of the whole page.
     """
     if st.session_state.pop(f"{stage.page}/moved", False):
         st.rerun()
     theme = theme_name()
-    player(written(trace, theme, axis, stage.layout, growing, frame),
-           key=f"{stage.page}/player", on_start=on_start, on_frame=on_frame, on_event=on_event)
+    player(written(trace, theme, playing.axis, stage.layout, growing, playing.frame),
+           key=f"{stage.page}/player", on_start=playing.on_start, on_frame=playing.on_frame,
+           on_event=playing.on_event)
 
 
 @lru_cache(maxsize=16)
@@ -89,16 +103,16 @@ def _unpinned(data: dict[str, Any]) -> bytes:
     return encoded({name: value for name, value in data.items() if name != "frame"})
 
 
-def opened(page: str, first: str, layout: str | None = None) -> Stage:
+def opened(page: str, first: str = "", layout: str | None = None) -> Stage:
     """Lay out a lab. On a server that has not imported torch yet, show a shipped run meanwhile.
 
     Args:
         page: the page's name, for keys.
-        first: the shipped run that equals the page's default state.
+        first: the shipped run that equals the page's default state; by default of its name.
         layout: which pictures, by a name in `figures.player.LAYOUTS`; by default the problem's.
     """
     stage = Stage(page, layout)
-    trace = shipped(first)                     # also answers the default state without a run
+    trace = shipped(first or page)             # also answers the default state without a run
     if not ready():
         shown = None if st.query_params else trace
         if shown:

@@ -8,9 +8,9 @@ from qnviz.errors import DataError
 from qnviz.fields import parameters
 from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.data import folder, readable, save_uploads, strip
+from qnviz.ui.labs.page import Page
 from qnviz.ui.state.controls import control
 from qnviz.ui.state.form import plain
-from qnviz.ui.state.page import Page
 
 KINDS = "IDX, .npz, .npy, .mat, .csv; each may be packed with gzip"
 
@@ -57,7 +57,7 @@ def _take(page: Page) -> None:
     try:
         state[page.key("data")] = save_uploads(sent)
     except DataError as error:
-        state[page.key("faults")] = (str(error),)
+        page.faults = (str(error),)
     else:
-        page.read_anew()
-        state[page.key("faults")] = ()
+        page.reset_reading()
+        page.faults = ()

@@ -25,11 +25,10 @@ from qnviz.studies.newton_system import (
     never_early,
     newton_system,
 )
-from qnviz.studies.update import in_plane, update_at
 from qnviz.ui.components.pair import pair
 from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
-from qnviz.ui.labs.damping import FIELDS, START
+from qnviz.ui.labs.damping import opened
 from qnviz.ui.lessons.claims import ClaimError, Value
 from qnviz.ui.state.session import theme_name
 
@@ -44,7 +43,7 @@ class Part(Protocol):
         """What it knows facts about."""
         ...
 
-    def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Mapping[str, str],
+    def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Any,
              key: str) -> None:
         """Draw it here."""
         ...
@@ -59,20 +58,10 @@ class PairPart:
 
     subjects = ()
 
-    def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Mapping[str, str],
+    def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Any,
              key: str) -> None:
         """The update of `of=entrant,layer,step`, with what else the state sets."""
-        shown: dict[str, Any] = dict(START)
-        if "of" in own:
-            entrant, layer, at = map(int, own["of"].split(","))
-            spec = parse(trace.spec)
-            label = spec.methods[min(entrant, len(spec.methods)) - 1].entrant
-            seen = in_plane(update_at(spec, label, at - 1, layer - 1))
-            shown |= {"H": seen.H, "s": seen.s, "y": seen.y, "mu1": seen.mu1, "mu2": seen.mu2}
-        for name, count in FIELDS.items():
-            if name in own:
-                values = [float(v) for v in own[name].split(",")]
-                shown[name] = values if count > 1 else values[0]
+        shown, _ = own.shown(parse(trace.spec), opened)
         pair(shown | {"theme": theme_name(), "note": "", "presets": [], "shows": None}, key=key)
 
     def fact(self, trace: Trace, step: int | None, name: str) -> Value:
@@ -85,7 +74,7 @@ class SystemPart:
 
     subjects = ("cg", "minres", "system", "saved")
 
-    def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Mapping[str, str],
+    def draw(self, trace: Trace, show: Sequence[str], step: int | None, own: Any,
              key: str) -> None:
         """The pictures that are named, under a playhead of inner iterations; j pins it."""
         view = SystemView(_system(trace, step), THEMES[theme_name()])
@@ -94,7 +83,7 @@ class SystemPart:
         if "system" not in show:
             payload |= {"rows": [list(show)],
                         "panels": [p for p in payload["panels"] if p["id"] in show]}
-        pinned = int(own["j"]) if "j" in own else None
+        pinned = own.j
         st.fragment(player)(payload | {"frame": pinned, "autoplay": pinned is None}, key=key)
 
     def fact(self, trace: Trace, step: int | None, name: str) -> Value:

@@ -6,8 +6,8 @@ methods of `Show`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import streamlit as st
@@ -20,18 +20,18 @@ from qnviz.runs.trace import Trace
 from qnviz.ui.components.player import player
 from qnviz.ui.labs import damping, function, krylov
 from qnviz.ui.labs.stage import payload
+from qnviz.ui.labs.state import LabState, Own, read_state
 from qnviz.ui.lessons import facts, waiting
 from qnviz.ui.lessons.claims import Value
 from qnviz.ui.lessons.derivatives import DerivativesShow
 from qnviz.ui.lessons.lesson import Picture
 from qnviz.ui.lessons.parts import PARTS, SYSTEM, Part
 from qnviz.ui.state import defaults
-from qnviz.ui.state.page import take_own
+from qnviz.ui.state.codec import USUAL
 from qnviz.ui.state.session import theme_name
-from qnviz.ui.state.settings import Settings, read_query
+from qnviz.ui.state.settings import Settings
 
 SIDES = "eig-*"                                # in a layout: the matrices side by side
-Own = Mapping[str, Callable[[str], str | None]]
 
 
 class Show(Protocol):
@@ -67,39 +67,22 @@ class Show(Protocol):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A lab's state as a lesson's step asks for it."""
-
-    settings: Settings
-    own: dict[str, str]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class LabShow:
     """A lab: one run under the linked player, or a part of the page that belongs to the run."""
 
     labs: Mapping[str, Settings]
     layout: str | None = None
-    own: Own = field(default_factory=dict)
+    own: type[Own] = Own
     parts: tuple[str, ...] = ()
 
-    def asked(self, picture: Picture) -> Asked:
+    def state(self, picture: Picture) -> LabState:
         """What the state means, as the page itself reads it."""
-        query, notes, own = picture.query, [], {}
-        on = query.pop("on", next(iter(self.labs)))
-        if on not in self.labs:
-            notes.append(f"on is {on!r}, but must be one of {', '.join(self.labs)}.")
-            on = next(iter(self.labs))
-        notes += take_own(own, query, self.own)
-        settings = read_query({n: v for n, v in query.items() if n not in self.own},
-                              self.labs[on])
-        return Asked(settings, own, (*notes, *settings.faults))
+        return read_state(picture.query, self.labs, self.own)[0]
 
     def faults(self, picture: Picture) -> list[tuple[str, str]]:
         """What is wrong with a picture: the field, and a sentence."""
-        asked = self.asked(picture)
-        wrong = [("state", words.removesuffix(" The default is used.")) for words in asked.notes]
+        asked, notes = read_state(picture.query, self.labs, self.own)
+        wrong = [("state", words.removesuffix(f" {USUAL}")) for words in notes]
         problem = asked.settings.problem["name"]
         there = self.panels(problem)
         wrong += [("show", f"{name!r} is no picture of this page; there are {', '.join(there)}.")
@@ -130,13 +113,13 @@ class LabShow:
 
     def subjects(self, picture: Picture) -> frozenset[str]:
         """The entrants, `problem`, and what the parts know."""
-        asked = self.asked(picture)
+        asked = self.state(picture)
         more = {s for part in self.parts for s in PARTS[part].subjects}
         return frozenset({*asked.settings.entrants, "problem", *more})
 
     def spec(self, picture: Picture) -> RunSpec:
         """The run that the state asks for."""
-        spec = self.asked(picture).settings.spec()
+        spec = self.state(picture).settings.spec()
         if spec is None:
             raise QnvizError("No method of this step can run.")
         return spec
@@ -169,7 +152,7 @@ class LabShow:
         Raises:
             ClaimError: there is none of this name.
         """
-        asked, subject = self.asked(picture), name.partition(".")[0]
+        asked, subject = self.state(picture), name.partition(".")[0]
         for part in (PARTS[p] for p in self.parts):
             if subject in part.subjects:
                 return part.fact(found, picture.step, name)
@@ -177,7 +160,7 @@ class LabShow:
 
     def draw(self, picture: Picture, found: Trace, key: str) -> None:
         """The player, with the pictures that the step names; or a part."""
-        asked = self.asked(picture)
+        asked = self.state(picture)
         if part := self.part(picture):
             part.draw(found, picture.show, picture.step, asked.own, key)
             return
@@ -196,8 +179,8 @@ SHOWS: dict[str, Show] = {
     "linear_net": LabShow({"linear_net": defaults.LINEAR}),
     "autoencoder": LabShow({"autoencoder": defaults.IMAGES}),
     "function": LabShow(function.LABS),
-    "damping": LabShow(damping.LABS, "damping", damping.OWN, ("pair",)),
-    "krylov": LabShow(krylov.LABS, "krylov", krylov.OWN, SYSTEM),
+    "damping": LabShow(damping.LABS, "damping", damping.DampingState, ("pair",)),
+    "krylov": LabShow(krylov.LABS, "krylov", krylov.KrylovState, SYSTEM),
     "complex_step": DerivativesShow(),
 }
 

@@ -31,9 +31,10 @@ class Binder(ABC, Generic[V]):
         self.page, self.links_only, self.address = page, links_only, Address(page)
         asked, known = self.address.asked(links_only), self.address.known
         moved = asked != known
-        if moved and same_but_playheads(asked, known) and self.complete():
-            self.follow_playheads(asked)
+        if moved and same_but_playheads(asked, known):
             moved = False
+            if self.complete():
+                self.follow_playheads(asked)
         self.seeded = moved or not self.complete()
         if self.seeded:
             value, faults = self.decode(asked, moved)

@@ -14,7 +14,7 @@ from qnviz.numbers import say
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
 from qnviz.problems.typed import parse
-from qnviz.ui.state import widgets as held
+from qnviz.ui.state import widgets
 
 STEPS_PER_DECADE = (1, 2, 5)
 
@@ -32,36 +32,36 @@ def control(q: Parameter, key: str, in_row: bool = False,
     help = q.help if q.kind in ("widths", "data", "expression") else (
         f"{q.help} Allowed: {q.range}. Default: {usual}.")
     if q.kind == "choice":
-        return held.choice(label, q.options, key=key, help=help,
+        return widgets.choice(label, q.options, key=key, help=help,
                            width=130 if in_row else "stretch",
                            format_func=lambda o: o.replace("_", " "))
     if q.kind == "bool":
-        return held.toggle(label, key=key, help=help)
+        return widgets.toggle(label, key=key, help=help)
     if q.kind == "expression":
         return _expression(q, key)
     if q.kind == "widths":
-        return held.text(label, key=key, help=help, placeholder="as published", width=210)
+        return widgets.text(label, key=key, help=help, placeholder="as published", width=210)
     if q.kind == "data":
-        return held.choice(label, _known_data(st.session_state[key]), key=key, help=help,
+        return widgets.choice(label, _known_data(st.session_state[key]), key=key, help=help,
                            format_func=lambda name: name.removeprefix("file:"), width=150,
                            then=then)
     if q.optional:
         kind = int if q.kind == "int" else float
-        return held.number(label, kind(q.low or 0), kind(q.high or 10**6), step=kind(1), key=key,
+        return widgets.number(label, kind(q.low or 0), kind(q.high or 10**6), step=kind(1), key=key,
                            help=help, placeholder=q.empty, width=150,
                            format=None if kind is int else "%g")
     if q.kind == "int":
-        return held.number(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
+        return widgets.number(label, int(q.low or 0), int(q.high or 10**6), step=1, key=key,
                            help=help, width=120 if in_row else "stretch")
     if q.log:
-        return held.marks(label, _decades(q, st.session_state[key]), key=key, help=help,
+        return widgets.marks(label, _decades(q, st.session_state[key]), key=key, help=help,
                           format_func=_shown)
     low, high = q.low if q.low is not None else -10.0, q.high if q.high is not None else 10.0
     step = _step(low, high)
     # an open end is excluded by one step of the slider
     first, last = low + step * q.low_open, high - step * q.high_open
     value = st.session_state[key]
-    return held.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
+    return widgets.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
                        format=f"%.{max(0, -math.floor(math.log10(step)))}f")
 
 

@@ -36,10 +36,7 @@ def lab_settings(run: RunSpec) -> Settings:
 
 def open_run(run: RunSpec) -> NoReturn:
     """Go to a run in its lab."""
-    name = run.problem.name
-    # the lab takes an address that it has just left for a late one; this one is meant
-    st.session_state.pop(f"{name}/query/left", None)
-    st.switch_page(lab_page(name), query_params=lab_query(run))
+    st.switch_page(lab_page(run.problem.name), query_params=lab_query(run))
 
 
 def link_to(run: RunSpec, label: str) -> None:

@@ -1,4 +1,4 @@
-"""What a lab page is set to, and its two-way translation to a short, hand-editable URL.
+"""What a lab page is set to, and its translation to and from a short, hand-editable address.
 
     ?noise=3&start=-0.25,-0.25&m=kbfgs,kbfgs~2,curveball&kbfgs~2.damping=none&step=120
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
@@ -19,15 +19,16 @@ from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.spec import ProblemSpec
-from qnviz.problems.typed import for_address, from_address
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
-from qnviz.ui.state.address import bounded
+from qnviz.ui.state.address import Query, bounded, unknown
+from qnviz.ui.state.codec import accepted, described, encode, text
 
-AXES = ("iterations", "work", "seconds")
-ALL = "all"                                    # in the URL: an optional number that is left out
+Axis = Literal["iterations", "work", "seconds"]
+AXES: tuple[Axis, ...] = get_args(Axis)
 DOUBLE_LIMIT = 500_000                         # parameters; larger nets run in float32
 # what a page takes at most; the command line takes more
 LIMITS = {"steps": 3000, "seed": 2**31 - 1, "stop_loss": 1.0}
+BEYOND = "a page takes at most {}; the command line takes more."
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,17 @@ class Settings:
         for e in self.entrants:
             try:
                 method = METHODS[base(e)].model_validate(self.method(e))
-            except ValidationError:            # told when the run is described
+            except ValidationError:            # reported when the run is described
                 continue
             if why := method.unavailable(problem):
                 found[e] = why
         return found
+
+    @property
+    def running(self) -> list[str]:
+        """The entrants that can run, in the order of the run's methods."""
+        out = self.unavailable()
+        return [e for e in self.entrants if e not in out]
 
     def spec(self) -> RunSpec | None:
         """The run that these settings ask for; None where no entrant is left to run.
@@ -112,15 +119,13 @@ class Settings:
             DataError: the data cannot be read.
         """
         problem = self.problem_spec()
-        if over := [f"{name} is {value}, but a page takes at most {LIMITS[name]}; the command line "
-                    "takes more." for name in LIMITS
-                    if (value := getattr(self, name)) > LIMITS[name]]:
+        if over := [f"{name} is {text(value)}, but {BEYOND.format(text(LIMITS[name]))}"
+                    for name in LIMITS if (value := getattr(self, name)) > LIMITS[name]]:
             raise SpecError(over)
         wide = problem.size > DOUBLE_LIMIT
         # 0 as the loss to stop at asks for all steps
         arrived = {"stop_grad": problem.still} if problem.still and self.stop_loss else {}
-        out = self.unavailable()
-        methods = [self.method(e) for e in self.entrants if e not in out]
+        methods = [self.method(e) for e in self.running]
         if not methods:
             return None
         return parse({"problem": self.problem, "methods": methods, "steps": self.steps,
@@ -133,15 +138,36 @@ def base(entrant: str) -> str:
     return entrant.partition("~")[0]
 
 
+class RunFields(Frozen):
+    """What a lab's address says of the whole run, and of how it is looked at."""
+
+    steps: int = described(300, ge=1, le=LIMITS["steps"], limit=BEYOND)
+    seed: int = described(0, ge=0, le=LIMITS["seed"], limit=BEYOND)
+    stop: float = described(1e-10, ge=0, le=LIMITS["stop_loss"], limit=BEYOND)
+    axis: Axis = described(AXES[0], f"one of {', '.join(AXES)}")
+    step: int | None = described(None, "a whole number from 0 to {steps}", ge=0,
+                                 le=LIMITS["steps"], instead="The playhead starts at 0.")
+
+
+ATTRIBUTES = {"stop": "stop_loss", "step": "frame"}    # of Settings, where they have another name
+
+
+def _run_fields(s: Settings) -> RunFields:
+    """Not validated: a run that is too long for a page has an address, which says so."""
+    return RunFields.model_construct(
+        **{name: getattr(s, ATTRIBUTES.get(name, name)) for name in RunFields.model_fields})
+
+
 def write_query(s: Settings, default: Settings) -> dict[str, str]:
-    """Settings as URL parameters, without what stands at the default."""
-    query = {}
+    """Settings as an address's fields, without what is at the default."""
     model = PROBLEMS[default.problem["name"]]
     usual = model.model_validate(default.problem).model_dump()
-    typed = {q.name for q in parameters(model) if q.kind == "expression"}
+    kinds = {q.name: q.kind for q in parameters(model)}
+    query = {}
     for name, value in s.problem.items():
-        if name in usual and as_text(value) != as_text(usual[name]):
-            query[name] = for_address(value) if name in typed else as_text(value)
+        if name in usual and (here := text(value, kinds.get(name, ""))) != text(
+                usual[name], kinds.get(name, "")):
+            query[name] = here
     if list(s.entrants) != list(default.entrants):
         query["m"] = ",".join(s.entrants)
     for e, chosen in s.entrants.items():
@@ -149,55 +175,36 @@ def write_query(s: Settings, default: Settings) -> dict[str, str]:
         for q in parameters(METHODS[base(e)]):
             here = chosen.get(q.name, q.default)
             if here != usual.get(q.name, q.default):
-                query[f"{e}.{q.name}"] = as_text(here)
-    for name in ("steps", "seed", "stop_loss", "axis"):
-        if getattr(s, name) != getattr(default, name):
-            query[name.removesuffix("_loss")] = as_text(getattr(s, name))
+                query[f"{e}.{q.name}"] = text(here, q.kind)
     if s.ends:
         query["ends"] = ",".join(s.ends)
-    if s.frame is not None:
-        query["step"] = str(s.frame)
-    return query
+    return query | encode(_run_fields(s), _run_fields(default))
 
 
-def read_query(query: Mapping[str, str], default: Settings) -> Settings:
-    """URL parameters as settings; each fault is a sentence in `faults`, the default in place."""
-    left, notes = bounded(query)
-    entrants = _entrants(left.pop("m", None), default, notes)
-    s = replace(default, entrants=entrants)
+def read_query(query: Query, default: Settings) -> Settings:
+    """An address's fields as settings, with a sentence in `faults` for each that is refused."""
+    fields, notes = bounded(query)
+    entrants = _entrants(fields.get("m"), default, notes)
+    model = PROBLEMS[default.problem["name"]]
+    known = {"m", "ends", *RunFields.model_fields}
 
-    known = parameters(PROBLEMS[s.problem["name"]])
-    optional = {q.name for q in known if q.optional}
-    typed = {q.name for q in known if q.kind == "expression"}
-    for name in PROBLEMS[s.problem["name"]].model_fields:
-        if name != "name" and name in left:
-            raw = left.pop(name)
-            value = None if raw == ALL and name in optional else from_address(raw) if (
-                name in typed) else raw.split(",") if "," in raw else raw
-            s = replace(s, problem=_try(PROBLEMS[s.problem["name"]], s.problem, name, value,
-                                        name, notes))
-    for key, name in (("steps", "steps"), ("seed", "seed"), ("stop", "stop_loss")):
-        if key in left:
-            s = _run_field(s, name, key, left.pop(key), notes)
-    axis = left.pop("axis", s.axis)
-    if axis not in AXES:
-        notes.append(f"axis is {axis!r}, but must be one of {', '.join(AXES)}.")
-    else:
-        s = replace(s, axis=axis)
-    if "ends" in left:
-        s = replace(s, ends=_ends(left.pop("ends"), s, notes))
-    if "step" in left:
-        s = replace(s, frame=_frame(left.pop("step"), s, notes))
-    for key, raw in left.items():
-        e, dot, name = key.partition(".")
-        known = dot and e in entrants and any(
-            q.name == name for q in parameters(METHODS[base(e)]))
-        if known:
-            chosen = _try(METHODS[base(e)], s.entrants[e], name, raw, key, notes)
-            s = replace(s, entrants=s.entrants | {e: chosen})
-        else:
-            notes.append(f"The link's field {key!r} is not known here and was left out.")
-    return replace(s, faults=tuple(notes))
+    def taken(model: type[Frozen], usual: dict[str, Any], names: list[str],
+              prefix: str = "") -> dict[str, Any]:
+        chosen, faults = accepted(model, fields, usual, names, prefix)
+        notes.extend(faults)
+        known.update(prefix + name for name in names)
+        return {**usual, **{name: list(value) if isinstance(value, tuple) else value
+                            for name, value in chosen.items()}}
+
+    problem = taken(model, default.problem, [n for n in model.model_fields if n != "name"])
+    entrants = {e: taken(METHODS[base(e)], chosen, [q.name for q in parameters(METHODS[base(e)])],
+                         f"{e}.") for e, chosen in entrants.items()}
+    run, faults = accepted(RunFields, fields, _run_fields(default).model_dump())
+    s = replace(default, problem=problem, entrants=entrants,
+                **{ATTRIBUTES.get(name, name): value for name, value in run.items()})
+    if "ends" in fields:
+        s = replace(s, ends=_ends(fields["ends"], s, notes))
+    return replace(s, faults=(*notes, *faults, *unknown([n for n in fields if n not in known])))
 
 
 def _entrants(raw: str | None, default: Settings, notes: list[str]) -> dict[str, dict[str, Any]]:
@@ -214,33 +221,6 @@ def _entrants(raw: str | None, default: Settings, notes: list[str]) -> dict[str,
     return chosen or dict(default.entrants)
 
 
-def _try(model: type[Frozen], chosen: dict[str, Any], name: str, raw: Any, key: str,
-         notes: list[str]) -> dict[str, Any]:
-    """`chosen` with one more field, or as it was, with a note, if the value is refused."""
-    try:
-        valid = model.model_validate({**chosen, name: raw})
-    except ValidationError as error:
-        notes.extend(f.replace(name, key, 1) + " The default is used." for f in faults(error))
-        return chosen
-    value = getattr(valid, name)
-    return {**chosen, name: list(value) if isinstance(value, tuple) else value}
-
-
-def _run_field(s: Settings, name: str, key: str, raw: str, notes: list[str]) -> Settings:
-    probe = {"problem": {"name": next(iter(PROBLEMS))},            # whose data are always there
-             "methods": [{"name": next(iter(METHODS))}], name: raw}
-    try:
-        value = getattr(RunSpec.model_validate(probe), name)
-    except ValidationError as error:
-        notes.extend(f.replace(name, key, 1) + " The default is used." for f in faults(error))
-        return s
-    if value is None or value > LIMITS[name]:
-        notes.append(f"{key} is {value}, but a page takes at most {LIMITS[name]}; the command "
-                     "line takes more. The default is used.")
-        return s
-    return replace(s, **{name: value})
-
-
 def _ends(raw: str, s: Settings, notes: list[str]) -> tuple[str, ...]:
     ends = tuple(e.strip() for e in raw.split(","))
     if len(ends) == 2 and ends[0] != ends[1] and set(ends) <= set(s.entrants):
@@ -248,23 +228,3 @@ def _ends(raw: str, s: Settings, notes: list[str]) -> tuple[str, ...]:
     notes.append(f"ends is {raw!r}, but must name two entrants of this race, such as "
                  f"{','.join(list(s.entrants)[:2])}. The principal components are used.")
     return ()
-
-
-def _frame(raw: str, s: Settings, notes: list[str]) -> int | None:
-    if raw.isascii() and raw.isdigit() and int(raw) <= LIMITS["steps"]:
-        return int(raw)
-    notes.append(f"step is {raw!r}, but must be a whole number from 0 to {s.steps}. "
-                 "The playhead starts at 0.")
-    return None
-
-
-def as_text(value: Any) -> str:
-    """A value as it stands in the URL: 0.5,1 for a point, 64-32-64 for widths, all for None."""
-    if isinstance(value, list | tuple):
-        return ("-" if len(value) > 2 else ",").join(as_text(v) for v in value)
-    if value is None:
-        return ALL
-    if isinstance(value, float):               # short where that is the very same number
-        short = f"{value:.6g}"
-        return short if float(short) == value else repr(value)
-    return str(value)

@@ -1,12 +1,12 @@
-"""Widgets whose values Python holds, and may change while a closed popover hides them.
+"""Widgets whose values belong to Python, which may change them while a closed popover hides them.
 
 Streamlit keeps a value under its widget's key, in the browser too. A widget within a popover is
-made when that is opened: if the script has run once more by then, it shows its default, not the
-value that Python has set, and the next run takes that for the visitor's wish. One that was open
-before has kept its value, and takes a preset back that was chosen meanwhile.
+created when that opens: if the script has run again by then, it shows its default, not the value
+that Python has set, and the next run takes that default for the visitor's choice. A widget that was
+open before has kept its value, and undoes a preset that was chosen meanwhile.
 
-So here the value stands under a key of its own, which is no widget's. The widget has it as its
-default, tells of each change, and is a new one wherever Python has changed the value.
+So here the value is stored under a key of its own, which is no widget's. The widget has it as its
+default, reports each change, and is replaced by a new one wherever Python has changed the value.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from qnviz.fields import Parameter
-from qnviz.ui.state import widgets as held
+from qnviz.ui.state import widgets
 from qnviz.ui.state.controls import _decades, _shown
 
 PAGE = """
 import streamlit as st
-from qnviz.ui.state import widgets as held
+from qnviz.ui.state import widgets
 
 state = st.session_state
 for key, value in {"n": 2.0, "m": 0.5, "c": "b", "s": "x", "t": False, "w": "hi", "p": ["a"],
@@ -23,13 +23,13 @@ if st.button("other"):
     state.update({"n": 7.0, "m": 2.0, "c": None, "s": "y", "t": True, "w": "ho", "p": ["b", "c"]})
 if st.toggle("shown", True):
     with st.popover("closed"):
-        held.number("n", 0.0, 10.0, key="n", then=tell, args=(3,))
-        held.marks("m", [0.1, 0.5, 2.0], key="m")
-        held.choice("c", ["a", "b"], key="c")
-        held.segments("s", ["x", "y"], key="s")
-        held.toggle("t", key="t")
-        held.text("w", key="w")
-        held.several("p", ["a", "b", "c"], state["p"], key="picked",
+        widgets.number("n", 0.0, 10.0, key="n", then=tell, args=(3,))
+        widgets.marks("m", [0.1, 0.5, 2.0], key="m")
+        widgets.choice("c", ["a", "b"], key="c")
+        widgets.segments("s", ["x", "y"], key="s")
+        widgets.toggle("t", key="t")
+        widgets.text("w", key="w")
+        widgets.several("p", ["a", "b", "c"], state["p"], key="picked",
                      then=lambda: state.update(p=state["picked"]), selection_mode="multi")
 st.text([state[key] for key in "nmcstwp"])
 """
@@ -106,15 +106,15 @@ def test_no_two_marks_of_a_slider_read_the_same(value):
 
 def test_a_widget_that_was_replaced_changes_nothing(monkeypatch):
     state = {"k": "old", "k@0": "old"}
-    monkeypatch.setattr(held.st, "session_state", state)
+    monkeypatch.setattr(widgets.st, "session_state", state)
     called = []
     state["k"] = "new"                         # Python's choice
-    assert held._own("k")["key"] == "k@1"
+    assert widgets._own("k")["key"] == "k@1"
     for late in ("old", "older"):
         state["k@0"] = late
-        held._took("k", "k@0", called.append, ("late",))
+        widgets._took("k", "k@0", called.append, ("late",))
         assert state["k"] == "new"
     state["k@1"] = "chosen"
-    held._took("k", "k@1", called.append, ("chosen",))
+    widgets._took("k", "k@1", called.append, ("chosen",))
     assert (state["k"], called) == ("chosen", ["chosen"])
-    assert held._own("k")["key"] == "k@1"
+    assert widgets._own("k")["key"] == "k@1"
