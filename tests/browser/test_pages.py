@@ -194,7 +194,7 @@ def test_bad_link_gets_sentences_and_a_living_page(app_url: str, page: Any) -> N
     shown = page.locator(".st-key-faults").inner_text()
     for part in ("noise is 'abc', but must be a number",
                  "kbfgs.lam is '1', but must be less than 1",
-                 "unknown method 'nope'", "steps is '99999999', but must be at most 10000",
+                 "unknown method 'nope'", "steps is 99999999, but a page takes at most 3000",
                  "seed is '-1', but must be at least 0", "start[1] is 'nan'", "axis is 'time'",
                  "step is 'x'", "'foo' is not known here", "adam.lr is '<img src=x"):
         assert part in shown

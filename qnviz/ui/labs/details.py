@@ -111,7 +111,7 @@ def _spectrum(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None]) -
                          key="details/spectrum", width=220)
         last = int(trace[e.label]["stopped"][0])
         step = st.number_input("at step", 0, last, last, key=f"details/spectrum/{e.label}/{last}",
-                               width=140, help="Uses the last recorded iterate at or before this step.")
+                               width=140, help="The last iterate recorded up to this step is used.")
     try:
         with st.spinner("Multiplying by the Hessian …", show_time=True):
             s = _spectrum_of(trace, e.label, int(step))

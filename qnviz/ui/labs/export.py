@@ -97,8 +97,8 @@ def _numbers(trace: Trace, spec: RunSpec, run: int, compute: Callable[[RunSpec],
                            _named(spec, "json"), "application/json", on_click="ignore",
                            help="What was asked for: a few lines that compute the same run again.")
     if not trace.whole:
-        st.caption("This run was saved with its pictures alone: the parameters of its nets are known "
-                   "at the end only, also in these files.")
+        st.caption("This run was saved with its pictures alone: of the parameters of its nets only "
+                   "the last ones are in these files.")
         compute(spec)
 
 
