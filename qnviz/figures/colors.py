@@ -41,13 +41,13 @@ def oklab(color: str) -> np.ndarray:
 def relit(color: str, scale: float, offset: float) -> str:
     """A colour of lightness scale · L + offset and the same hue.
 
-    An affine map keeps the order of colours and most of their distance, so those told apart by
+    An affine map keeps the order of colours and most of their distance, so those that differ by
     lightness alone still are.
     """
-    light, *hue = oklab(color)
+    lightness, *hue = oklab(color)
     v = np.zeros(3)
     for chroma in np.linspace(1, 0, 51):           # until it is one that a screen can show
-        lab = np.array([scale * light + offset, *(chroma * np.array(hue))])
+        lab = np.array([scale * lightness + offset, *(chroma * np.array(hue))])
         v = np.linalg.solve(CONES, np.linalg.solve(LAB, lab) ** 3)
         if v.min() >= -1e-3 and v.max() <= 1.001:
             break

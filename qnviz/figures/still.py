@@ -111,8 +111,7 @@ def _lines(text: str, letter: float, width: float) -> list[str]:
 
 def _title(theme: Theme, text: str, below: str, width: int) -> dict[str, Any]:
     """The title, wrapped, and a quieter line below; `lines` says how high they are."""
-    room = width - 2 * PAD
-    lines, small = (_lines(*part, room) for part in ((text, BOLD * TITLE),
+    lines, small = (_lines(*part, width - 2 * PAD) for part in ((text, BOLD * TITLE),
                                                      (below, LETTER * BELOW)))
     words = "<br>".join(f"<b>{html.escape(line, quote=False)}</b>" for line in lines)
     if below:
@@ -232,13 +231,13 @@ def _head(theme: Theme, owner: Mapping[str, Any], layout: Mapping[str, Any], hea
     if np.isnan(shares).any():
         return
     low, high = axes[1].get("domain") or [0, 1]
-    room = np.array([inner[2], inner[3] * (high - low)])
+    sides = np.array([inner[2], inner[3] * (high - low)])
     edge = np.clip(shares, 0, 1)
-    away = (shares - edge) * room                     # how far outside, in pixels
+    away = (shares - edge) * sides                    # how far outside, in pixels
     symbol, large, angle = entrant["marker"], marker_size(entrant), 0.0
     place = np.array([x[at], y[at]])
     if np.hypot(*away) > 1:
-        edge = np.clip(edge, INSET / room, 1 - INSET / room)
+        edge = np.clip(edge, INSET / sides, 1 - INSET / sides)
         place = np.array([_value(axis, float(s)) for axis, s in zip(axes, edge, strict=True)])
         symbol, large, angle = "arrow", 13.0, float(np.degrees(np.arctan2(away[0], away[1])))
     over, color = head.over(owner["entrant"]), entrant["color"]
@@ -268,7 +267,7 @@ def _value(axis: Mapping[str, Any], share: float) -> float:
 
 
 def _cloud(theme: Theme, cloud: Mapping[str, Any], head: Playhead) -> list[dict[str, Any]]:
-    """Points as the digits of their classes, where the latest look found them."""
+    """Points as the digits of their classes, where the latest view has them."""
     labels = unpacked(cloud["labels"]).astype(int)
     row = head.row(unpacked(cloud["rows"]), cloud["entrant"])
     steps = unpacked(cloud["views"]).reshape(-1, len(labels), 2)[row].astype(float)

@@ -1,4 +1,4 @@
-"""Colours, type and axes of every picture, for a light and a dark room."""
+"""Colours, type and axes of every picture, in a light and a dark theme."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 
 @dataclass(frozen=True)
 class Theme:
-    """One room's light."""
+    """What all pictures of one theme share."""
 
     name: str
     ink: str                         # text, axes' labels
@@ -35,7 +35,7 @@ class Theme:
     lamp: tuple[float, float] = (1.0, 0.0)      # entrants' lightness: scale, offset
 
     def tint(self, color: str) -> str:
-        """An entrant's colour in this room's light, of the same hue."""
+        """An entrant's colour in this theme, of the same hue."""
         return color if self.lamp == (1.0, 0.0) else relit(color, *self.lamp)
 
     def legible(self, color: str) -> str:

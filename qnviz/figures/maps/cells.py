@@ -1,6 +1,6 @@
 """What a cell of a map says: the median over its seeds, or the category that most of them share.
 
-A diverged run has no large number of steps, it has none: cells are told apart by their kind first,
+A diverged run has no large number of steps, it has none: cells differ by their kind first,
 and only those of a kind that has values have one.
 """
 

@@ -96,9 +96,9 @@ def _star(b: Best) -> list[dict[str, Any]]:
 
 def column(title: str, values: np.ndarray, low: np.ndarray | None = None,
            high: np.ndarray | None = None) -> dict[str, Any]:
-    """Numbers (ny, nx) that the component tells under the pointer, with their spread.
+    """Numbers (ny, nx) that the component shows under the pointer, with their spread.
 
-    What is not finite is not told.
+    What is not finite is left out.
     """
     spread = {} if low is None or high is None else {"low": packed(low.ravel()),
                                                      "high": packed(high.ravel())}

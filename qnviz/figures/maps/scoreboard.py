@@ -111,7 +111,7 @@ def _values(s: Strip, unit: str) -> np.ndarray:
 
 
 def _span(strips: Sequence[Strip], unit: str) -> list[float]:
-    """The log range of a column: its runs that reached the target, and room for crosses."""
+    """The log range of a column: its runs that reached the target, with space for crosses."""
     good = [v for s in strips for v in _values(s, unit)[s.reached]]
     low, high = (np.log10(min(good)), np.log10(max(good))) if good else (0.0, 1.0)
     wide = max(high - low, 0.5)
@@ -159,10 +159,10 @@ def _alt(t: Table) -> str:
     rows = []
     for i, row in enumerate(t.rows):
         cells = {s.column: s for s in t.strips if s.row == i}
-        said = [f"{c}: {cells[j].text}{', the best' if cells[j].best else ''}"
+        words = [f"{c}: {cells[j].text}{', the best' if cells[j].best else ''}"
                 for j, c in enumerate(t.columns) if j in cells]
-        if said:
-            rows.append(f"{row}: " + "; ".join(said))
+        if words:
+            rows.append(f"{row}: " + "; ".join(words))
     return (f"{t.title} Table of {len(t.rows)} methods on {len(t.columns)} problems, in "
             f"{TITLES[t.unit]}, mean ± standard deviation. " + ". ".join(rows) + ".")
 

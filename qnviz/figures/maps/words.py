@@ -9,7 +9,7 @@ import numpy as np
 from qnviz.figures.maps.cells import Best, Cells, Range, Side
 from qnviz.numbers import percent, say
 
-ALIKE = 1.25                          # two factors are told as one where they differ by less
+ALIKE = 1.25                          # two factors that differ by less are given as one
 
 
 def title(name: str, c: Cells, target: bool) -> str:
@@ -55,16 +55,16 @@ def _halted(which: np.ndarray, c: Cells) -> str:
 
 def leeway(sides: Sequence[tuple[Side, Range]]) -> str:
     """How far each setting may be off, the sharper one last."""
-    told = sorted(((_room(s, r), s, r) for s, r in sides), key=lambda t: -t[0])
-    words = [_off(s, r) for _, s, r in told]
+    widest = sorted(((_width(s, r), s, r) for s, r in sides), key=lambda t: -t[0])
+    words = [_off(s, r) for _, s, r in widest]
     if len(words) == 1:
         return f"{words[0][0]} {words[0][1]}"
     (a, first), (b, second) = words
-    only = "only " if told[0][0] > ALIKE * told[1][0] else ""
+    only = "only " if widest[0][0] > ALIKE * widest[1][0] else ""
     return f"{a} {first}, {b} {only}{second.removeprefix('may be off ')}"
 
 
-def _room(s: Side, r: Range) -> float:
+def _width(s: Side, r: Range) -> float:
     """How wide a range is, so that those of two axes compare."""
     if s.log:
         return float(np.log(r.high / r.low))
@@ -143,8 +143,8 @@ def basin_summary(c: Cells, x: Side, y: Side, minimisers: Sequence[Sequence[floa
     if failed.any():
         elsewhere = c.share(c.kind == len(minimisers))
         halted = _halted(c.kind == len(minimisers) + 2, c)
-        told = f"{percent(elsewhere)} end elsewhere, {percent(c.share(c.lost))} diverge{halted}."
-        parts.append(told[0].upper() + told[1:])
+        lost = f"{percent(elsewhere)} end elsewhere, {percent(c.share(c.lost))} diverge{halted}."
+        parts.append(lost[0].upper() + lost[1:])
     if failed.any() and not failed[c.there].all():
         away = np.min([np.hypot(x.values - p[0], y.values[:, None] - p[1]) for p in minimisers],
                       axis=0)

@@ -19,11 +19,11 @@ from qnviz.runs.trace import Entrant
 
 EMPTY = "No codes to look at: they are kept for autoencoders."
 LOST = "This run diverged before its code could be looked at."
-MOST_BYTES = 1_000_000                # of points in one payload; more looks are thinned evenly
-CORE = 1.0                            # per cent of each look's points that may lie off the picture
+MOST_BYTES = 1_000_000                # of points in one payload; more views are thinned evenly
+CORE = 1.0                            # per cent of each view's points that may lie off the picture
 OFF = 0.25                            # what lies further off, in pictures, stands there
-FAR = 3.0                             # how far early looks may widen the final look's picture
-# by class, in both rooms' light: hues of even weight, since the digit is the point
+FAR = 3.0                             # how far early views may widen the final view's picture
+# by class, in both themes: hues of even weight, since the digit is the point
 COLORS = {"light": ("#0b5fa5", "#b8470b", "#1a7f4b", "#b0246f", "#6a4bb5",
                     "#7a5a00", "#007a87", "#b3261e", "#4c5a75", "#5f7400"),
           "dark": ("#7cbcff", "#ffa06b", "#6fd69a", "#ff8fc8", "#bda6ff",
@@ -73,7 +73,7 @@ def _one(view: RaceView, i: int, e: Entrant, c: Columns, labels: np.ndarray,
 
 
 def in_plane(views: np.ndarray, final: np.ndarray) -> tuple[np.ndarray, float]:
-    """All looks (V, N, d) in the final code's plane (V, N, 2), and its share of the variance."""
+    """All views (V, N, d) in the final code's plane (V, N, 2), and its share of the variance."""
     d = final.shape[1]
     if d == 1:
         return np.concatenate([views, np.zeros_like(views)], -1), 1.0
@@ -110,12 +110,12 @@ def neighbours(code: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[gap.argmin(1)] == labels).mean())
 
 
-def _ranges(looks: np.ndarray) -> list[list[float]]:
-    """Both axes' ranges: all of the final look and the bulk of the others (V, N, 2), in reason."""
-    low, high = looks[-1].min(0), looks[-1].max(0)
+def _ranges(views: np.ndarray) -> list[list[float]]:
+    """Both axes' ranges: all of the final view and the bulk of the others (V, N, 2), in reason."""
+    low, high = views[-1].min(0), views[-1].max(0)
     # one size for both: an idle unit shall look idle, and not as noise under a lens
-    size = max(float((high - low).max()), 1e-6 * float(np.abs(looks[-1]).max()), 1e-12)
-    core = np.percentile(looks, [CORE, 100 - CORE], axis=1)             # (2, V, 2)
+    size = max(float((high - low).max()), 1e-6 * float(np.abs(views[-1]).max()), 1e-12)
+    core = np.percentile(views, [CORE, 100 - CORE], axis=1)             # (2, V, 2)
     low = np.maximum(np.minimum(low, core[0].min(0)), low - FAR * size)
     high = np.minimum(np.maximum(high, core[1].max(0)), high + FAR * size)
     air = np.maximum(0.05 * (high - low), 0.1 * size)

@@ -36,7 +36,7 @@ def drift(view: RaceView) -> Picture:
         return view.notice("drift", "No balance of layers to look at", EMPTY)
     lines = [(i, e, c, c["view_drift"].astype(float).max(1)) for i, e, c in shown]
     ends = [(e.title, float(y[-1])) for _, e, _, y in lines]
-    texts = [f"{t} {_said(v)}" for t, v in ends]
+    texts = [f"{t} {_in_words(v)}" for t, v in ends]
     layout = view.layout("change of WWᵀ − WᵀW", right=label_margin(texts))
     layout["margin"]["l"] = 74                     # "1000 %" beside the axis's title
     data, heads, values = [], [], []
@@ -58,7 +58,7 @@ def drift(view: RaceView) -> Picture:
         (t, float(np.log10(np.clip(v, LEAST, MOST))), theme.tint(e.color))
         for t, (_, v), (_, e, _, _) in zip(texts, ends, lines, strict=True) if np.isfinite(v)],
         span)
-    parts = [f"{t} changed it by {_said(v)}{view.so_far}" if k == 0 else f"{t} {_said(v)}"
+    parts = [f"{t} changed it by {_in_words(v)}{view.so_far}" if k == 0 else f"{t} {_in_words(v)}"
              for k, (t, v) in enumerate(ranked(ends))]
     alt = (f"Change of the balance between neighbouring layers over {AXES[axis]}, the pair that "
            "moved most. Gradient flow would not change it. "
@@ -71,5 +71,5 @@ def _short(percent: float) -> str:
     return f"{percent:g}" if 0.01 <= percent < 1e5 else say(percent)
 
 
-def _said(share: float) -> str:
+def _in_words(share: float) -> str:
     return f"{say(100 * share)} %" if np.isfinite(share) else "diverged"

@@ -71,7 +71,7 @@ def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
         why = WAITING if trace.unfinished else UNSTARTED
         return view.notice("eig", "No update to look at", why)
     damped = [(i, e, series) for i, e, series in shown if "theta1" in series]
-    head = ROW * len(damped) + 0.02 if damped else 0.0        # room for the rows of ticks
+    head = ROW * len(damped) + 0.02 if damped else 0.0        # for the rows of ticks
     layout = view.layout("eigenvalues of H")
     data: list[dict[str, Any]] = []
     heads, reached, found = [], [], []
@@ -101,7 +101,7 @@ def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
         drawn, words = _ticks(theme, i, e, series, 1 - (row + 0.5) / len(damped), 1 / len(damped))
         data += drawn
         found.append(words)
-    # a matrix that rounding has made indefinite is said to be; a log axis cannot show it
+    # a log axis cannot show a matrix that rounding has made indefinite: the words say so
     low = min((s[2] for s in reached if np.isfinite(s[2])), default=np.nan)
     high = max(s[1] for s in reached)
     reach = [b for b in bounds if low / LIMIT < b < high * LIMIT]
@@ -152,7 +152,7 @@ def _bounds(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray]) -> tu
     x = data["x"]
     own, ahead = ([_positive(data.get(f"{kind}_{side}", np.full(len(x), np.nan)))
                    for side in ("low", "high")] for kind in ("pair", "apriori"))
-    lines, said = [_band(theme, i, x, *own)], []
+    lines, names = [_band(theme, i, x, *own)], []
 
     def line(y: np.ndarray, words: str, dash: str) -> None:
         if np.isfinite(y).any():
@@ -168,8 +168,8 @@ def _bounds(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray]) -> tu
                  "a-posteriori": np.where(sure, np.nan, pair)}
         for words, y in kinds.items():
             line(y, words, "dash")
-        said.append(" or ".join(words for words, y in kinds.items() if np.isfinite(y).any()))
-    low, high = said
+        names.append(" or ".join(words for words, y in kinds.items() if np.isfinite(y).any()))
+    low, high = names
     text = low if low == high else f"{low} below, {high} above"
     if np.isfinite(ahead).any():
         text += "; dotted: a-priori"

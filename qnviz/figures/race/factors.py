@@ -2,7 +2,7 @@
 
 Diagnoses: what the inverse curvature treats alike. A narrow band means one scale for all
 directions, hence nearly a gradient step; a band that keeps widening means directions of which
-little was learned, held only by the damping.
+little was learned, bounded only by the damping.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _one(view: RaceView, i: int, e: Entrant, c: Columns, layer: int,
         return view.notice("factors", f"{e.title} diverged: no H_g and H_a of {where} to look at",
                            text, label)
     alt = (f"Quantiles of the eigenvalues of {e.title}'s Kronecker factors of {where} over "
-           f"{AXES[view.axis]}. At the last look, {'; '.join(sentences)}.")
+           f"{AXES[view.axis]}. In the last view, {'; '.join(sentences)}.")
     return Picture("factors", f"{', '.join(found)}{view.so_far} ({e.title}, {where})", alt,
                    {"data": data, "layout": layout}, heads,
                    cursor=True, label=label)

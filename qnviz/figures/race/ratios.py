@@ -1,4 +1,4 @@
-"""Both ratios that damping looks at, before and after it, with the lines that they must reach.
+"""Both ratios that decide about damping, before and after it, with the lines that they must reach.
 
 Diagnoses: how bad the pairs were, and what damping made of them. A thin stem leads from where a
 ratio was to where damping put it.

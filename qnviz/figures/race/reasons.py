@@ -36,11 +36,11 @@ def reasons(view: RaceView) -> Picture:
         if counts[:, code].any():
             data.append(dict(
                 type="bar", orientation="h", y=np.arange(len(shown)), x=share[:, code],
-                name=_said(words), width=0.5, customdata=counts[:, code],
+                name=_in_words(words), width=0.5, customdata=counts[:, code],
                 marker=theme.bar(words),
-                hovertemplate=f"%{{customdata}} steps: {_said(words)}<extra></extra>"))
+                hovertemplate=f"%{{customdata}} steps: {_in_words(words)}<extra></extra>"))
     layout["annotations"] = [note(
-        f"{name}: " + ", ".join(f"{_said(w)} {s:.0%}" for w, s in zip(
+        f"{name}: " + ", ".join(f"{_in_words(w)} {s:.0%}" for w, s in zip(
             REASONS, row, strict=True) if s), 0, k - 0.3, xanchor="left", yanchor="bottom",
         font=dict(size=13, color=theme.ink))
         for k, (name, row) in enumerate(zip(names, share, strict=True))]
@@ -48,11 +48,11 @@ def reasons(view: RaceView) -> Picture:
     title = ", ".join(f"{name}: {s:.0%} ended early" for name, s in zip(
         names, early, strict=True)) + view.so_far
     alt = "Why the inner iterations ended. " + " ".join(
-        f"{name}: " + ", ".join(f"{_said(w)} {n} of {row.sum()}"
+        f"{name}: " + ", ".join(f"{_in_words(w)} {n} of {row.sum()}"
                                 for w, n in zip(REASONS, row, strict=True) if n) + "."
         for name, row in zip(names, counts, strict=True))
     return Picture("reasons", title, alt, {"data": data, "layout": layout})
 
 
-def _said(words: str) -> str:
+def _in_words(words: str) -> str:
     return "tolerance" if words == "converged" else words

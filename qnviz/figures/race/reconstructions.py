@@ -17,7 +17,7 @@ from qnviz.figures.theme import Picture
 from qnviz.numbers import say
 
 EMPTY = "No images to look at: reconstructions are kept for autoencoders, of the first run."
-MOST_BYTES = 1_000_000                # of images in one payload; more looks are thinned evenly
+MOST_BYTES = 1_000_000                # of images in one payload; more views are thinned evenly
 INK = 64                              # a median byte below this means strokes on an empty ground
 
 
@@ -48,7 +48,7 @@ def reconstructions(view: RaceView) -> Picture:
     order = ranked(ends)
     alt = (f"{len(inputs)} held-out images of {shape[0]} × {shape[1]} pixels, and what each "
            "network gives back, at the playhead. Mean squared error per held-out image "
-           f"{view.when}: " + "; ".join(f"{t} {_said(v)}" for t, v in order) + ".")
+           f"{view.when}: " + "; ".join(f"{t} {_in_words(v)}" for t, v in order) + ".")
     return Picture("reconstructions", _title(order, view.so_far), alt,
                    {"data": [], "layout": layout}, strip=strip)
 
@@ -60,17 +60,17 @@ def squared_errors(images: np.ndarray, inputs: np.ndarray) -> np.ndarray:
 
 
 def _mean_error(c: Columns, errors: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The error over all held-out images at each look, else over the images shown."""
+    """The error over all held-out images at each view, else over the images shown."""
     if "error" not in c:
         return errors.mean(1)
     at = np.searchsorted(c["step"], c["view_step"][kept], side="right") - 1
     mean = c["error"][at, 0].astype(float)
     if c["status"][0] != "running":
-        mean[-1] = c["error"][-1, 0]            # the last look is the run's end
+        mean[-1] = c["error"][-1, 0]            # the last view is the run's end
     return mean
 
 
-def _said(value: float) -> str:
+def _in_words(value: float) -> str:
     return say(value) if np.isfinite(value) else "diverged"
 
 
@@ -82,4 +82,4 @@ def _title(order: list[tuple[str, float]], now: str) -> str:
     if len(order) == 1:
         return f"{first} reconstructs with error {say(error)} per image{now}"
     return f"{first} reconstructs best{now}: error {say(error)} per image, " + listed(
-        [f"{t} {_said(v)}" for t, v in order[1:]])
+        [f"{t} {_in_words(v)}" for t, v in order[1:]])

@@ -38,7 +38,7 @@ def singular_values(view: RaceView) -> Picture:
     if not shown:
         return view.notice("singular", "No singular values to look at", EMPTY)
     target = view.trace.scene["singular"]
-    counts = [_said(c["view_singular"], target) for _, _, c in shown]
+    counts = [_in_words(c["view_singular"], target) for _, _, c in shown]
     span = _span(target, [c["view_singular"] for _, _, c in shown])
     times = view.span([e for _, e, _ in shown])
     alt = (f"Singular values of each network's product over {AXES[view.axis]}, with A's "
@@ -59,11 +59,11 @@ def singular_values(view: RaceView) -> Picture:
 
 
 def reached(values: np.ndarray, target: np.ndarray) -> int:
-    """How many of A's singular values (6,) the last look's (V, 6) are within 1 % of."""
+    """How many of A's singular values (6,) the last view's (V, 6) are within 1 % of."""
     return int((np.abs(values[-1] - target) <= NEAR * target).sum())
 
 
-def _said(values: np.ndarray, target: np.ndarray) -> str:
+def _in_words(values: np.ndarray, target: np.ndarray) -> str:
     return str(reached(values, target)) if np.isfinite(values[-1]).all() else LOST
 
 

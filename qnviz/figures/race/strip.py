@@ -56,9 +56,9 @@ def planned(width: float, height: float, shape: tuple[int, int], count: int, lin
     assert best is not None                           # one band holds all
     scale, bands, columns = best
     cell = shape[1] * scale, shape[0] * scale
-    room = (width - names) / columns, (height - BETWEEN * (bands - 1)) / (bands * lines)
+    slots = (width - names) / columns, (height - BETWEEN * (bands - 1)) / (bands * lines)
     step = tuple(size + min(max(slot - size, GAP), 4 * GAP)
-                 for size, slot in zip(cell, room, strict=True))
+                 for size, slot in zip(cell, slots, strict=True))
     used = bands * lines * step[1] + BETWEEN * (bands - 1)
     side = max(0.0, (width - names - columns * step[0]) / 2)
     return Plan(side + names, max(0.0, (height - used) / 2), columns, cell,
@@ -71,7 +71,7 @@ def strip(theme: Theme, data: Mapping[str, Any], head: Playhead,
     """Traces and a part of a layout that show the images due at the playhead.
 
     Args:
-        theme: the room's light.
+        theme: the colours.
         data: the player's strip: shape, count, inputs, rows.
         head: where the playhead stands.
         inner: left, top, width and height of the place for it.

@@ -1,8 +1,8 @@
 """Where each entrant went on the loss surface. Diagnoses: who follows the valley, who jumps.
 
-Where theta is a point of the plane, that is the whole story. A net's path is only a shadow in a
-plane through its many dimensions: the picture then says how much of it the plane holds, and how far
-the loss at the shadow is from the loss at the iterate.
+Where theta is a point of the plane, that is the whole story. Of a net's path a plane through its
+many dimensions shows a projection alone: the picture then says how much of the path the plane
+holds, and how far the loss at the projection is from the loss at the iterate.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def trajectory(view: RaceView) -> Picture:
         why = LATER if trace.unfinished else TOO_LARGE
         return view.notice("path", "No plane to draw paths in", why)
     x, y, z = (trace.plane[n] for n in "xyz")
-    shadow = "explained" in trace.plane
+    projected = "explained" in trace.plane
     names = [AXES.get(str(n), str(n)) for n in trace.plane.get("axes", np.array(["x_1", "x_2"]))]
-    titles = ("along the first axis", "along the second") if shadow else names
+    titles = ("along the first axis", "along the second") if projected else names
     layout = theme.base(*titles)
     layout["dragmode"] = False
-    data = [_surface(theme, x, y, z, shadow, float(trace.plane.get("lowest", np.nan)))]
+    data = [_surface(theme, x, y, z, projected, float(trace.plane.get("lowest", np.nan)))]
     heads, finals, gone = [], [], []
     for i, e, c in view.entrants:
         rows = len(snapshots(c, run))
-        points = c["path"][:rows] if shadow else c["theta"][:rows, run]
+        points = c["path"][:rows] if projected else c["theta"][:rows, run]
         path = np.clip(points, -FAR, FAR)
         # a halo in the ground's colour: a line's own may be that of the surface below it
         halo = dict(color=theme.paper, width=4.5, dash="solid")
@@ -57,7 +57,7 @@ def trajectory(view: RaceView) -> Picture:
         finals.append(float(c["loss"][rows - 1, run]))
         gone.append(c["status"][run] == "diverged" or not np.isfinite(finals[-1]))
     first = trace[trace.entrants[0].label]
-    start = first["path"][0] if shadow else first["theta"][0, run]
+    start = first["path"][0] if projected else first["theta"][0, run]
     marked = [(start[None], "circle-open", "start")]
     best = np.reshape(trace.plane.get("minimiser", []), (-1, 2))
     if len(best):
@@ -69,14 +69,16 @@ def trajectory(view: RaceView) -> Picture:
     for name, values in (("xaxis", x), ("yaxis", y)):
         layout[name] |= dict(range=[float(values[0]), float(values[-1])], showgrid=False)
     now, figure = view.so_far, {"data": data, "layout": layout}
+    count = len(trace.entrants)
+    paths = f"Paths of {count} methods" if count > 1 else "The path of 1 method"
     ends = " ".join(f"{e.title} {'is' if now else 'ends'} at loss {say(f)}{now}."
                     for e, f in zip(trace.entrants, finals, strict=True))
-    if shadow:
-        held, gap = _honesty(trace)
+    if projected:
+        share, gap = _honesty(trace)
         layout["annotations"] = [theme.remark(gap)]
-        alt = (f"Paths of {len(trace.entrants)} methods in a plane that holds {held} of their "
+        alt = (f"{paths} in a plane that holds {share} of their "
                f"variance. {gap}. {ends}")
-        title = f"Shadows of the paths{now}: {held} of their variance"
+        title = f"Projected paths{now}: {share} of their variance"
         return Picture("path", title, alt, figure, heads, trail=40)
     winner = int(np.argmin(np.where(gone, np.inf, finals)))
     verb = "is lowest so far" if now else "ends lowest"
@@ -92,12 +94,12 @@ def trajectory(view: RaceView) -> Picture:
     lowest = "with its minimum at " + " and ".join(
         f"({say(float(p[0]))}, {say(float(p[1]))})" for p in best) if len(best) else (
         "whose minimum is not known")
-    alt = (f"Paths of {len(trace.entrants)} methods from ({say(float(start[0]))}, "
+    alt = (f"{paths} from ({say(float(start[0]))}, "
            f"{say(float(start[1]))}) on the loss surface {lowest}. {ends}")
     return Picture("path", title, alt, figure, heads, trail=40, click="start")
 
 
-def _surface(theme: Theme, x: np.ndarray, y: np.ndarray, z: np.ndarray, shadow: bool,
+def _surface(theme: Theme, x: np.ndarray, y: np.ndarray, z: np.ndarray, projected: bool,
              lowest: float = np.nan) -> dict[str, Any]:
     """Filled contours: powers of ten of f above its lowest on a known plane, else even levels.
 
@@ -107,7 +109,7 @@ def _surface(theme: Theme, x: np.ndarray, y: np.ndarray, z: np.ndarray, shadow: 
     above = z if np.isnan(lowest) else z - lowest
     height = (z if plain else np.log10(np.clip(above, 1e-6, 1e30))).astype(np.float32)
     some = height[np.isfinite(height)] if np.isfinite(height).any() else np.zeros(1)
-    if shadow or plain:
+    if projected or plain:
         low, high = float(np.quantile(some, 0.02 * plain)), float(np.quantile(some, 0.98))
         levels = dict(start=low, end=high, size=max(high - low, 1e-6) / LEVELS)
     else:
@@ -127,12 +129,12 @@ def _surface(theme: Theme, x: np.ndarray, y: np.ndarray, z: np.ndarray, shadow: 
 
 def _honesty(trace: Trace) -> tuple[str, str]:
     """The share of the paths' variance that the plane holds, and its largest error in the loss."""
-    held = f"{100 * float(trace.plane['explained'].sum()):.0f} %"
+    share = f"{100 * float(trace.plane['explained'].sum()):.0f} %"
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.concatenate([c["path_loss"][:n] / c["path_true"][:n] for c, n in (
             (trace[e.label], len(snapshots(trace[e.label]))) for e in trace.entrants)])
     ratios = ratios[np.isfinite(ratios)]
     if not len(ratios):
-        return held, "the loss at the shadows is unknown"
+        return share, "the loss at the projections is unknown"
     low, high = (say(float(r)) for r in (ratios.min(), ratios.max()))
-    return held, f"loss at a shadow: {low} … {high} × its iterate's"
+    return share, f"loss at a projection: {low} … {high} × its iterate's"

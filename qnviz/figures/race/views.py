@@ -20,10 +20,10 @@ NAMED = 4                             # how many entrants a title names before i
 
 
 def due(c: Columns) -> np.ndarray:
-    """The row of the views to show at each step of the run, (stopped + 1,): the latest look."""
+    """The row of the views to show at each step of the run, (stopped + 1,): the latest."""
     at, stop = c["view_step"], int(c["stopped"][0])
     rows = np.searchsorted(at, np.arange(stop + 1), side="right") - 1
-    rows[-1] = min(np.searchsorted(at, stop), len(at) - 1)      # a look after the end saw the end
+    rows[-1] = min(np.searchsorted(at, stop), len(at) - 1)      # one after the end shows the end
     return np.maximum(rows, 0)
 
 
@@ -35,7 +35,7 @@ def line(c: Columns, axis: str, values: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def riding(c: Columns, axis: str, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where a head stands at each step so that it rides on the line drawn through the looks."""
+    """Where a head stands at each step so that it rides on the line drawn through the views."""
     at = clock(c, axis)[:int(c["stopped"][0]) + 1]
     return at, between(at, *line(c, axis, y))
 

@@ -29,7 +29,7 @@ def zeros(view: RaceView) -> Picture:
         return view.notice("zeros", "No Hessian to look at", EMPTY)
     theory = int(view.trace.scene["zeros"])
     ends = {i: tally(c["view_hessian"])[:, -1] for i, _, c in shown}
-    texts = [f"{e.title} {_said(ends[i][0])}" for i, e, _ in shown]
+    texts = [f"{e.title} {_in_words(ends[i][0])}" for i, e, _ in shown]
     words = f"theory ≥ {theory}"
     layout = view.layout("zero eigenvalues", right=label_margin([*texts, words]))
     data, heads, highest = [], [], float(max(theory, 1))
@@ -67,7 +67,7 @@ def zeros(view: RaceView) -> Picture:
 
 
 def tally(hessian: np.ndarray) -> np.ndarray:
-    """Zero and negative eigenvalues of each look's spectrum (V, P), as (2, V); NaN: unknown."""
+    """Zero and negative eigenvalues of each view's spectrum (V, P), as (2, V); NaN: unknown."""
     known = np.all(np.isfinite(hessian), axis=1)
     values = np.where(known[:, None], hessian, 0.0)
     limit = ZERO * np.abs(values).max(1, keepdims=True)
@@ -75,5 +75,5 @@ def tally(hessian: np.ndarray) -> np.ndarray:
     return np.where(known, counts, np.nan)
 
 
-def _said(count: float) -> str:
+def _in_words(count: float) -> str:
     return f"{count:.0f}" if np.isfinite(count) else "diverged"

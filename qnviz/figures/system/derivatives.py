@@ -201,7 +201,7 @@ def _bottom(e: Errors) -> tuple[float | None, list[float]]:
     low = min(float(positive.min()), e.eps) if len(positive) else e.eps
     zero = 10.0 ** (np.floor(np.log10(low)) - 1.5) if (seen == 0).any() else None
     high = max(float(positive.max()), 1.0) if len(positive) else 1.0
-    low, high = log_range((zero or low) / 30, high)       # room for words below the lowest line
+    low, high = log_range((zero or low) / 30, high)       # space for words below the lowest line
     return zero, [low, high]
 
 
@@ -254,7 +254,7 @@ def _labels(theme: Theme, e: Errors, zero: float | None, span: list[float]) -> l
     lowest = {k: at for k in STEPS[:2] if (at := best(e, k)) and at[1] > 0}
     near = len(lowest) == 2 and abs(np.log10(
         lowest[STEPS[0]][1] / lowest[STEPS[1]][1])) < LINE * (span[1] - span[0])
-    for kind, at in lowest.items():            # the left arm rises: below it there is room
+    for kind, at in lowest.items():            # the left arm rises: below it there is space
         put(f"{KINDS[kind][0]}, best {say(at[1])}", *at, KINDS[kind][1], xanchor="right",
             yanchor="top", xshift=-8, yshift=-16 if near and kind == STEPS[1] else 2)
     middle = float(10.0 ** np.mean(np.log10(e.holds or (e.h[-1], e.h[0]))))
@@ -275,20 +275,20 @@ def _labels(theme: Theme, e: Errors, zero: float | None, span: list[float]) -> l
 def finding(e: Errors, name: str) -> str:
     """What the picture found, in one sentence."""
     central = best(e, "finite_difference")
-    said = []
+    found = []
     if central:
-        said.append(f"central differences {_reach(central[1])} at {_h('=', central[0])}")
+        found.append(f"central differences {_reach(central[1])} at {_h('=', central[0])}")
     if e.holds is None:
-        said.append("the complex step gives no number here")
+        found.append("the complex step gives no number here")
     else:
         low, high = e.holds
         low_end = " and breaks down below" if low > 1.01 * e.h[-1] else ""
         where = f"from {_h('=', high)} to {say(low)}{low_end}" if low_end else (
             f"at every {_h('≤', high)}")
-        said.append(f"the complex step {_reach(e.floor, one=True)} {where}")
+        found.append(f"the complex step {_reach(e.floor, one=True)} {where}")
     if e.kink is not None:
-        said.append(f"from {_h('=', e.kink)} on, differences straddle a kink")
-    return f"{name}: {'; '.join(said)}"
+        found.append(f"from {_h('=', e.kink)} on, differences straddle a kink")
+    return f"{name}: {'; '.join(found)}"
 
 
 def _h(sign: str, value: float) -> str:

@@ -17,7 +17,7 @@ from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.numbers import say
 
 LEVELS = 12
-WHOLE = 0.99                          # a share of ‖d‖² from which a shadow is the thing itself
+WHOLE = 0.99                          # a share of ‖d‖² from which a projection is the thing itself
 
 
 def path(view: SystemView) -> Picture:
@@ -47,7 +47,7 @@ def path(view: SystemView) -> Picture:
     outside = plane.newton is not None and not _inside(plane, plane.newton)
     if plane.newton is not None and not outside:
         named.append((plane.newton, "star",
-                      "Newton" if plane.newton_held > WHOLE else "shadow of Newton's step"))
+                      "Newton" if plane.newton_held > WHOLE else "projection of Newton's step"))
     for k, (point, symbol, name) in enumerate(named):
         data.append(marks(point[:1], point[1:], marker=dict(
             symbol=symbol, size=13, color=theme.ink, line=dict(width=2, color=theme.ink)),
@@ -106,11 +106,11 @@ def _percent(share: float) -> str:
 def _words(system: System, plane: Any, far: str) -> tuple[str, str]:
     a = system.step_size
     taken = "no step was taken" if a == 0 else f"a = {say(a)} of d was taken"
-    held = "" if plane.exact else ", ".join(
+    shares = "" if plane.exact else ", ".join(
         f"{_percent(plane.held[s.solver])} of {s.title}'s d" for s in system.solves)
     took = "No step was taken" if a == 0 else f"Took {say(a)} d"
-    title = took if plane.exact else f"{took}; plane holds {held}"
-    where = "the plane of both parameters" if plane.exact else f"a plane that holds {held}"
+    title = took if plane.exact else f"{took}; plane holds {shares}"
+    where = "the plane of both parameters" if plane.exact else f"a plane that holds {shares}"
     alt = (f"Paths of CG's and MINRES's iterates in {where}, over the model's level lines. {far} "
            f"Then {taken}. " + " ".join(
                f"{s.title} went from the iterate to "

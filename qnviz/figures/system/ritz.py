@@ -49,10 +49,10 @@ def ritz(view: SystemView) -> Picture:
     highest = np.concatenate([[np.nan], [scale(r[-1:])[0] for r in s.ritz]])
     at = np.arange(len(lowest), dtype=float)
     i = system.solves.index(s)
-    title, said = _finding(system, s)
+    title, sentences = _finding(system, s)
     alt = (f"Ritz values after each inner iteration, of the Lanczos matrix that CG and MINRES "
            f"share, over the {'eigenvalues' if system.exact else 'Lanczos nodes'} of the matrix "
-           f"from {say(values[0])} to {say(values[-1])}. {said}")
+           f"from {say(values[0])} to {say(values[-1])}. {sentences}")
     return Picture("ritz", title, alt, {"data": data, "layout": layout},
                    [Head(i, at, lowest), Head(i, at, highest)], cursor=True)
 
@@ -82,20 +82,21 @@ def _finding(system: System, solve: Solve) -> tuple[str, str]:
     top = system.eigenvalues[-1]
     near = [j for j, r in enumerate(ritz, 1) if abs(r[-1] - top) <= NEAR * abs(top)]
     turned = next((j for j, r in enumerate(ritz[:len(ritz) - flat], 1) if r[0] <= 0), None)
-    parts, said = [], []
+    parts, sentences = [], []
     if near:
         parts.append(f"largest found at {near[0]}")
-        said.append(f"The largest eigenvalue is met to 1 % at iteration {near[0]}.")
+        sentences.append(f"The largest eigenvalue is met to 1 % at iteration {near[0]}.")
     if turned:
         parts.append(f"negative at {turned}")
-        said.append(f"At iteration {turned} the smallest Ritz value turns negative, "
-                    f"{say(ritz[turned - 1][0])}.")
+        sentences.append(f"At iteration {turned} the smallest Ritz value turns negative, "
+                         f"{say(ritz[turned - 1][0])}.")
     if flat:
         parts.append(f"zero at {len(ritz)}")
-        said.append(f"At iteration {len(ritz)} a Ritz value is 0 to rounding.")
+        sentences.append(f"At iteration {len(ritz)} a Ritz value is 0 to rounding.")
     count = int(_found(ritz[-1], system.eigenvalues).sum())
     if system.exact:
         parts.append(f"{count} of {system.size} found")
-        said.append(f"At the end {count} Ritz values of {len(ritz[-1])} lie within 1 % of one of "
-                    f"the {system.size} eigenvalues.")
-    return ("Ritz: " + ", ".join(parts)) if parts else "No eigenvalue found yet", " ".join(said)
+        sentences.append(f"At the end {count} Ritz values of {len(ritz[-1])} lie within 1 % of one "
+                         f"of the {system.size} eigenvalues.")
+    title = "Ritz: " + ", ".join(parts) if parts else "No eigenvalue found yet"
+    return title, " ".join(sentences)
