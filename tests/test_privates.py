@@ -9,7 +9,7 @@ from streamlit.runtime.runtime import Runtime
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.session_manager import SessionManager
 
-from qnviz.ui.privates import BUNDLE, CLASSES, PLOTLY, PLOTLY_JS, STATIC, TEST_IDS, index
+from qnviz.ui.privates import BUNDLE, CLASSES, HISTORY, PLOTLY, PLOTLY_JS, STATIC, TEST_IDS, index
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {path: path.read_text(encoding="utf-8") for end in ("css", "js")
@@ -55,6 +55,11 @@ def test_our_styles_and_scripts_use_no_other_names_of_streamlits():
     classes = {name for path, text in OURS.items() if path.suffix == ".css"
                for name in re.findall(r"\.(st[A-Z]\w+)", text)}
     assert classes == CLASSES.keys()
+
+
+@pytest.mark.parametrize("words", HISTORY)
+def test_streamlit_writes_the_history_as_we_know_it(words, streamlit):
+    assert words in streamlit
 
 
 @pytest.mark.parametrize("name", PLOTLY)

@@ -96,6 +96,18 @@ CLASSES = {
     "stVerticalBlock": "its gaps",
 }
 
+# --- Streamlit's hand on the browser's history, in the words of its script ------------------------
+
+HISTORY = {
+    "this.historyNavigationEpoch===null?window.history.pushState({},``,n):"
+    "window.history.replaceState({},``,n)": "an address that Python writes is an entry of its own, "
+    "but after Back or Forward that entry's: so `write` in ui/state/address.py corrects it",
+    "t!==ut(document.location.search)&&": "… and is nothing where the browser has it already, "
+    "letter by letter: so the player writes its step first, as Python would",
+    "window.history.pushState({},``,o)": "a run of a page puts that page's path into the history, "
+    "also one that begins too late: web/frame/history.js keeps that out",
+}
+
 # --- Plotly's script ------------------------------------------------------------------------------
 
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"

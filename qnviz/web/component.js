@@ -13,6 +13,12 @@ import { element } from "./dom.js";
  */
 
 /**
+ * What reports values, by the newest call.
+ *
+ * @typedef {Pick<Call, "setStateValue" | "setTriggerValue">} Reports
+ */
+
+/**
  * What is mounted.
  *
  * @template Data
@@ -20,12 +26,32 @@ import { element } from "./dom.js";
  */
 
 /**
+ * Report a value at once. Streamlit sends it in a timer; if the visitor's Back came before that, a part
+ * of the page that is left would run upon the one that was come to, and the browser would lose both.
+ *
+ * @param {() => void} report
+ */
+function atOnce(report) {
+  const { setTimeout } = window;
+  /** @type {(() => void)[]} */
+  const due = [];
+  window.setTimeout = /** @type {typeof setTimeout} */ (
+    /** @param {() => void} action */ (action) => due.push(action)
+  );
+  try {
+    report();
+  } finally {
+    window.setTimeout = setTimeout;
+  }
+  for (const action of due) action();
+}
+
+/**
  * Streamlit's default export: mounts a view at the first call for an element, updates it at later
  * ones, and destroys it when the element has gone.
  *
  * @template Data
- * @param {(root: HTMLElement, data: Data, latest: () => Call) => View<Data>} mount `latest` gives
- *   Streamlit's newest call, to report values by
+ * @param {(root: HTMLElement, data: Data, streamlit: Reports) => View<Data>} mount
  * @returns {(call: Call) => () => void}
  */
 export function persistent(mount) {
@@ -39,8 +65,13 @@ export function persistent(mount) {
       known.call = call;
       known.view.update(data);
     } else {
-      const latest = () => mounted.get(parentElement)?.call ?? call;
-      const view = mount(element("div", "", parentElement), data, latest);
+      const newest = () => mounted.get(parentElement)?.call ?? call;
+      /** @type {Reports} */
+      const reports = {
+        setStateValue: (name, value) => atOnce(() => newest().setStateValue(name, value)),
+        setTriggerValue: (name, value) => atOnce(() => newest().setTriggerValue(name, value)),
+      };
+      const view = mount(element("div", "", parentElement), data, reports);
       mounted.set(parentElement, { call, view });
     }
     const ours = mounted.get(parentElement);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ def player(
     payload: dict[str, Any] | bytes,
     *,
     key: str,
+    address: str | None = None,
     on_start: Callable[[], None] | None = None,
     on_frame: Callable[[], None] | None = None,
     on_event: Callable[[], None] | None = None,
@@ -31,6 +33,8 @@ def player(
             still grows: the playhead keeps up with it and tells Python nothing. Bytes are what
             `encoded` made of one.
         key: Widget key, fixed for as long as the picture should stay the same element.
+        address: The field of the page's address that holds the frame. The player writes it there
+            itself, before it reports, so that stepping leaves no entries in the browser's history.
         on_start: Called before the rerun after a click in a panel with ``"click": "start"``.
         on_frame: Called before the rerun after the playhead came to rest.
         on_event: Called before the rerun after a click in a panel with ``"click": "event"``.
@@ -40,8 +44,9 @@ def player(
         otherwise, ``.frame`` the frame at which the reader last stopped, or None, ``.event``
         ``[frame, y]`` in the run after a click on an event.
     """
+    written = payload if isinstance(payload, bytes) else encoded(payload)
     return _component(
-        data=payload if isinstance(payload, bytes) else encoded(payload),
+        data=written[:-1] + f', "address": {json.dumps(address)}}}'.encode(),
         key=key,
         height="content",
         on_start_change=on_start or nothing,

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from qnviz.paths import ASSETS, PAGES
+from qnviz.ui.frame.history import keep
 from qnviz.ui.frame.theme import follow
 from qnviz.ui.state.session import stay
 
@@ -40,4 +41,5 @@ if here.url_path != "lessons":                 # which has a headline of its own
 with st.container(key="unseen"):
     stay()
     follow()
+    keep()
 here.run()

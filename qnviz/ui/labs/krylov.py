@@ -151,7 +151,8 @@ def _show(page: Page, trace: Trace, system: NewtonSystem, asked: int | None) -> 
     def drawn() -> None:
         if st.session_state.pop(MOVED, False):
             st.rerun()
-        player(payload | {"frame": frame}, key=f"{PAGE}/system", on_frame=partial(_frame, page))
+        player(payload | {"frame": frame}, key=f"{PAGE}/system", address="j",
+               on_frame=partial(_frame, page))
 
     st.fragment(drawn)()
 

@@ -70,8 +70,8 @@ def show(stage: Stage, trace: Trace, playing: Playing, growing: bool = False) ->
         st.rerun()
     theme = theme_name()
     player(written(trace, theme, playing.axis, stage.layout, growing, playing.frame),
-           key=f"{stage.page}/player", on_start=playing.on_start, on_frame=playing.on_frame,
-           on_event=playing.on_event)
+           key=f"{stage.page}/player", address="step" if playing.on_frame else None,
+           on_start=playing.on_start, on_frame=playing.on_frame, on_event=playing.on_event)
 
 
 @lru_cache(maxsize=16)

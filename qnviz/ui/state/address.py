@@ -40,13 +40,19 @@ def bounded(query: Query) -> tuple[dict[str, str], list[str]]:
 def write(query: Query, force: bool = False) -> None:
     """Put these fields, and no others, into the browser's address; nothing else in the app does.
 
+    Fields keep their order in the address: a step that the player has put there itself is then
+    nothing new to the browser, and no entry of its history. After Back or Forward the address is
+    written in any case, into the entry that is there, as what the page before still had to write
+    may have come to it: Streamlit puts that under whatever page the browser shows.
+
     Args:
         query: the fields.
         force: send them even if Streamlit believes that the browser shows them already. A link
             within a page changes what Streamlit knows, but not what the browser shows.
     """
-    if force or st.query_params.to_dict() != dict(query):
-        st.query_params.from_dict(dict(query))
+    asked = st.query_params.to_dict()
+    if force or asked != dict(query) or went_back():
+        st.query_params.from_dict({n: query[n] for n in asked if n in query} | dict(query))
 
 
 def without_playheads(query: Query) -> dict[str, str]:

@@ -74,7 +74,7 @@ def several(label: str, options: Sequence[Any], value: Sequence[Any], *, key: st
 def _own(key: str, then: Then = None, args: Sequence[Any] = ()) -> dict[str, Any]:
     """The widget's own key, and what it does with a change."""
     state, name = st.session_state, _present(key)
-    if name in state and state[name] != state[key]:
+    if state.get(name, state[key]) != state[key]:
         state[f"{key}@"] = state.get(f"{key}@", 0) + 1
         name = _present(key)
     return {"key": name, "on_change": _took, "args": (key, name, then, tuple(args))}

@@ -22,6 +22,6 @@ function mountLater(root, ready) {
   return { update: () => {}, destroy: () => clearTimeout(timer) };
 }
 
-export default persistent((root, _, latest) =>
-  mountLater(root, () => latest().setTriggerValue("ready", true)),
+export default persistent((root, _, streamlit) =>
+  mountLater(root, () => streamlit.setTriggerValue("ready", true)),
 );

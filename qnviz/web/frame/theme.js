@@ -34,6 +34,6 @@ function mountTheme(data, changed) {
   };
 }
 
-export default persistent((_, data, latest) =>
-  mountTheme(data, (theme) => latest().setTriggerValue("changed", theme)),
+export default persistent((_, data, streamlit) =>
+  mountTheme(data, (theme) => streamlit.setTriggerValue("changed", theme)),
 );

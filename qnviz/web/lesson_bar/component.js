@@ -4,6 +4,6 @@ import { persistent } from "../component.js";
 import { Bar } from "./bar.js";
 
 export default persistent(
-  (root, data, latest) =>
-    new Bar(root, data, (request) => latest().setTriggerValue("ask", request)),
+  (root, data, streamlit) =>
+    new Bar(root, data, (request) => streamlit.setTriggerValue("ask", request)),
 );

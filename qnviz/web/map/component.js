@@ -4,5 +4,6 @@ import { persistent } from "../component.js";
 import { Maps } from "./maps.js";
 
 export default persistent(
-  (root, data, latest) => new Maps(root, data, (cell) => latest().setTriggerValue("open", cell)),
+  (root, data, streamlit) =>
+    new Maps(root, data, (cell) => streamlit.setTriggerValue("open", cell)),
 );

@@ -4,5 +4,6 @@ import { persistent } from "../component.js";
 import { Pair } from "./pair.js";
 
 export default persistent(
-  (root, data, latest) => new Pair(root, data, (values) => latest().setStateValue("pair", values)),
+  (root, data, streamlit) =>
+    new Pair(root, data, (values) => streamlit.setStateValue("pair", values)),
 );

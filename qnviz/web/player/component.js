@@ -4,10 +4,10 @@ import { persistent } from "../component.js";
 import { Player } from "./player.js";
 
 export default persistent(
-  (root, data, latest) =>
+  (root, data, streamlit) =>
     new Player(root, data, {
-      onFrame: (frame) => latest().setStateValue("frame", frame),
-      onStart: (point, name) => latest().setTriggerValue(name, point),
-      onEvent: (event) => latest().setTriggerValue("event", event),
+      onFrame: (frame) => streamlit.setStateValue("frame", frame),
+      onStart: (point, name) => streamlit.setTriggerValue(name, point),
+      onEvent: (event) => streamlit.setTriggerValue("event", event),
     }),
 );

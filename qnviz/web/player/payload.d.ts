@@ -90,6 +90,8 @@ export interface PlayerPayload {
   autoplay?: boolean;
   /** Whether the run still grows. */
   follow?: boolean;
+  /** The field of the page's address that holds the frame. */
+  address?: string | null;
   /** Frames a second. */
   rate?: number;
   /** What the losses are. */

@@ -7,6 +7,7 @@
 import { element } from "../dom.js";
 import { clamp, significant } from "../numbers.js";
 import { loadPlotly } from "../plotly.js";
+import { Address } from "./address.js";
 import { PlayBar } from "./bar.js";
 import { keyAction, players } from "./keys.js";
 import { Legend } from "./legend.js";
@@ -81,6 +82,7 @@ export class Player {
   sent = null;
   /** @type {Map<number, number>} frames that were reported, and when */
   echoes = new Map();
+  address = new Address();
   settling = 0;
   choosing = 0;
   lull = 0;
@@ -138,6 +140,7 @@ export class Player {
       if (document.hidden) this.pause();
     };
     document.addEventListener("visibilitychange", leave, options);
+    window.addEventListener("popstate", () => this.travel(), options);
     for (const type of ["pointerdown", "focusin"]) {
       this.root.addEventListener(type, () => (this.usedAt = performance.now()), options);
     }
@@ -471,14 +474,38 @@ export class Player {
     return this.playing || this.dragging || this.keyHeld || Boolean(this.payload?.follow);
   }
 
+  /** Once the reader's hand rests: the frame goes into the address, then to the page. */
   settle() {
     clearTimeout(this.settling);
+    if (this.address.spare) this.note();
     this.settling = setTimeout(() => {
-      if (this.moving || this.frame === this.sent) return;
+      this.note();
+      if (this.moving || !this.address.here || this.frame === this.sent) return;
       this.sent = this.frame;
       this.echoes.set(this.frame, Date.now());
       this.callbacks.onFrame?.(this.frame);
     }, SETTLE_MS);
+  }
+
+  /** Put the frame into the address, if that is to hold it and the reader is still there. */
+  note() {
+    const field = this.payload?.address;
+    if (!field || this.moving || !this.address.here) return;
+    if (this.frame !== this.sent || this.address.read(field) !== null) {
+      this.address.write(field, this.frame);
+    }
+  }
+
+  /** Back or Forward: the frame of that address, and nothing to report of the one before. */
+  travel() {
+    clearTimeout(this.settling);
+    this.echoes.clear();
+    const field = this.payload?.address;
+    const frame = field && this.address.here ? this.address.read(field) : null;
+    if (frame === null) return;
+    this.pause(false);
+    this.goTo(frame);
+    this.sent = this.frame;
   }
 
   /**
