@@ -16,6 +16,7 @@ from qnviz.figures.packing import unpacked
 from qnviz.figures.player import linked
 from qnviz.figures.playhead import Playhead
 from qnviz.figures.race import RaceView
+from qnviz.numbers import say
 from qnviz.runs.trace import Trace
 from tests.browser.conftest import _chromium
 from tests.browser.player_page import Race
@@ -94,19 +95,10 @@ def test_a_race_plays_steps_and_speaks_without_a_network(
         for i, e in enumerate(data["entrants"]):
             at, last = head.index(i), len(head.clocks[i]) - 1
             words = e["end"] if at == last and e["end"] else e["words"][at]
-            loss = page.evaluate(f"(v) => {{ {SAID} return said(v); }}",
-                                 float(unpacked(e["loss"])[at]))
-            expected.append([e["title"], loss, words])
+            expected.append([e["title"], say(float(unpacked(e["loss"])[at])), words])
         assert page.evaluate(SPOKEN) == expected
     assert page.errors == []
     assert page.asked == []
-
-
-SAID = """const said = (v) => {
-  const size = Math.abs(v);
-  if (size < 1e-3 || size >= 1e5) return v.toExponential(1).replace('.0e', 'e').replace('e+', 'e');
-  return size >= 100 ? String(Math.round(v)) : String(Number(v.toPrecision(size < 1 ? 2 : 3)));
-};"""
 
 
 def test_images_follow_in_the_readers_own_light(

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.numbers import say
 from tests.browser.modules import imported
-from tests.browser.pair_values import GOOD, python
+from tests.browser.pair_values import python
 
 
 def cases(count: int) -> list[dict[str, Any]]:
@@ -81,29 +80,3 @@ def test_formulas_are_those_of_python(page: Any) -> None:
         pair = expected.double.pair
         acted[int(pair.theta1 < 1) + 2 * int(pair.theta2 < 1)] += 1
     assert acted.min() > 50, "every branch must have been there often"
-
-
-def test_numbers_are_written_as_in_python(page: Any) -> None:
-    """The readout and the pages write numbers in the same words."""
-    imported(page, "numbers.js")
-    values = [0, 1, -1, 0.0312, 12.44, 999.4, 999.6, 1240.2, 99999, 1.2e5, -3.21e-5, 5e-4, 0.001,
-              1e300, -0.9996, 1 / 3]
-    got = page.evaluate("(values) => values.map(m.say)", values)
-    assert got == [say(v) for v in values]
-
-
-def test_a_payload_that_cannot_be_drawn_is_said(page: Any) -> None:
-    """A sentence takes the picture's place, and a good payload takes it back."""
-    imported(page, "pair/pair.js")
-    bad, good = page.evaluate("""(good) => {
-      const root = document.body.appendChild(document.createElement('div'));
-      const view = new m.Pair(root, {...good, H: [1, 2]});
-      const seen = [[root.innerText, root.dataset.ready]];
-      view.update(good);
-      seen.push([root.innerText, root.dataset.ready]);
-      return seen;
-    }""", GOOD)
-    assert "The update could not be drawn: H needs 3 numbers" in bad[0]
-    assert bad[1] == "false"
-    assert "could not be drawn" not in good[0]
-    assert good[1] == "true"

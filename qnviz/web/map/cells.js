@@ -1,7 +1,7 @@
 // What a map's cells are: pixels to cells and back, and each cell in words.
 
 import { decode } from "../columns.js";
-import { formatNumber } from "../numbers.js";
+import { say } from "../numbers.js";
 
 /** @import { Numbers } from "../columns.js" */
 /** @import { Kind, MapPayload, SidePayload } from "./payload.d.ts" */
@@ -83,8 +83,8 @@ export function cellAt(side, part) {
 export function describe(map, kinds, iy, ix) {
   const at = iy * map.nx + ix;
   const place = [
-    `${map.x.label} = ${formatNumber(map.x.values[ix])}`,
-    `${map.y.label} = ${formatNumber(map.y.values[iy])}`,
+    `${map.x.label} = ${say(map.x.values[ix])}`,
+    `${map.y.label} = ${say(map.y.values[iy])}`,
   ];
   const lines = [place.join(", ")];
   if (map.kind[at] === NOTHING) return [...lines, "not computed yet"];
@@ -93,9 +93,9 @@ export function describe(map, kinds, iy, ix) {
     if (!Number.isFinite(values[at])) continue;
     const spread =
       map.seeds > 1 && low && high && low[at] !== high[at]
-        ? ` (${formatNumber(low[at])} … ${formatNumber(high[at])})`
+        ? ` (${say(low[at])} … ${say(high[at])})`
         : "";
-    lines.push(`${title}: ${formatNumber(values[at])}${spread}`);
+    lines.push(`${title}: ${say(values[at])}${spread}`);
   }
   if (map.counts.length) {
     const [runs, reached, diverged] = map.counts.map((column) => column[at]);

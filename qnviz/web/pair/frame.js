@@ -4,7 +4,7 @@
 // are drawn `zoom` times as long, as H⁺ does not change when both grow alike.
 
 import { norm } from "../engine/pair.js";
-import { niceStep } from "../numbers.js";
+import { roundUp } from "../numbers.js";
 import { DASHED, dashes, width } from "./shapes.js";
 
 /** @import { Updates, Vector } from "../engine/pair.js" */
@@ -48,7 +48,7 @@ export class Frame {
 
   /** The distance between two ticks, in data. */
   get tick() {
-    return niceStep((4.6 * this.size) / this.k);
+    return roundUp((4.6 * this.size) / this.k);
   }
 
   /**

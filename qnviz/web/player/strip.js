@@ -1,7 +1,7 @@
 // Images at the playhead: a row of inputs, then one row of images per visible entrant.
 
 import { decode } from "../columns.js";
-import { formatNumber } from "../numbers.js";
+import { cell } from "../numbers.js";
 import {
   drawMarker,
   enlarged,
@@ -194,7 +194,7 @@ export class Strip {
       const [x, y] = corner(plan, line, s);
       c.drawImage(atlas, s * w, 0, w, h, x, y, plan.wide, plan.high);
     }
-    const note = mean ? `error ${formatNumber(mean[view])}` : "";
+    const note = mean ? `error ${cell(mean[view])}` : "";
     for (let band = 0; band < plan.bands; band++) {
       const [x, y] = corner(plan, line, band * plan.columns);
       this.drawName(c, plan, row, note, x / plan.ratio, (y + plan.high / 2) / plan.ratio);
@@ -255,7 +255,7 @@ export class Strip {
     const row = this.visible[line - 1];
     const title = row ? this.panel.player.model.entrants[row.entrant].title : "Input";
     const error = row?.errors?.[this.at(row) * this.size.count + s];
-    const words = error === undefined ? "" : `: squared error ${formatNumber(error)}`;
+    const words = error === undefined ? "" : `: squared error ${cell(error)}`;
     return { x: x + plan.wide / plan.ratio / 2, y, text: `${title}, image ${s + 1}${words}` };
   }
 }

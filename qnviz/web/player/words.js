@@ -2,7 +2,7 @@
 
 import { element, icon, write } from "../dom.js";
 import { sample } from "../markers.js";
-import { formatNumber } from "../numbers.js";
+import { cell } from "../numbers.js";
 
 /** @import { Entrant } from "./model.js" */
 
@@ -58,7 +58,7 @@ export class Words {
       const at = entrant.index[frame];
       const ended = at === entrant.last && Boolean(entrant.end);
       const words = (ended ? entrant.end : entrant.words?.[at]) ?? "";
-      write(loss, formatNumber(entrant.loss[at]));
+      write(loss, cell(entrant.loss[at]));
       if (write(text, words)) sentence.title = words;
       flag.style.display = ended ? "" : "none";
     });
