@@ -131,15 +131,15 @@ class DropIn(NamedTuple):
 class Row:
     """A row of the scoreboard: the method with declared settings, and the fields that are tuned.
 
-    Every problem gets its own best combination of the values in `grid` (scoreboard/table.py), or of
-    the row's own where that has none for a field.
+    Every problem gets its own best combination of the values that `GRID` in scoreboard/table.py has
+    for these fields, or the row's own `grid`.
     """
 
     key: str
     title: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     tuned: tuple[str, ...] = ()
-    grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # beyond the common one
+    grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # by field
     extra: bool = True                         # whether it is shown only on request
     name: str = ""                             # the method's; the table fills it in
 

@@ -1,6 +1,6 @@
 """The scoreboard's numbers: what single runs took, means, spreads, failures, and the best.
 
-A board is read and drawn without torch. It is JSON: everything that made its numbers is in it.
+A board is JSON: everything that made its numbers is in it.
 """
 
 from __future__ import annotations

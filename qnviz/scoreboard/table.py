@@ -1,13 +1,16 @@
 """What the scoreboard compares: methods (rows), problems (columns), and how methods are tuned.
 
-Nothing here computes, and nothing imports torch.
+Methods declare their rows themselves. Nothing here computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
+
+from qnviz.methods.base import Row
+from qnviz.methods.registry import METHODS
 
 TARGET = 1e-4                        # a run succeeds once the loss, without noise, is this low
 PER_SET = 2                          # starts on each of the linear net's data sets
@@ -24,18 +27,6 @@ GRID: dict[str, tuple[float, ...]] = {
     "beta2": (0.9, 0.99, 0.999),
     "beta": (0.9, 0.99, 0.999),
     "lam": (0.01, 0.1, 0.5)}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method with its declared settings, and the fields that are tuned for each problem."""
-
-    key: str
-    title: str
-    name: str                        # in the registry of methods
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    tuned: tuple[str, ...] = ()
-    extra: bool = False              # whether it is shown only when asked for
 
 
 @dataclass(frozen=True)
@@ -59,24 +50,23 @@ def _rosenbrock(noise: float, noise_in: str = "residual") -> dict[str, Any]:
             "start_noise": 0.1}
 
 
-ROWS = {row.key: row for row in (
-    Row("sgd", "SGD + momentum", "sgd", tuned=("lr", "momentum")),
-    Row("adam", "Adam", "adam", tuned=("lr", "beta1", "beta2")),
-    Row("lm", "Levenberg-Marquardt", "levenberg_marquardt"),
-    Row("bfgs", "BFGS", "bfgs"),
-    Row("newton", "Newton + λI", "newton", {"lam": 1e-3, "regularization": "fixed"}),
-    Row("newton_krylov", "Newton-Krylov", "newton_krylov"),
-    Row("curveball_10", "CurveBall, λ₀ = 10", "curveball", {"lam": 10.0}),
-    Row("curveball_1", "CurveBall, λ₀ = 1", "curveball", {"lam": 1.0}),
-    Row("curveball_0.1", "CurveBall, λ₀ = 0.1", "curveball", {"lam": 0.1}),
-    Row("kbfgs", "K-BFGS", "kbfgs", tuned=("lr", "momentum", "lam")),
-    Row("adam_lr", "Adam, only α tuned", "adam", tuned=("lr",), extra=True),
-    Row("nesterov", "Nesterov", "nesterov", tuned=("lr", "momentum"), extra=True),
-    Row("rmsprop", "RMSprop", "rmsprop", tuned=("lr", "beta"), extra=True),
-    Row("lm_1", "LM from λ₀ = 1", "levenberg_marquardt", {"lam": 1.0}, extra=True),
-    Row("newton_gradient", "Newton + λ‖∇f‖I", "newton", extra=True),
-    Row("bfgs_identity", "BFGS from H₀ = I", "bfgs", {"scaling": "none"}, extra=True),
-    Row("lbfgs", "L-BFGS", "lbfgs", extra=True))}
+# the rows of the reference's table stand in its order, all others follow in that of the registry
+ORDER = ("sgd", "adam", "lm", "bfgs", "newton", "newton_krylov", "curveball_10", "curveball_1",
+         "curveball_0.1", "kbfgs", "adam_lr")
+
+
+def _rows() -> dict[str, Row]:
+    """All rows by key; what a method declares itself, not what it inherits."""
+    declared = [replace(row, name=name) for name, method in METHODS.items()
+                for row in vars(method).get("rows", ())]
+    keys = [row.key for row in declared]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ValueError(f"two rows of the scoreboard have the key {twice[0]!r}")
+    found = dict(zip(keys, declared, strict=True))
+    return {key: found[key] for key in dict.fromkeys((*ORDER, *keys))}
+
+
+ROWS = _rows()
 COLUMNS = {column.key: column for column in (
     Column("rosenbrock", "Rosenbrock, ε = 1", "ε = 1", _rosenbrock(0.0), 10_000),
     Column("noise_1", "Rosenbrock, ε ~ U[0, 1]", "U[0, 1]", _rosenbrock(1.0), 10_000),
@@ -93,8 +83,12 @@ MAIN = tuple(key for key, row in ROWS.items() if not row.extra)
 
 
 def settings(row: Row) -> list[dict[str, float]]:
-    """All combinations of the grid's values for the fields that are tuned; one if none is."""
+    """All combinations of the grid's values for the fields that are tuned; one if none is.
+
+    A row's own grid goes before the common one.
+    """
     found: list[dict[str, float]] = [{}]
     for name in row.tuned:
-        found = [chosen | {name: value} for chosen in found for value in GRID[name]]
+        values = row.grid.get(name) or GRID[name]
+        found = [chosen | {name: value} for chosen in found for value in values]
     return found
