@@ -28,8 +28,9 @@ BAD = {
     "method that is text": ({"methods": ["kbfgs"]}, ("methods[0]", "'kbfgs'", "name")),
     "no methods": ({"methods": []}, ("methods", "at least 1")),
     "methods that are text": ({"methods": "kbfgs"}, ("methods", "'kbfgs'")),
-    "too many methods": ({"methods": [{"name": "adam", "label": f"a{i}"} for i in range(17)]},
-                         ("methods", "17", str(MAX_ENTRANTS))),
+    "too many methods": ({"methods": [{"name": "adam", "label": f"a{i}"}
+                                      for i in range(MAX_ENTRANTS + 1)]},
+                         ("methods", str(MAX_ENTRANTS + 1), str(MAX_ENTRANTS))),
     "λ = 0": (method(lam=0), ("methods[0].lam", "0", "greater than 0")),
     "λ < 0": (method(lam=-0.5), ("methods[0].lam", "-0.5", "greater than 0")),
     "λ = 1": (method(lam=1), ("methods[0].lam", "1", "less than 1")),

@@ -10,8 +10,9 @@ from qnviz.cli.parser import REPEATS
 from qnviz.paths import ASSETS
 from qnviz.scoreboard.board import UNITS, Board, Cell, load, written
 from qnviz.scoreboard.reference import MISSING, RULE, SOURCE, compared, differences
+from qnviz.scoreboard.rows import DECLARED
 from qnviz.scoreboard.scoring import board, checked
-from qnviz.scoreboard.table import COLUMNS, FEWEST, ROWS
+from qnviz.scoreboard.table import COLUMNS, FEWEST
 
 SHIPPED = ASSETS / "scoreboard.json"
 
@@ -23,7 +24,7 @@ def command(args: argparse.Namespace) -> int:
         SpecError: an option is wrong.
         QnvizError: the file cannot be written.
     """
-    rows, columns = _names(args.rows, ROWS), _names(args.columns, COLUMNS)
+    rows, columns = _names(args.rows, DECLARED), _names(args.columns, COLUMNS)
     repeats = args.repeats if args.repeats is not None else FEWEST if args.quick else REPEATS
     checked(rows, columns, repeats, args.seed)
     if args.out is not None:
@@ -57,7 +58,7 @@ def table(board: Board, rows: tuple[str, ...], columns: tuple[str, ...]) -> str:
     for unit in UNITS:
         lines.append(unit.upper())
         cells = [["", *(COLUMNS[c].title for c in columns)]]
-        cells += [[ROWS[r].title, *(
+        cells += [[board.rows[r].title, *(
             written(board.cells[r, c].figures(unit), unit)
             + (" *" if board.best(c, unit, rows) == r else "") for c in columns)] for r in rows]
         widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]

@@ -78,7 +78,7 @@ class Adam(Method):
         "jumps", {"name": "rosenbrock"}, {"lr": 1.0}, ({"name": "adam", "lr": 0.5},), steps=1000)
     style = Style("#E69F00", "dash", "triangle-up")
 
-    rows = (Row("adam", "Adam", tuned=("lr", "beta1", "beta2"), extra=False),
+    rows = (Row("adam", "Adam", tuned=("lr", "beta1", "beta2")),
             Row("adam_lr", "Adam, only α tuned", tuned=("lr",)))
 
     def drop_in(self) -> DropIn:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -23,7 +23,10 @@ from torch import Tensor
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import Frozen, parameters
+from qnviz.methods.declared import DropIn, Failure, Row, Style
 from qnviz.problems.spec import ProblemSpec
+
+__all__ = ["DropIn", "Events", "Failure", "Method", "Row", "State", "Style", "Summary"]
 
 Events = dict[str, Tensor]                     # (R, …) per name; what a step lets people see
 Family = Literal["quasi-Newton", "Newton", "first order", "outside"]
@@ -55,14 +58,6 @@ def take(value: Any, index: Tensor) -> Any:
     return value
 
 
-class Style(NamedTuple):
-    """How an entrant is drawn everywhere; colour is never the only cue."""
-
-    color: str
-    dash: str = "solid"
-    marker: str = "circle"
-
-
 class Summary(NamedTuple):
     """One number per run over all its steps, such as the largest eigenvalue ever met: for maps."""
 
@@ -91,57 +86,6 @@ class Summary(NamedTuple):
         if self.how == "mean":
             return folded / steps
         return torch.where(steps > 0, folded, torch.nan)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A run in which a method does what its `fails` says, beside entrants that fare better.
-
-    `shows` says how: "diverged"; "slow", far behind the best of the others when its steps are used
-    up or it has ended by itself; "stalls", the second half of its steps gains nearly nothing;
-    "jumps", one step multiplies the loss by a hundred.
-    """
-
-    shows: Literal["diverged", "slow", "stalls", "jumps"]
-    problem: Mapping[str, Any]                 # fields of its spec, with "name"
-    settings: Mapping[str, Any]                # the method's own hyper-parameters
-    beside: tuple[Mapping[str, Any], ...]      # other entrants, each with "name"
-    steps: int = 300
-    seed: int = 0
-
-
-class DropIn(NamedTuple):
-    """The optimizer that makes a method's steps in a training loop of the reader's own.
-
-    An argument is called like the field that it takes, unless `renamed` says otherwise; fields
-    that are renamed to the same argument are passed as one tuple.
-    """
-
-    module: Literal["qnviz.optim", "torch.optim"]
-    name: str
-    closure: Literal["none", "backward", "loss", "output"]     # what step() is called with
-    note: str                                  # a sentence for the head of the script
-    takes: str = "model.parameters()"          # its first argument
-    renamed: Mapping[str, str] = {}            # field → argument
-    fixed: Mapping[str, Any] = {}              # arguments that no field of the method sets
-    full_batch: bool = False                   # whether every step must see all data
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the scoreboard: the method with declared settings, and the fields that are tuned.
-
-    Every problem gets its own best combination of the values that `GRID` in scoreboard/table.py has
-    for these fields, or the row's own `grid`.
-    """
-
-    key: str
-    title: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    tuned: tuple[str, ...] = ()
-    grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)    # by field
-    extra: bool = True                         # whether it is shown only on request
-    name: str = ""                             # the method's; the table fills it in
 
 
 class Method(Frozen):

@@ -168,7 +168,7 @@ class BFGS(Method):
         ({"name": "kbfgs", "lr": 0.1, "lam": 0.1}, {"name": "curveball"}))
     style = Style("#7f7f7f", "solid", "star")
 
-    rows = (Row("bfgs", "BFGS", extra=False),
+    rows = (Row("bfgs", "BFGS"),
             Row("bfgs_identity", "BFGS from H₀ = I", {"scaling": "none"}))
     summaries = (
         Summary("eig_max", "largest eigenvalue of H", "max", ("eig_max",),

@@ -184,9 +184,9 @@ class CurveBall(Method):
     style = Style("#D55E00", "solid", "diamond")
 
     variants = {"curvature": {"hessian": "Hessian"}, "tuning": {"fixed": "fixed ρ and β"}}
-    rows = (Row("curveball_10", "CurveBall, λ₀ = 10", {"lam": 10.0}, extra=False),
-            Row("curveball_1", "CurveBall, λ₀ = 1", {"lam": 1.0}, extra=False),
-            Row("curveball_0.1", "CurveBall, λ₀ = 0.1", {"lam": 0.1}, extra=False))
+    rows = (Row("curveball_10", "CurveBall, λ₀ = 10", {"lam": 10.0}),
+            Row("curveball_1", "CurveBall, λ₀ = 1", {"lam": 1.0}),
+            Row("curveball_0.1", "CurveBall, λ₀ = 0.1", {"lam": 0.1}))
     summaries = (
         Summary("momentum", "mean of ρ", "mean", ("rho",), lambda e: e["rho"], low_is_good=False),)
 

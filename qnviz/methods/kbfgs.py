@@ -203,7 +203,7 @@ class KBFGS(Factored):
     ranges = {"lam": (1e-3, 0.9), "lr": (1e-2, 1.0)}
     variants = {"damping": {"double": "double damping", "powell": "Powell's damping",
                             "none": "undamped"}}
-    rows = (Row("kbfgs", "K-BFGS", tuned=("lr", "momentum", "lam"), extra=False),)
+    rows = (Row("kbfgs", "K-BFGS", tuned=("lr", "momentum", "lam")),)
     summaries = (
         LARGEST,
         Summary("damped", "share of damped updates", "mean", ("theta1", "theta2"),

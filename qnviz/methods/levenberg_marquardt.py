@@ -160,7 +160,7 @@ class LevenbergMarquardt(Method):
     style = Style("#767676", "longdash", "cross")
 
     variants = {"scaling": {"diagonal": "diagonal"}}
-    rows = (Row("lm", "Levenberg-Marquardt", extra=False),
+    rows = (Row("lm", "Levenberg-Marquardt"),
             Row("lm_1", "LM from λ₀ = 1", {"lam": 1.0}))
     summaries = (
         Summary("refused", "share of steps taken back", "mean", ("accepted", "at_precision"),

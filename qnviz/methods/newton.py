@@ -114,5 +114,5 @@ class Newton(Method):
     style = Style("#7a7a7a", "dash", "x")
 
     variants = {"regularization": {"fixed": "fixed λ"}}
-    rows = (Row("newton", "Newton + λI", {"lam": 1e-3, "regularization": "fixed"}, extra=False),
+    rows = (Row("newton", "Newton + λI", {"lam": 1e-3, "regularization": "fixed"}),
             Row("newton_gradient", "Newton + λ‖∇f‖I"))

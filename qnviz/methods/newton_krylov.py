@@ -275,7 +275,7 @@ class NewtonKrylov(Method):
     ranges = {"lam": (0.0, 1.0), "epsilon": (1e-12, 1e-2)}
     axes = ("eta", "tau")
     variants = {"curvature": {"gauss_newton": "Gauss-Newton"}}
-    rows = (Row("newton_krylov", "Newton-Krylov", extra=False),)
+    rows = (Row("newton_krylov", "Newton-Krylov"),)
     summaries = (
         Summary("krylov", "Krylov iterations in all", "sum", ("krylov_iterations",),
                 lambda e: e["krylov_iterations"], log=True),

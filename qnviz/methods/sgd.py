@@ -68,7 +68,7 @@ class SGD(Method):
         ({"name": "sgd", "lr": 3e-3}, {"name": "sgd", "lr": 3e-4}), steps=1000)
     style = Style("#8a8a8a", "dot", "square")
 
-    rows = (Row("sgd", "SGD + momentum", tuned=("lr", "momentum"), extra=False),)
+    rows = (Row("sgd", "SGD + momentum", tuned=("lr", "momentum")),)
 
     def drop_in(self) -> DropIn:
         return DropIn("torch.optim", "SGD", "none", "torch computes it as the lab does.")

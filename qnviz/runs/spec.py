@@ -16,7 +16,8 @@ from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 
-MAX_STEPS, MAX_RUNS, MAX_ENTRANTS = 10_000, 65_536, 16
+MAX_STEPS, MAX_RUNS = 10_000, 65_536
+MAX_ENTRANTS = max(16, len(METHODS))           # all methods may race at once; MAX_BYTES holds too
 MAX_BYTES = 2_000_000_000          # of recorded numbers; planned before anything is allocated
 MAX_LIVE = 6_000_000_000           # of one entrant's state, all runs together
 INSTRUMENTS = 8                    # numbers that the loop itself records per run and step

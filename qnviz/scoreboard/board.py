@@ -1,6 +1,6 @@
 """The scoreboard's numbers: what single runs took, means, spreads, failures, and the best.
 
-A board is JSON: everything that made its numbers is in it.
+A board is read and drawn without torch. It is JSON: everything that made its numbers is in it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,20 @@ import numpy as np
 
 from qnviz import __version__
 from qnviz.errors import TraceError
+from qnviz.methods.declared import Row
 from qnviz.runs.ends import STATUS
 from qnviz.saving import replaced
-from qnviz.scoreboard.table import COLUMNS, FEWER, GRID, PER_SET, ROWS, TARGET, TUNING_SEED
+from qnviz.scoreboard.table import (
+    COLUMNS,
+    FEWER,
+    GRID,
+    PER_SET,
+    ROWS,
+    TARGET,
+    TUNING_SEED,
+    plain_row,
+    rows_of,
+)
 
 UNITS = ("iterations", "work", "seconds")
 OBJECTS = 7_000                      # bytes of a cell beside its arrays
@@ -91,12 +102,13 @@ class Cell:
 
 @dataclass
 class Board:
-    """Cells by (row, column), all from the same seed and number of repeats."""
+    """Cells by (row, column), all from the same seed and number of repeats; the rows by key."""
 
     seed: int = 0
     repeats: int = 100
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
     tuned_anew: bool = True
+    rows: Mapping[str, Row] = field(default_factory=lambda: ROWS)
 
     def best(self, column: str, unit: str, rows: tuple[str, ...]) -> str | None:
         """The row with the fewest failures, and of those with the least mean."""
@@ -121,8 +133,7 @@ class Board:
             "tuning": {"grid": GRID, "seed": self.seed + TUNING_SEED,
                        "chosen by": "fewest failures, then least mean number of iterations"},
             "linear net": f"repeats / {FEWER}, {PER_SET} starts on each data set",
-            "rows": {k: {"title": r.title, "method": r.name, "settings": dict(r.settings),
-                         "tuned": list(r.tuned)} for k, r in ROWS.items()},
+            "rows": {k: plain_row(r) for k, r in self.rows.items()},
             "columns": {k: {"title": c.title, "problem": dict(c.problem), "steps": c.steps}
                         for k, c in COLUMNS.items()},
             "cells": [cell.plain() for cell in self.cells.values()]}
@@ -148,13 +159,14 @@ def load(path: str | Path) -> Board:
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         cells = [_cell(c) for c in data["cells"]]
-        board = Board(data["seed"], data["repeats"], {}, data["tuned_anew"])
+        board = Board(data["seed"], data["repeats"], {}, data["tuned_anew"], rows_of(data["rows"]))
     except OSError as error:
         raise TraceError(f"{name} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError,
             RecursionError) as error:
         raise TraceError(f"{name} is no scoreboard: {error!r}.") from None
-    board.cells = {(c.row, c.column): c for c in cells if c.row in ROWS and c.column in COLUMNS}
+    board.cells = {(c.row, c.column): c for c in cells
+                   if c.row in board.rows and c.column in COLUMNS}
     return board
 
 

@@ -12,7 +12,8 @@ from qnviz.jobs.job import Computation, Piece
 from qnviz.jobs.store import Store
 from qnviz.jobs.task import Pool
 from qnviz.scoreboard.board import Board, Cell
-from qnviz.scoreboard.table import COLUMNS, FEWEST, MOST, ROWS
+from qnviz.scoreboard.rows import DECLARED
+from qnviz.scoreboard.table import COLUMNS, FEWEST, MOST
 from qnviz.scoreboard.tuning import Chosen, compute, weight
 
 KEPT = 6_000_000                     # bytes of cells that are kept, some hundreds
@@ -25,7 +26,7 @@ class Scoreboard(Computation[Board]):
     """The cells of some rows and columns.
 
     Args:
-        rows: keys of ROWS.
+        rows: keys of DECLARED.
         columns: keys of COLUMNS.
         repeats: runs per cell; nets make a fifth of it.
         seed: of starts, noise and data.
@@ -49,7 +50,7 @@ class Scoreboard(Computation[Board]):
         self._todo: deque[tuple[str, str]] | None = None       # by expected time; None: not begun
         self._long = True                              # whether a long cell comes next
         self._lock = threading.Lock()
-        self._board = Board(seed, repeats, {}, tuned is None)
+        self._board = Board(seed, repeats, {}, tuned is None, DECLARED)
         self._shown: Board | None = None
 
     @property
@@ -115,7 +116,7 @@ class Scoreboard(Computation[Board]):
             if self._shown is None:
                 b = self._board
                 cells = {at: b.cells[at] for at in self.wanted if at in b.cells}
-                self._shown = Board(b.seed, b.repeats, cells, b.tuned_anew)
+                self._shown = Board(b.seed, b.repeats, cells, b.tuned_anew, b.rows)
             return self._shown
 
     def pause(self, paused: bool) -> None:
@@ -136,7 +137,7 @@ def checked(rows: Sequence[str], columns: Sequence[str], repeats: int, seed: int
         SpecError: with one sentence per wrong value.
     """
     faults = []
-    for what, names, known in (("row", rows, ROWS), ("column", columns, COLUMNS)):
+    for what, names, known in (("row", rows, DECLARED), ("column", columns, COLUMNS)):
         faults += [f"There is no {what} {name!r}; known are {', '.join(known)}."
                    for name in names if name not in known]
     if not FEWEST <= repeats <= MOST:
@@ -147,7 +148,7 @@ def checked(rows: Sequence[str], columns: Sequence[str], repeats: int, seed: int
         raise SpecError(faults)
 
 
-def board(repeats: int = 100, seed: int = 0, rows: Sequence[str] = tuple(ROWS),
+def board(repeats: int = 100, seed: int = 0, rows: Sequence[str] = tuple(DECLARED),
           columns: Sequence[str] = tuple(COLUMNS), tuned: Board | None = None,
           progress: Progress = lambda cell, done, of: None) -> Board:
     """Compute a board on all workers.
@@ -155,7 +156,7 @@ def board(repeats: int = 100, seed: int = 0, rows: Sequence[str] = tuple(ROWS),
     Args:
         repeats: runs per cell; nets make a fifth of it.
         seed: of starts, noise and data.
-        rows: keys of ROWS.
+        rows: keys of DECLARED.
         columns: keys of COLUMNS.
         tuned: a board whose chosen settings are taken over, in place of tuning.
         progress: called with every cell, how many there are by now, and how many there will be.
@@ -174,6 +175,6 @@ def chosen_in(tuned: Board | None) -> Callable[[str, str], Chosen | None]:
         if tuned is None or (row, column) not in tuned.cells:
             return None
         found = tuned.cells[row, column].settings
-        return {name: found[name] for name in ROWS[row].tuned}
+        return {name: found[name] for name in DECLARED[row].tuned}
 
     return known

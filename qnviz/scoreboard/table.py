@@ -1,16 +1,18 @@
 """What the scoreboard compares: methods (rows), problems (columns), and how methods are tuned.
 
-Methods declare their rows themselves. Nothing here computes.
+Methods declare their rows (`rows.DECLARED`); those of the board that comes with the project are
+read from its file. Nothing here computes, and nothing imports torch.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from qnviz.methods.base import Row
-from qnviz.methods.registry import METHODS
+from qnviz.methods.declared import Row
+from qnviz.paths import ASSETS
 
 TARGET = 1e-4                        # a run succeeds once the loss, without noise, is this low
 PER_SET = 2                          # starts on each of the linear net's data sets
@@ -50,23 +52,6 @@ def _rosenbrock(noise: float, noise_in: str = "residual") -> dict[str, Any]:
             "start_noise": 0.1}
 
 
-# the rows of the reference's table stand in its order, all others follow in that of the registry
-ORDER = ("sgd", "adam", "lm", "bfgs", "newton", "newton_krylov", "curveball_10", "curveball_1",
-         "curveball_0.1", "kbfgs", "adam_lr")
-
-
-def _rows() -> dict[str, Row]:
-    """All rows by key; what a method declares itself, not what it inherits."""
-    declared = [replace(row, name=name) for name, method in METHODS.items()
-                for row in vars(method).get("rows", ())]
-    keys = [row.key for row in declared]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"two rows of the scoreboard have the key {twice[0]!r}")
-    found = dict(zip(keys, declared, strict=True))
-    return {key: found[key] for key in dict.fromkeys((*ORDER, *keys))}
-
-
-ROWS = _rows()
 COLUMNS = {column.key: column for column in (
     Column("rosenbrock", "Rosenbrock, ε = 1", "ε = 1", _rosenbrock(0.0), 10_000),
     Column("noise_1", "Rosenbrock, ε ~ U[0, 1]", "U[0, 1]", _rosenbrock(1.0), 10_000),
@@ -79,16 +64,43 @@ COLUMNS = {column.key: column for column in (
            {"name": "linear_net", "width": 6}, 3000, True),
     Column("net_10", "Linear net, w = 10, scaled", "net w = 10",
            {"name": "linear_net", "width": 10, "init": "scaled"}, 3000, True))}
-MAIN = tuple(key for key, row in ROWS.items() if not row.extra)
+
+
+def plain_row(row: Row) -> dict[str, Any]:
+    """A row as JSON."""
+    grid = {"grid": {name: list(values) for name, values in row.grid.items()}} if row.grid else {}
+    return {"title": row.title, "method": row.name, "settings": dict(row.settings),
+            "tuned": list(row.tuned)} | grid
+
+
+def rows_of(plain: Mapping[str, Any]) -> dict[str, Row]:
+    """The rows of a saved board, by key."""
+    return {key: Row(key, r["title"], r["settings"], tuple(r["tuned"]),
+                     {name: tuple(values) for name, values in r.get("grid", {}).items()},
+                     r["method"])
+            for key, r in plain.items()}
+
+
+def _shipped() -> dict[str, Row]:
+    """The rows of the board that comes with the project: they are there before torch is."""
+    try:
+        return rows_of(json.loads((ASSETS / "scoreboard.json").read_text(encoding="utf-8"))["rows"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        from qnviz.scoreboard.rows import DECLARED  # the file is damaged: torch is waited for
+        return DECLARED
+
+
+ROWS = _shipped()
+
+
+def values_of(row: Row, field: str) -> tuple[float, ...]:
+    """The values over which a row's field is tuned."""
+    return row.grid.get(field) or GRID[field]
 
 
 def settings(row: Row) -> list[dict[str, float]]:
-    """All combinations of the grid's values for the fields that are tuned; one if none is.
-
-    A row's own grid goes before the common one.
-    """
+    """All combinations of the grid's values for the fields that are tuned; one if none is."""
     found: list[dict[str, float]] = [{}]
     for name in row.tuned:
-        values = row.grid.get(name) or GRID[name]
-        found = [chosen | {name: value} for chosen in found for value in values]
+        found = [chosen | {name: value} for chosen in found for value in values_of(row, name)]
     return found

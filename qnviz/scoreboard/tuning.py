@@ -29,10 +29,10 @@ from qnviz.runs.step import Runs
 from qnviz.runs.totals import totals
 from qnviz.runs.trace import Rows
 from qnviz.scoreboard.board import Cell
+from qnviz.scoreboard.rows import DECLARED
 from qnviz.scoreboard.table import (
     COLUMNS,
     PER_SET,
-    ROWS,
     TARGET,
     TUNING_SEED,
     Column,
@@ -51,14 +51,14 @@ def compute(row: str, column: str, repeats: int, seed: int, chosen: Chosen | Non
     """Tune and measure one cell.
 
     Args:
-        row: a key of ROWS.
+        row: a key of DECLARED.
         column: a key of COLUMNS.
         repeats: how many runs; nets make fewer, see `Column.repeats`.
         seed: of starts, noise and data; tuning takes another.
         chosen: settings that were tuned before, so that nothing is tuned here.
     """
     set_threads(1)
-    r, c, tuning = ROWS[row], COLUMNS[column], {}
+    r, c, tuning = DECLARED[row], COLUMNS[column], {}
     if chosen is None:
         chosen, tuning = tune(r, c, seed + TUNING_SEED) if r.tuned else ({}, {})
     if not c.sets:                             # a first call pays for what is loaded only then
@@ -173,5 +173,5 @@ def _reference_batches(problem: Problem) -> Callable[..., Iterator[Batch]]:
 def weight(row: str, column: str, tuned: bool) -> float:
     """About how long a cell takes, with or without tuning, relative to others."""
     spec = _problem_spec(COLUMNS[column], 0)
-    tried = len(settings(ROWS[row])) if tuned else 0
-    return (1 + tried) * METHODS[ROWS[row].name]().passes(spec) * spec.size
+    tried = len(settings(DECLARED[row])) if tuned else 0
+    return (1 + tried) * METHODS[DECLARED[row].name]().passes(spec) * spec.size

@@ -20,12 +20,13 @@ from qnviz.curvature.oracle import ROOM, Oracle, dense
 from qnviz.curvature.spectrum import eigen
 from qnviz.errors import TraceError
 from qnviz.methods.newton_krylov import SOLVERS, NewtonKrylov, System
+from qnviz.methods.registry import METHODS
 from qnviz.problems import philox
 from qnviz.problems.norms import norm
 from qnviz.problems.problem import Problem
 from qnviz.runs.device import built, set_threads
 from qnviz.runs.spec import RunSpec, parse
-from qnviz.runs.trace import Trace, snapshots
+from qnviz.runs.trace import Entrant, Trace, snapshots
 from qnviz.studies.krylov_plane import Plane, laid
 from qnviz.studies.krylov_solve import Solve, solved
 
@@ -78,8 +79,13 @@ class Counts:
 
 def krylov_labels(trace: Trace) -> list[str]:
     """The entrants that solve a Newton system at each step and have taken one."""
-    return [e.label for e in trace.entrants if e.name == "newton_krylov"
+    return [e.label for e in trace.entrants if solves_systems(e)
             and int(trace[e.label]["stopped"][0]) > 0]
+
+
+def solves_systems(entrant: Entrant) -> bool:
+    """Whether an entrant's method solves a Newton system at each step."""
+    return issubclass(METHODS[entrant.name], NewtonKrylov)
 
 
 def longest(trace: Trace, label: str) -> int:

@@ -20,6 +20,7 @@ from qnviz.studies.newton_system import (
     longest,
     never_early,
     newton_system,
+    solves_systems,
 )
 from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
@@ -79,7 +80,7 @@ def below(page: Page, trace: Trace, spec: RunSpec) -> None:
     settings = page.settings
     labels = krylov_labels(trace)
     if not labels:
-        there = [trace.ends[e.label][0] for e in trace.entrants if e.name == "newton_krylov"]
+        there = [trace.ends[e.label][0] for e in trace.entrants if solves_systems(e)]
         st.info("There is no system to take apart. " + (
             f"No step was taken: {there[0][0].lower()}{there[0][1:]}" if there else
             "Add Newton-Krylov to the methods above."))

@@ -13,12 +13,11 @@ from qnviz.figures.maps import scoreboard as figures
 from qnviz.figures.theme import THEMES
 from qnviz.jobs.job import Job
 from qnviz.jobs.service import JOBS
-from qnviz.numbers import say
 from qnviz.paths import ASSETS
 from qnviz.scoreboard.board import Board, load
 from qnviz.scoreboard.reference import MISSING, PUBLISHED, RULE, SOURCE, differences
-from qnviz.scoreboard.table import COLUMNS, GRID, ROWS
-from qnviz.scoreboard.words import champions, stragglers, turns
+from qnviz.scoreboard.table import COLUMNS, ROWS
+from qnviz.scoreboard.words import champions, grid, listed, stragglers, tuned, turns
 from qnviz.ui.components.share import share
 from qnviz.ui.maps.scoreboard_view import Shown, choose_several, drawn, link_table
 from qnviz.ui.privates import connected
@@ -44,12 +43,9 @@ $\\varepsilon \\sim U[0, s]$ stands in the residual, $100\\,\\varepsilon^2 (x_2 
 where a column says *in f*, in front of the term, $100\\,\\varepsilon\\,(x_2 - x_1^2)^2$. The
 **linear net** has two starts on each data set, 3,000 steps at most.
 
-**Tuned** are SGD's and Nesterov's α, μ, Adam's α, β₁, β₂ (in one row α alone), RMSprop's α, β and
-K-BFGS's α, β, λ, on other seeds, for each problem, all from one grid: α from
-{say(GRID['lr'][0])} to {GRID['lr'][-1]:g} in 1-2-5 steps; μ, β₁ and K-BFGS's β in
-{', '.join(f'{v:g}' for v in GRID['momentum'])}; β₂ and RMSprop's β in
-{', '.join(f'{v:g}' for v in GRID['beta2'])}; λ in {', '.join(f'{v:g}' for v in GRID['lam'])}.
-Fewest failures win, then fewest iterations. The others run with their declared settings.
+**Tuned** for each problem, on other seeds, are {listed(tuned(ROWS.values()))},
+from one grid for all: {'; '.join(grid(ROWS.values()))}. Fewest
+failures win, then fewest iterations. The others run with their declared settings.
 
 A click on a number opens that method on that problem.
 """

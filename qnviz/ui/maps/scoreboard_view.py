@@ -14,9 +14,10 @@ from pydantic import field_validator
 from qnviz.fields import Frozen, choice, text, whole
 from qnviz.figures.maps.scoreboard import Strip, Table, in_words, scoreboard
 from qnviz.figures.theme import Picture, Theme
+from qnviz.scoreboard import MAIN
 from qnviz.scoreboard.board import UNITS, Board, Cell, written
 from qnviz.scoreboard.reference import REFERENCE, compared
-from qnviz.scoreboard.table import COLUMNS, MAIN, ROWS, TARGET
+from qnviz.scoreboard.table import COLUMNS, ROWS, TARGET
 from qnviz.scoreboard.words import champions
 from qnviz.ui.state import widgets as held
 from qnviz.ui.state.form import NARROW, Form
