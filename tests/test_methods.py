@@ -1,6 +1,7 @@
 """Every method on every problem, and first-order methods against torch.optim."""
 
 import dataclasses
+import re
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,7 @@ from qnviz.curvature.oracle import Oracle
 from qnviz.fields import parameters
 from qnviz.methods.adam import Adam
 from qnviz.methods.base import take
+from qnviz.methods.declared import DASHES, MARKERS
 from qnviz.methods.nesterov import Nesterov
 from qnviz.methods.registry import METHODS
 from qnviz.methods.rmsprop import RMSprop
@@ -175,7 +177,9 @@ def test_every_method_says_what_it_is(name):
     assert model(label="another").entrant == "another"
     for text in (model.title, model.idea, model.equations, model.reference, model.fails):
         assert text
-    assert model.style.color.startswith("#")
+    assert re.fullmatch("#[0-9A-Fa-f]{6}", model.style.color)
+    assert model.style.dash in DASHES
+    assert model.style.marker in MARKERS
     for q in parameters(model):
         assert q.help.endswith(".")
         assert q.range

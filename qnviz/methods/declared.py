@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
+
+Dash = Literal["solid", "dash", "dot", "dashdot", "longdash"]
+Marker = Literal["circle", "diamond", "square", "triangle-up", "cross", "x", "star"]
+DASHES: tuple[Dash, ...] = get_args(Dash)      # what pictures, legend and canvas can all draw
+MARKERS: tuple[Marker, ...] = get_args(Marker)
 
 
 class Style(NamedTuple):
     """How an entrant is drawn everywhere; colour is never the only cue."""
 
-    color: str
-    dash: str = "solid"
-    marker: str = "circle"
+    color: str                                 # #rrggbb, readable on white
+    dash: Dash = "solid"
+    marker: Marker = "circle"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch
 
 from qnviz.errors import Interrupted
 from qnviz.methods.base import Method
+from qnviz.methods.declared import DASHES, MARKERS
 from qnviz.runs.device import built, enough_memory, set_threads
 from qnviz.runs.plane import plane, projected
 from qnviz.runs.record import Columns
@@ -23,8 +24,6 @@ from qnviz.runs.trace import Entrant, Trace
 
 SENTENCES = 1000                     # runs of an entrant whose ends are put in words
 PATHS = ("path", "path_loss", "path_true")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-MARKERS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 
 
 @dataclass(frozen=True)

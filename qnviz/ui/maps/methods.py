@@ -46,7 +46,9 @@ class Variant(NamedTuple):
         if self.model.axes:
             return self.model.axes
         names = list(self.fields)
-        y = "lr" if "lr" in names else names[-1] if len(names) > 1 else SEEDS
+        if len(names) == 1:
+            return names[0], SEEDS
+        y = "lr" if "lr" in names else names[-1]
         rest = [n for n in names if n != y]
         return ("lam" if "lam" in rest else rest[0]), y
 
