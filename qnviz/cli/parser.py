@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from qnviz import __version__
-from qnviz.scoreboard.table import COLUMNS, FEWEST, MAIN, ROWS
+from qnviz.scoreboard import MAIN
+from qnviz.scoreboard.table import COLUMNS, FEWEST, ROWS
 
 PICTURES = (".png", ".svg", ".pdf")
 ENDINGS = (".html", *PICTURES, ".csv", ".npz", ".py")      # of what can be exported
