@@ -17,7 +17,7 @@ FRONT = [p for p in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))] if
 
 # From the ground up. What stands in one row are rooms of one floor, which do not import each other.
 FLOORS = (
-    ("", "errors", "fields", "numbers", "paths", "saving", "environment", "web"),
+    ("", "archive", "errors", "fields", "numbers", "paths", "saving", "environment", "web"),
     ("problems",),
     ("curvature",),
     ("methods",),
@@ -60,7 +60,12 @@ MODULES = {module(p): p for p in PACKAGE}
 
 @cache
 def nodes(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    """All of a file's syntax but what it imports for the checker of types alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    return list(ast.walk(tree))
 
 
 def imports(path: Path) -> set[str]:
