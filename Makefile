@@ -1,7 +1,7 @@
 # make run    install what the app needs into .venv and serve it on http://127.0.0.1:8501
 # make test   install what tests need and run them
 # make check  the fast tests: floor plan, formulas, registries, figures
-# make lint   style and types
+# make lint   style and types; the scripts in qnviz/web need Node for it, nothing else does
 # make coverage  every branch of qnviz/curvature, by the tests of its formulas
 # make audit  known vulnerabilities of what the app installs (asks a public database)
 # make bench  the measurements in benchmarks/, with the peers they need
@@ -22,9 +22,10 @@ FAST := architecture privates numbers norms double_damping curvature secant pair
 check: .venv/dev.stamp
 	$(BIN)/python -m pytest -q -n 2 $(FAST:%=tests/test_%.py)
 
-lint: .venv/dev.stamp
+lint: .venv/dev.stamp node_modules/stamp
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+	npm run --silent lint
 
 FORMULAS := curvature double_damping secant krylov line_search minres pair hessian_vector lanczos
 coverage: .venv/dev.stamp
@@ -45,7 +46,7 @@ pictures: .venv/dev.stamp        # the README's, of the running app
 	PYTHONPATH=. $(BIN)/python assets/make_pictures.py
 
 clean:
-	rm -rf .venv
+	rm -rf .venv node_modules
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -58,6 +59,12 @@ clean:
 .venv/dev.stamp: requirements.txt requirements-dask.txt requirements-dev.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@ .venv/run.stamp
+
+node_modules/stamp: package.json package-lock.json
+	@command -v npm >/dev/null || { \
+	    echo "make lint checks qnviz/web with tools that need Node 20 or newer: install Node and npm." >&2; exit 1; }
+	npm ci --no-audit --no-fund --silent
+	touch $@
 
 .venv/bench.stamp: requirements-bench.txt .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
