@@ -12,11 +12,11 @@ from qnviz.figures.race import RaceView
 from qnviz.figures.race.krylov import REASONS, krylov
 from qnviz.figures.race.reasons import reasons
 from qnviz.figures.race.trials import trials
+from qnviz.figures.signed import Signed
 from qnviz.figures.system import SystemView
 from qnviz.figures.system.curves import curvature, model, residual
 from qnviz.figures.system.path import path
 from qnviz.figures.system.ritz import ritz
-from qnviz.figures.system.views import Signed
 from qnviz.figures.theme import DARK, LIGHT
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse

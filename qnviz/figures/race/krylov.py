@@ -14,7 +14,7 @@ import numpy as np
 
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import UNSTARTED, WAITING, Columns, RaceView
-from qnviz.figures.system.views import ZERO, Signed
+from qnviz.figures.signed import ZERO, Signed
 from qnviz.figures.theme import Head, Picture, Theme
 from qnviz.runs.trace import Entrant
 

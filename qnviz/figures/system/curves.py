@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from qnviz.figures.draw import curve, level, marks, note
+from qnviz.figures.signed import ZERO, Signed
 from qnviz.figures.system import SystemView
 from qnviz.figures.system.views import (
     STYLES,
-    ZERO,
-    Signed,
     ended,
     fired,
     stroke,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from qnviz.figures.draw import curve, marks
+from qnviz.figures.signed import ZERO, Signed
 from qnviz.figures.system import Solve, System, SystemView
-from qnviz.figures.system.views import ZERO, Signed
 from qnviz.figures.theme import Head, Picture
 from qnviz.numbers import say
 
