@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from qnviz import environment
 from qnviz.errors import SettingError
-from qnviz.ui.frame.errors import told
+from qnviz.ui.frame.errors import reported
 from qnviz.ui.frame.headers import Headers
 from qnviz.ui.frame.server import ROUTES, Early, warm
 
@@ -20,6 +20,6 @@ try:
 except SettingError as error:
     sys.exit(f"qnviz: {error}")
 
-app = st.App("qnviz/ui/frame/site.py", routes=ROUTES, lifespan=warm, on_script_error=told,
+app = st.App("qnviz/ui/frame/site.py", routes=ROUTES, lifespan=warm, on_script_error=reported,
              middleware=[Middleware(Early),
                          Middleware(Headers, frames=environment.value("QNVIZ_FRAMES"))])

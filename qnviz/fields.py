@@ -141,8 +141,8 @@ def parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:
 def faults(error: ValidationError, tags: frozenset[str] = frozenset()) -> list[str]:
     """Turn pydantic's report into one sentence per fault, naming field, value and range.
 
-    `tags` are the names by which unions are told apart: pydantic puts them into the field's path,
-    where a person has not written them.
+    `tags` are the names of a union's alternatives: pydantic puts them into the field's path, where
+    a person has not written them.
     """
     return [sentence for _, sentence in faults_by_field(error, tags)]
 

@@ -169,7 +169,7 @@ def test_the_path_shows_newtons_step_steepest_descent_and_what_was_taken(system)
     np.testing.assert_allclose(numbers(surface.z)**2, plane.z - plane.z.min(),
                                atol=1e-5 * np.ptp(plane.z))
     title = path(SystemView(system, LIGHT)).title
-    assert f"{100 * plane.held['minres']:.0f} % of MINRES's d" in title
+    assert f"{100 * plane.share['minres']:.0f} % of MINRES's d" in title
 
 
 def test_in_the_plane_of_two_parameters_newtons_step_is_drawn():

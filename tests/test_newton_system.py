@@ -143,7 +143,7 @@ def test_in_two_dimensions_the_plane_is_that_of_the_parameters():
     for step in (1, 5):
         s = newton_system(trace, NK, step)
         assert s.plane.exact
-        assert s.plane.held == pytest.approx({"cg": 1.0, "minres": 1.0})
+        assert s.plane.share == pytest.approx({"cg": 1.0, "minres": 1.0})
         np.testing.assert_allclose(s.plane.paths["cg"][0], c["theta"][step - 1, 0])
         np.testing.assert_allclose(s.plane.taken, c["theta"][step, 0], atol=1e-14)
         _, g, H = plain_system(trace, step)
@@ -158,8 +158,8 @@ def test_the_plane_of_a_net_holds_the_gradient_and_the_direction_and_says_what_i
     _, g, H = plain_system(trace, 4)
     plane, own = s.plane, _own(s)
     assert not plane.exact
-    assert plane.held["cg"] == pytest.approx(1)
-    assert 0 < plane.held["minres"] <= 1
+    assert plane.share["cg"] == pytest.approx(1)
+    assert 0 < plane.share["minres"] <= 1
     first = -g / g.norm()
     across = torch.as_tensor(own.d) - (torch.as_tensor(own.d) @ first) * first
     axes = torch.stack([first, across / across.norm()])

@@ -146,7 +146,7 @@ def _compute(args: argparse.Namespace, result: SweepResult, stop: threading.Even
         if (began := time.monotonic()) > due and runs < total:
             try:
                 _save(result, args.out)
-            except QnvizError as error:        # at the end there may be room again
+            except QnvizError as error:        # at the end there may be space again
                 LOG.warning("%s", error)
             due = time.monotonic() + max(SAVE, (time.monotonic() - began) / SAVE_SHARE)
 

@@ -15,7 +15,7 @@ from qnviz.curvature.hessian_vector import KINDS, Kind
 from qnviz.problems.problem import Problem
 from qnviz.problems.tape import Batch, Tape
 
-ROOM = 20_000_000                    # numbers that one batched call over many points may hold
+LARGEST_SLICE = 20_000_000           # numbers that one batched call over many points may hold
 CACHED = 1_000_000                   # … on a processor, whose caches hold no more than some 10 MB
 
 
@@ -144,22 +144,23 @@ class Oracle:
         return dense(self.problem, tape, product)
 
 
-def room(problem: Problem) -> int:
+def slice_numbers(problem: Problem) -> int:
     """How many numbers a batched call should hold where the problem is.
 
     A GPU is kept busy by large calls. On a processor what has left its caches is fetched anew by
     every operation, and memory for it is asked of the system each time, which doubles the time.
     """
-    return CACHED if problem.device.type == "cpu" else ROOM
+    return CACHED if problem.device.type == "cpu" else LARGEST_SLICE
 
 
 def tapes(problem: Problem, theta: Tensor, batch: Batch,
           check: Callable[[], None]) -> Iterator[Tape]:
-    """Forward passes at many points theta (n, P) of one batch, in slices that `room` allows.
+    """Forward passes at many points theta (n, P) of one batch, in slices of `slice_numbers`.
 
     `check` is called before each; a slice holds all activations of its points.
     """
-    for points in theta.split(max(1, room(problem) // (3 * batch.x.shape[1] * problem.units))):
+    per_point = 3 * batch.x.shape[1] * problem.units
+    for points in theta.split(max(1, slice_numbers(problem) // per_point)):
         check()
         yield problem.forward(points, batch)
 
@@ -171,9 +172,9 @@ def dense(problem: Problem, tape: Tape, product: str) -> Tensor:
         problem.backward(tape)
     times = problem.hessian_vector if product == "hessian" else problem.gauss_newton_vector
     # per direction: W and v, and per sample about what a tape holds (a, h, out, g) once more
-    held = R * (3 * P + 6 * tape.u.shape[1] * problem.units)
+    numbers = R * (3 * P + 6 * tape.u.shape[1] * problem.units)
     eye = torch.eye(P, dtype=tape.theta.dtype, device=tape.theta.device)
     columns = torch.cat([
         times(tape.repeat(len(basis)), basis.repeat(R, 1)).view(R, len(basis), P)
-        for basis in eye.split(max(1, room(problem) // held))], 1)
+        for basis in eye.split(max(1, slice_numbers(problem) // numbers))], 1)
     return 0.5 * (columns + columns.mT)           # symmetric but for rounding: make it exactly so

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.curvature.oracle import room
+from qnviz.curvature.oracle import slice_numbers
 from qnviz.problems.norms import norm
 from qnviz.problems.problem import Problem
 from qnviz.problems.spec import ProblemSpec
@@ -183,6 +183,7 @@ def _grid(problem: Problem, points: Tensor, quality: float) -> tuple[Tensor, Ten
 def _losses(problem: Problem, place: Callable[[Tensor], Tensor], points: Tensor,
             batch: Batch) -> np.ndarray:
     """Loss (N,) at points, in slices."""
-    at_once = max(1, room(problem) // (problem.size + 3 * batch.x.shape[1] * problem.units))
+    per_point = problem.size + 3 * batch.x.shape[1] * problem.units
+    at_once = max(1, slice_numbers(problem) // per_point)
     return torch.cat([problem.forward(place(part), batch).f
                       for part in points.split(at_once)]).cpu().numpy()

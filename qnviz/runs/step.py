@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qnviz.curvature.oracle import ROOM, Oracle, dense, tapes
+from qnviz.curvature.oracle import LARGEST_SLICE, Oracle, dense, tapes
 from qnviz.curvature.spectrum import extremes
 from qnviz.methods.base import Events, Method, take
 from qnviz.problems.norms import norm
@@ -209,7 +209,7 @@ class Stepper(Generic[Records]):
             self.stages = [Stage(0, fork.method, p), Stage(fork.step, method, runs.p)]
         self.fixed, self.chunk = chunk is not None, chunk or FIRST_CHUNK
         numbers = len(theta) * (problem.size + method.matrix(spec.problem)**2)
-        self.longest = max(1, min(LONGEST_CHUNK, ROOM // numbers))
+        self.longest = max(1, min(LONGEST_CHUNK, LARGEST_SLICE // numbers))
         began = time.perf_counter()
         batch = problem.training(self.seed, self.numbers)
         oracle = Oracle(problem, batch, len(theta), check, spec.steps)

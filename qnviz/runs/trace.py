@@ -89,7 +89,7 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Memory held by the columns."""
+        """Memory of the columns, in bytes."""
         return sum(a.nbytes for c in self.columns.values() for a in c.values())
 
     def light(self) -> Trace:

@@ -1,7 +1,7 @@
 """The scoreboard beside what others found: the same table from another implementation.
 
 The reference was written apart from this project, in float64. Its means and spreads are rounded to
-whole steps; its grid of settings, its budgets, and the λ₀ and H₀ it started from are not told.
+whole steps; its grid of settings, its budgets, and the λ₀ and H₀ it started from are not reported.
 """
 
 from __future__ import annotations

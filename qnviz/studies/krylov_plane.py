@@ -16,7 +16,7 @@ from qnviz.studies.krylov_solve import Solve
 POINTS = 81                          # per axis of the model's surface
 MARGIN = 0.16                        # of the points' extent, on every side
 TINY = float(np.finfo(float).tiny)
-NEAR = 4.0                           # times as long as d: such a Newton step makes room for itself
+NEAR = 4.0                           # times as long as d: such a Newton step widens the window
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Plane:
     z: np.ndarray                    # (n, n), the model q(d) over the plane
     paths: dict[str, np.ndarray]     # solver → (taken + 1, 2)
     ends: dict[str, np.ndarray]      # solver → (2,), the direction that came out
-    held: dict[str, float]           # solver → share of ‖d‖² that lies in the plane
+    share: dict[str, float]          # solver → share of ‖d‖² that lies in the plane
     newton: np.ndarray | None        # (2,), the exact Newton step, where it is known
     newton_held: float               # share of its ‖d‖² that lies in the plane
     newton_length: float             # its length over that of d
@@ -70,7 +70,7 @@ def laid(s: System, solves: Sequence[Solve], own: Solve, newton: Tensor | None, 
     step = place(a * own.d)
     points = [*paths.values(), *[e[None] for e in ends.values()], steepest[None], step[None]]
 
-    def held(d: np.ndarray) -> float:
+    def share(d: np.ndarray) -> float:
         return (_length(d @ E.T) / max(_length(d), TINY)) ** 2
 
     there = np.zeros(size) if newton is None else newton.cpu().numpy()
@@ -81,8 +81,8 @@ def laid(s: System, solves: Sequence[Solve], own: Solve, newton: Tensor | None, 
     flat = np.stack(np.meshgrid(x, y), -1) - origin
     slope, bend = g2.cpu().numpy(), H2.cpu().numpy()
     z = flat @ slope + 0.5 * np.einsum("...i,ij,...j->...", flat, bend, flat)
-    return Plane(exact, x, y, z, paths, ends, {q.solver: held(q.d) for q in solves},
-                 None if newton is None else place(there), held(there), longer, steepest, step)
+    return Plane(exact, x, y, z, paths, ends, {q.solver: share(q.d) for q in solves},
+                 None if newton is None else place(there), share(there), longer, steepest, step)
 
 
 def _axes(g: Tensor, towards: Sequence[Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ from torch.linalg import vecdot
 
 from qnviz.curvature.krylov import Krylov, Reason
 from qnviz.curvature.lanczos import lanczos, ritz
-from qnviz.curvature.oracle import ROOM, Oracle, dense
+from qnviz.curvature.oracle import LARGEST_SLICE, Oracle, dense
 from qnviz.curvature.spectrum import eigen
 from qnviz.errors import TraceError
 from qnviz.methods.newton_krylov import SOLVERS, NewtonKrylov, System
@@ -152,10 +152,10 @@ def never_early(trace: Trace, label: str) -> Counts:
     early = np.isin(reason, GOES_ON)
     needed, lower = used.copy(), np.zeros_like(early)
     fresh = method.krylov_batches == "fresh" and not spec.problem.deterministic
-    room = 1 if fresh else max(1, ROOM // (
+    size = 1 if fresh else max(1, LARGEST_SLICE // (
         6 * (problem.size + spec.problem.step_samples * problem.units)))
     again = np.flatnonzero(early)
-    for part in np.split(again, range(room, len(again), room)):
+    for part in np.split(again, range(size, len(again), size)):
         if not len(part):
             continue
         s, p = _system_at(trace, label, problem, method, spec, rows[part].tolist())

@@ -64,7 +64,7 @@ class SweepResult:
 
     @property
     def nbytes(self) -> int:
-        """Memory held by the columns."""
+        """Memory of the columns, in bytes."""
         return sum(a.nbytes for a in self.columns.values())
 
     def put(self, tile: Tile, rows: Rows) -> None:
@@ -118,10 +118,10 @@ class SweepResult:
                 raise TraceError(f"{called} was computed by another version of qnviz.")
             result = SweepResult(spec)
             for column, a in result.columns.items():
-                held = data[column]
-                if held.shape != a.shape or held.dtype.kind != a.dtype.kind:
+                saved = data[column]
+                if saved.shape != a.shape or saved.dtype.kind != a.dtype.kind:
                     raise ValueError(column)
-                a[...] = held
+                a[...] = saved
             if not np.isin(result["status"], [*STATUS[1:], NOTHING]).all():
                 raise ValueError("status")
             # not as saved: on another device the same sweep has other tiles

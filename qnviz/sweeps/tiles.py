@@ -76,14 +76,14 @@ def tile_runs(spec: SweepSpec) -> int:
     problem = spec.problem
     units = sum(layer.fan_out for layer in problem.layers)
     # of a run: its state, and two tapes
-    held = spec.swept.footprint(problem) + 6 * problem.step_samples * units
+    numbers = spec.swept.footprint(problem) + 6 * problem.step_samples * units
     device = resolve(spec.device)[0]
     if device.type == "cuda":
         memory = GPU_SHARE * torch.cuda.get_device_properties(device).total_memory
-        return int(np.clip(memory / spec.itemsize // held, 1, GPU_RUNS))
+        return int(np.clip(memory / spec.itemsize // numbers, 1, GPU_RUNS))
     work = spec.steps * spec.swept.passes(problem) * problem.step_samples * problem.size
     most = np.clip(spec.size // MANY_TILES, TILE_RUNS, LARGEST_TILE)
-    return int(np.clip(min(TILE_NUMBERS // held, TILE_WORK // work), 1, most))
+    return int(np.clip(min(TILE_NUMBERS // numbers, TILE_WORK // work), 1, most))
 
 
 def _levels(n: int) -> np.ndarray:

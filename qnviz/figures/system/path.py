@@ -107,7 +107,7 @@ def _words(system: System, plane: Any, far: str) -> tuple[str, str]:
     a = system.step_size
     taken = "no step was taken" if a == 0 else f"a = {say(a)} of d was taken"
     shares = "" if plane.exact else ", ".join(
-        f"{_percent(plane.held[s.solver])} of {s.title}'s d" for s in system.solves)
+        f"{_percent(plane.share[s.solver])} of {s.title}'s d" for s in system.solves)
     took = "No step was taken" if a == 0 else f"Took {say(a)} d"
     title = took if plane.exact else f"{took}; plane holds {shares}"
     where = "the plane of both parameters" if plane.exact else f"a plane that holds {shares}"

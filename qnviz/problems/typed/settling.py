@@ -52,7 +52,7 @@ class Place(NamedTuple):
     Q: tuple[tuple[Any, Any], tuple[Any, Any]]            # eigenvectors, one after the other
     parts: tuple[tuple[Any, Any], tuple[Any, Any]]        # of the step, along each eigenvector
     slopes: tuple[Any, Any]                    # along each
-    flat: bool                                 # no slope and no curvature can be told from 0
+    flat: bool                                 # neither slope nor curvature can be told from 0
 
     @property
     def step(self) -> tuple[Any, Any]:

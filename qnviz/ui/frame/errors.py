@@ -11,8 +11,8 @@ SENTENCE = ("Something went wrong here that this page was not prepared for. What
             "the server's log. Loading the page again, or changing a setting, may help.")
 
 
-def told(error: Exception) -> bool:
-    """Log an error and tell the visitor so; True, as nothing else is to be shown of it."""
+def reported(error: Exception) -> bool:
+    """Log an error and tell the visitor; True, as nothing else is to be shown of it."""
     LOG.error("A page met an error.", exc_info=error)
     st.error(SENTENCE)
     return True

@@ -67,7 +67,7 @@ class Early:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        async def told(message: Message) -> None:
+        async def with_link(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
@@ -75,7 +75,7 @@ class Early:
                     headers.append("Link", f"<{address}>; rel=preload; as=script")
             await send(message)
 
-        await self.app(scope, receive, told if scope["type"] == "http" else send)
+        await self.app(scope, receive, with_link if scope["type"] == "http" else send)
 
 
 async def _race(request: Request) -> RedirectResponse:

@@ -94,12 +94,12 @@ def _take() -> None:
     """A file was dropped, or taken away, which closes nothing."""
     file = st.session_state[f"{PAGE}/file"]
     if file is not None:
-        _close()                               # what was open makes room for it
+        _close()                               # what was open frees memory for it
         st.session_state[f"{PAGE}/opened"] = opened(file.name, file.getvalue())
 
 
 def opened(name: str, content: bytes) -> Opened:
-    """What a file holds; what is wrong with it is told, not raised."""
+    """What a file holds; what is wrong with it is reported, not raised."""
     try:
         return _trace(name, content) if content.startswith(ZIP) else _spec(name, content)
     except QnvizError as error:

@@ -56,7 +56,7 @@ def show_run(stage: Stage, shown: Run, compute: Callable[[RunSpec], None],
     """
     trace, spec = shown.trace, shown.spec
     chosen = st.session_state.setdefault(f"{PAGE}/chosen", {"axis": AXES[0], "run": 0})
-    looked_at = len(next(iter(trace.ends.values())))            # runs whose ends are told
+    looked_at = len(next(iter(trace.ends.values())))            # runs whose ends are described
     chosen["run"] = min(chosen["run"], looked_at - 1)
     with stage.controls, st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover("Open another"), st.container(width=400):

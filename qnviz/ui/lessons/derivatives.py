@@ -80,7 +80,7 @@ class DerivativesShow:
         return value
 
     def draw(self, picture: Picture, found: Answer, key: str) -> None:
-        """The pictures that the step names, as large as there is room."""
+        """The pictures that the step names, as large as there is space."""
         theme, drawn = THEMES[theme_name()], []
         for name in picture.show or ("slope", "product"):
             drawn.append(figures.costs(figures.CostsView(_costs(self._question(picture)), theme))
@@ -104,7 +104,7 @@ def _quietly(question: Question) -> None:
     try:
         _answered(question)
     except QnvizError:
-        return                                               # told to whoever arrives there
+        return                                               # reported to whoever arrives there
 
 
 def _drawn(found: Answer, theme: Theme, name: str) -> Drawn:

@@ -17,7 +17,7 @@
     show: [path]
     ```
 
-lessons/README.md has all fields. Everything that is wrong gets a sentence with its line and field.
+lessons/README.md has all fields. Each mistake is reported in a sentence with its line and field.
 """
 
 from __future__ import annotations
@@ -125,17 +125,17 @@ def _text(path: Path, found: list[Fault]) -> str | None:
 
 def _sections(lines: list[str], start: int, found: list[Fault]) -> Iterator[_Section]:
     """Steps as they are written: each heading with its text and its blocks of YAML."""
-    now, fence, held = _Section("", start + 1), "", -1
+    now, fence, opened = _Section("", start + 1), "", -1
     for i in range(start, len(lines)):
         line = lines[i]
         mark = FENCE.match(line)
-        if held >= 0:                          # within a block of YAML
+        if opened >= 0:                          # within a block of YAML
             if mark and not mark[2]:
-                now.blocks.append((held + 2, "\n".join(lines[held + 1:i])))
-                held = -1
+                now.blocks.append((opened + 2, "\n".join(lines[opened + 1:i])))
+                opened = -1
             continue
         if mark and not fence and mark[2] in ("yaml", "yml"):
-            held = i
+            opened = i
             continue
         if mark:
             fence = "" if fence and line.startswith(fence) else fence or mark[1]
@@ -145,8 +145,8 @@ def _sections(lines: list[str], start: int, found: list[Fault]) -> Iterator[_Sec
             continue
         now.text.append(line)
         now.placed.append(i + 1)
-    if held >= 0 or fence:
-        found.append(Fault(held + 1 if held >= 0 else now.line, "",
+    if opened >= 0 or fence:
+        found.append(Fault(opened + 1 if opened >= 0 else now.line, "",
                            "a block that begins here is not closed by ```."))
     yield from _closed(now, found)
 
@@ -223,7 +223,7 @@ def _pinned(picture: Picture) -> Picture:
 
 def _checked(picture: Picture, block: Block, at: tuple[str, ...], pages: Pages,
              fault) -> frozenset[str] | None:                         # type: ignore[no-untyped-def]
-    """What can be asked about a picture; None, with its faults told, where it cannot be shown."""
+    """What can be asked about a picture; None where it cannot be shown, its faults reported."""
     wrong = pages.faults(picture)
     for name, words in wrong:
         fault(block.line((*at, name)), blocks.named((*at, name)), words)

@@ -1,4 +1,4 @@
-"""A lesson as it is told: its steps, what each shows, and what it asks."""
+"""A lesson: its steps, what each shows, and what it asks."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson as it is told."""
+    """One lesson."""
 
     id: str
     file: str
@@ -112,7 +112,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Shelf:
-    """All lessons that can be told, in their order, and what is wrong with the others."""
+    """All lessons that can be shown, in their order, and what is wrong with the others."""
 
     lessons: Mapping[str, Lesson]
     broken: tuple[LessonError, ...]

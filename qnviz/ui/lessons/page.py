@@ -94,7 +94,7 @@ def _index(form: Form[Place], there: Shelf) -> None:
                               help=f"Open “{lesson.meta.title}”")
                     st.caption(f"{lesson.meta.minutes} minutes, {len(lesson.steps)} steps")
     for error in there.broken:
-        st.error(f"**{plain(error.file)}** cannot be told:  \n"
+        st.error(f"**{plain(error.file)}** cannot be shown:  \n"
                  + "  \n".join(map(plain, error.faults)))
     st.caption("PageDown and PageUp, or n and p, turn the steps; b blackens the screen. A lesson "
                "is one Markdown file in the folder `lessons`; its README says how to write one.")
@@ -203,7 +203,7 @@ def _ahead(lesson: Lesson, place: Place, step: Step, answer: int | None) -> None
         try:
             SHOWS[picture.page].ahead(picture, str(i))
         except QnvizError:
-            continue                           # told when the reader arrives there
+            continue                           # reported when the reader arrives there
 
 
 def _answered(lesson: Lesson, at: int) -> str:

@@ -136,7 +136,7 @@ class LabShow:
 
     def known(self, picture: Picture) -> bool:
         """Whether the run is there already."""
-        return waiting.held(self.spec(picture), self.whole) is not None
+        return waiting.kept(self.spec(picture), self.whole) is not None
 
     def compute(self, picture: Picture) -> Trace:
         """The run."""

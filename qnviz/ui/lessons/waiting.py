@@ -15,11 +15,11 @@ from qnviz.ui.privates import connected, yield_to_reruns
 from qnviz.ui.state.session import viewer
 from qnviz.ui.state.store import STORE
 
-TICK = 0.02                                    # seconds between two looks at whether it is over
-TELL = 1.0                                     # … two words: each look costs a growing picture
+TICK = 0.02                                    # seconds between two checks whether it is over
+REPORT = 1.0                                   # … two reports of its progress
 
 
-def held(spec: RunSpec, whole: bool = False) -> Trace | None:
+def kept(spec: RunSpec, whole: bool = False) -> Trace | None:
     """The run if it is there; with its parameters, if these are needed."""
     trace = STORE.get(spec.key())
     return trace if trace is None or trace.whole or not whole else None
@@ -31,14 +31,14 @@ def computed(spec: RunSpec, whole: bool = False) -> Trace:
     Raises:
         QnvizError: the run cannot be.
     """
-    if (known := held(spec, whole)) is not None:
+    if (known := kept(spec, whole)) is not None:
         return known
     job = JOBS.watch(viewer(), Run(spec), connected(), slot="lesson")
-    place, told = st.empty(), time.monotonic()
+    place, reported = st.empty(), time.monotonic()
     while not job.over.wait(TICK):
         yield_to_reruns()                      # here a changed control ends the wait
-        if time.monotonic() - told > TELL:
-            told, now = time.monotonic(), job.snapshot()
+        if time.monotonic() - reported > REPORT:
+            reported, now = time.monotonic(), job.snapshot()
             place.progress(now.fraction, "Waiting for another run to end" if now.place
                            else f"Computing: {now.fraction:.0%} of {spec.steps} steps")
     place.empty()
@@ -53,5 +53,5 @@ def computed(spec: RunSpec, whole: bool = False) -> Trace:
 
 def ahead(spec: RunSpec, place: str, whole: bool = False) -> None:
     """Begin to compute a run that is about to be asked for; `place` tells it from others."""
-    if held(spec, whole) is None:
+    if kept(spec, whole) is None:
         JOBS.watch(viewer(), Run(spec), connected(), slot=f"lesson/{place}")

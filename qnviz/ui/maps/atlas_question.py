@@ -189,7 +189,7 @@ class AtlasQuestion(Question):
 
 
 def _fields(v: Variant, q: AtlasQuestion, notes: list[str]) -> tuple[str, str]:
-    """The two fields of a method's map; one that it does not have gets a sentence."""
+    """The two fields of a method's map; one that it does not have is refused in a sentence."""
     x, y = v.pair
     known = ", ".join(v.fields)
     if q.x is not None and q.x not in v.fields:
@@ -209,7 +209,7 @@ def _fields(v: Variant, q: AtlasQuestion, notes: list[str]) -> tuple[str, str]:
 
 def _range(v: Variant, name: str, low: float | None, high: float | None, axis: str,
            notes: list[str]) -> tuple[float, float]:
-    """Where an axis runs; an end that the field does not allow gets a sentence."""
+    """Where an axis runs; an end that the field does not allow is refused in a sentence."""
     if name == SEEDS:
         return 0.0, 0.0
     q = v.fields[name]

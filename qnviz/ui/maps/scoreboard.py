@@ -21,7 +21,7 @@ from qnviz.scoreboard.words import champions, grid, listed, stragglers, tuned, t
 from qnviz.ui.components.share import share
 from qnviz.ui.maps.scoreboard_view import Shown, choose_several, drawn, link_table
 from qnviz.ui.privates import connected
-from qnviz.ui.state import widgets as held
+from qnviz.ui.state import widgets
 from qnviz.ui.state.form import Form, plain, started
 from qnviz.ui.state.session import theme_name, viewer
 
@@ -71,7 +71,7 @@ def scoreboard() -> None:
         form.explain(EXPLAIN)
         choose_several(form, "rows", "Methods", {k: r.title for k, r in ROWS.items()})
         choose_several(form, "columns", "Problems", {k: c.title for k, c in COLUMNS.items()})
-        held.segments("unit", figures.TITLES, key=form.key("unit"),
+        widgets.segments("unit", figures.TITLES, key=form.key("unit"),
                       help="Compare by iterations alone and costly steps look cheap.")
         _live_controls(form, q, job)
     form.complaints()
@@ -144,10 +144,10 @@ def _json(board: Board) -> str:
 
 def _live_controls(form: Form[Shown], q: Shown, job: Job[Scoreboard] | None) -> None:
     with st.popover("Compute it live"), st.container(width=300):
-        held.choice("runs of each cell", form.fields["repeats"].options, key=form.key("repeats"),
+        widgets.choice("runs of each cell", form.fields["repeats"].options, key=form.key("repeats"),
                     help="A linear net is run a fifth as often.")
-        held.number("seed", 0, 2**31 - 1, step=1, key=form.key("seed"))
-        held.toggle("Tune again", key=form.key("anew"),
+        widgets.number("seed", 0, 2**31 - 1, step=1, key=form.key("seed"))
+        widgets.toggle("Tune again", key=form.key("anew"),
                     help="Off: the settings that the shipped table's tuning chose. On: the whole "
                        "grid on other seeds, which takes minutes.")
         st.caption(f"{len(q.chosen_rows)} methods on {len(q.chosen_columns)} problems: those "

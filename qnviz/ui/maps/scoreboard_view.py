@@ -19,7 +19,7 @@ from qnviz.scoreboard.board import UNITS, Board, Cell, written
 from qnviz.scoreboard.reference import REFERENCE, compared
 from qnviz.scoreboard.table import COLUMNS, ROWS, TARGET
 from qnviz.scoreboard.words import champions
-from qnviz.ui.state import widgets as held
+from qnviz.ui.state import widgets
 from qnviz.ui.state.form import NARROW, Form
 
 LONGEST = 3000                                 # steps that a lab takes
@@ -67,7 +67,7 @@ def choose_several(form: Form[Shown], name: str, label: str, words: Mapping[str,
         st.session_state[field] = ",".join(k for k in words if k in now) or ",".join(chosen)
 
     with st.popover(f"{label} ({len(chosen)})"), st.container(width=NARROW):
-        held.several(label, list(words), chosen, key=pick, then=picked, selection_mode="multi",
+        widgets.several(label, list(words), chosen, key=pick, then=picked, selection_mode="multi",
                      format_func=lambda k: words[k])
 
 

@@ -30,8 +30,8 @@ from qnviz.ui.state.links import open_run
 from qnviz.ui.state.messages import CELL, received
 from qnviz.ui.state.session import viewer
 
-REFRESH = 0.25                                 # seconds between two looks at growing maps
-CROWD = 4                                      # sweeps beyond which looks are rarer
+REFRESH = 0.25                                 # seconds between two snapshots of growing maps
+CROWD = 4                                      # sweeps beyond which snapshots are rarer
 RAREST = 1.5
 PATIENCE = 0.4                                 # … for which a first tile is waited for
 TICK = 0.02
@@ -109,16 +109,16 @@ class Maps:
 
         @st.fragment(run_every=every if growing else None)
         def shown() -> None:
-            looks = [job.snapshot() for job in jobs]
+            snapshots = [job.snapshot() for job in jobs]
             if growing and all(job.over.is_set() for job in jobs):
                 st.rerun()                     # words and links of the whole page follow
-            seen = results or tuple(look.value for look in looks)
+            seen = results or tuple(snapshot.value for snapshot in snapshots)
             maps(draw(seen), key=f"{self.page}/maps", on_open=self._took)
             if (cell := st.session_state.pop(f"{self.page}/open", None)) is not None:
                 i, iy, ix = cell
                 open_run(self.run(i, iy, ix, seen[i]))
             if growing:
-                self._progress(looks, jobs)
+                self._progress(snapshots, jobs)
 
         shown()
         for job in jobs:
@@ -127,12 +127,13 @@ class Maps:
                     raise job.error
                 st.error(plain(str(job.error)))
 
-    def _progress(self, looks: Sequence[Snapshot[SweepResult]], jobs: Sequence[Job[Sweep]]) -> None:
+    def _progress(self, snapshots: Sequence[Snapshot[SweepResult]],
+                  jobs: Sequence[Job[Sweep]]) -> None:
         if note := pool().note:                # such as a cluster that is out of reach
             st.info(plain(note))
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
-            fraction = sum(look.fraction for look in looks) / len(looks)
-            st.progress(min(1.0, fraction), told(looks))
+            fraction = sum(snapshot.fraction for snapshot in snapshots) / len(snapshots)
+            st.progress(min(1.0, fraction), progress(snapshots))
             st.button("Stop", on_click=self._stop, args=(jobs,), key=f"{self.page}/stop")
 
     def _took(self) -> None:
@@ -162,18 +163,18 @@ class Maps:
 
 
 def _begun(job: Job[Sweep]) -> bool:
-    look = job.snapshot()
-    return job.over.is_set() or (look.value is not None and look.fraction > 0)
+    snapshot = job.snapshot()
+    return job.over.is_set() or (snapshot.value is not None and snapshot.fraction > 0)
 
 
-def told(looks: Sequence[Snapshot[SweepResult]]) -> str:
+def progress(snapshots: Sequence[Snapshot[SweepResult]]) -> str:
     """How far the maps are, in words."""
-    fraction = sum(look.fraction for look in looks) / len(looks)
-    waiting = [look.place for look in looks if look.place]
-    if waiting and len(waiting) == len(looks):
+    fraction = sum(snapshot.fraction for snapshot in snapshots) / len(snapshots)
+    waiting = [snapshot.place for snapshot in snapshots if snapshot.place]
+    if waiting and len(waiting) == len(snapshots):
         first = min(waiting)
         return "Next in the queue" if first == 1 else f"Number {first} in the queue"
-    left = [look.left for look in looks if look.left is not None]
+    left = [snapshot.left for snapshot in snapshots if snapshot.left is not None]
     text = f"{fraction:.0%} of the runs"
     return text + (f", {duration(max(left))} left" if left and fraction < 1 else "")
 

@@ -48,7 +48,7 @@ class Settings:
     tuned: Mapping[str, dict[str, Any]] = field(default_factory=dict, compare=False)
 
     def method(self, entrant: str) -> dict[str, Any]:
-        """One entrant as a method of a run spec, named so that equals are told apart."""
+        """One entrant as a method of a run spec, named so that equals can be distinguished."""
         name = base(entrant)
         return {"name": name, "label": self.title(entrant)} | self.entrants[entrant]
 
