@@ -10,10 +10,11 @@ from qnviz.sweeps.tiles import compute, tiles
 from qnviz.ui.maps import atlas, basins
 from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
-from qnviz.ui.maps.methods import LABS, MAPPED, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.maps.page import drawn
+from qnviz.ui.maps.variants import MAPPED, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.maps.view import shipped
 from qnviz.ui.state.codec import decode, encode
+from qnviz.ui.state.defaults import LABS
 from qnviz.ui.state.links import lab_query
 from qnviz.ui.state.settings import read_query
 

@@ -6,7 +6,7 @@ import pytest
 from qnviz.methods.registry import METHODS
 from qnviz.runs.loop import run
 from qnviz.ui.catalogue.failures import SHOWN, failing
-from qnviz.ui.maps.methods import LABS
+from qnviz.ui.state.defaults import LABS
 from qnviz.ui.state.settings import read_query, write_query
 
 FAR, STALLED, JUMP = 10, 2, 100                 # times a loss

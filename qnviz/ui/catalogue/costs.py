@@ -20,7 +20,7 @@ from qnviz.problems.autoencoder import Autoencoder
 from qnviz.problems.linear_net import LinearNet
 from qnviz.problems.rosenbrock import Rosenbrock
 from qnviz.problems.spec import ProblemSpec
-from qnviz.ui.maps.methods import LABS
+from qnviz.ui.state.defaults import LABS
 
 STEPS = 20                                     # that are counted
 REPEATS = 5                                    # of a measurement in seconds

@@ -6,7 +6,7 @@ import streamlit as st
 
 from qnviz.methods.base import Method
 from qnviz.problems.registry import PROBLEMS
-from qnviz.ui.maps.methods import LABS
+from qnviz.ui.state.defaults import LABS
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.links import lab_page
 from qnviz.ui.state.settings import Settings, write_query

@@ -20,8 +20,7 @@ from qnviz.ui.frame.server import PLOTLY_URL
 from qnviz.ui.labs.details import details
 from qnviz.ui.labs.export import Shown
 from qnviz.ui.labs.stage import Stage
-from qnviz.ui.maps.methods import LABS
-from qnviz.ui.state.defaults import FUNCTION, ROSENBROCK_N
+from qnviz.ui.state.defaults import FUNCTION, LABS, ROSENBROCK_N
 from qnviz.ui.state.links import lab_page, lab_settings
 from qnviz.ui.state.messages import FRAME, received
 from qnviz.ui.state.session import theme_name

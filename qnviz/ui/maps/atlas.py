@@ -8,8 +8,8 @@ import streamlit as st
 
 from qnviz.numbers import say
 from qnviz.ui.maps.atlas_question import USUAL, AtlasQuestion, colors
-from qnviz.ui.maps.methods import MAPPED, SEEDS, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.maps.page import pick, show
+from qnviz.ui.maps.variants import MAPPED, SEEDS, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.state import widgets
 from qnviz.ui.state.form import NARROW, Form
 

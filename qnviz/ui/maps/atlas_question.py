@@ -32,8 +32,9 @@ from qnviz.figures.theme import Theme
 from qnviz.methods.registry import METHODS
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
-from qnviz.ui.maps.methods import LABS, MAPPED, SEEDS, Variant, axis_title, symbol, usual_range
 from qnviz.ui.maps.page import Plan, Plans, Question
+from qnviz.ui.maps.variants import MAPPED, SEEDS, Variant, axis_title, symbol, usual_range
+from qnviz.ui.state.defaults import LABS
 
 COMMON = ("steps_to_target", "final_loss", "work")     # quantities that every method has
 MOST_POINTS, MOST_STEPS = 64, 3000

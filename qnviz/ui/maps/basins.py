@@ -20,8 +20,8 @@ from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.plane import surface
 from qnviz.sweeps.spec import START
-from qnviz.ui.maps.methods import VARIANTS
 from qnviz.ui.maps.page import Plan, Plans, Question, pick, show
+from qnviz.ui.maps.variants import VARIANTS
 from qnviz.ui.state.form import NARROW, Form
 
 Surface = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -25,7 +25,7 @@ from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import SweepSpec, parse_sweep
 from qnviz.ui.components.share import share
 from qnviz.ui.frame.server import PLOTLY_URL
-from qnviz.ui.maps.methods import Variant
+from qnviz.ui.maps.variants import Variant
 from qnviz.ui.maps.view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.state import widgets
 from qnviz.ui.state.form import Form

@@ -42,6 +42,8 @@ IMAGES_TUNED = {"kbfgs": IMAGES_KBFGS, "kbfgs_l": IMAGES_KBFGS, "kfac": {"lr": 0
                 "newton_krylov": {"budget": 10}}
 IMAGES = Settings(DIGITS, {e: IMAGES_TUNED.get(e, {}) for e in (
     "kbfgs", "kbfgs_l", "kfac", "curveball", "adam", "sgd")}, stop_loss=0.0, tuned=IMAGES_TUNED)
+# the lab in which a problem opens
+LABS = {"rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES}
 IMAGES_DAMPINGS = {"kbfgs": IMAGES_KBFGS, "kbfgs~2": IMAGES_KBFGS | {"damping": "powell"},
                    "kbfgs~3": IMAGES_KBFGS | {"damping": "none"}}
 IMAGES_KRYLOV = {"newton_krylov": {"budget": 10, "lam": 0.1},

@@ -9,7 +9,7 @@ import streamlit as st
 from qnviz.fields import parameters
 from qnviz.paths import PAGES
 from qnviz.runs.spec import RunSpec
-from qnviz.ui.maps.methods import LABS
+from qnviz.ui.state.defaults import LABS
 from qnviz.ui.state.settings import Settings, base, write_query
 
 

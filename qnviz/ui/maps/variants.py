@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 from qnviz.fields import Parameter, parameters
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
-from qnviz.ui.state.defaults import IMAGES, LAB, LINEAR
+from qnviz.ui.state.defaults import LABS
 
-LABS = {"rosenbrock": LAB, "linear_net": LINEAR, "autoencoder": IMAGES}
 SEEDS = "seeds"                                # an axis of repeats instead of a second field
 GREEK = {"alpha": "α", "beta": "β", "lambda": "λ", "mu": "μ", "epsilon": "ϵ", "varepsilon": "ε",
          "eta": "η", "tau": "τ", "rho": "ρ", "max": "max"}
