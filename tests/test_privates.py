@@ -14,7 +14,7 @@ from qnviz.ui.privates import BUNDLE, CLASSES, HISTORY, PLOTLY, PLOTLY_JS, STATI
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {path: path.read_text(encoding="utf-8") for end in ("css", "js")
         for path in (ROOT / "qnviz").rglob(f"*.{end}")}
-PRIVATE = re.compile(r"\._\w+|\b[dlpcr]2[dlpcr]\b")     # Plotly's fields and its axes' conversions
+PRIVATE = re.compile(r"(?<![\w$])_[a-z]\w*|\b[dlpcr]2[dlpcr]\b")   # fields, and axes' conversions
 
 
 @pytest.fixture(scope="module")
