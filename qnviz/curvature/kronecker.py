@@ -48,7 +48,8 @@ class Layers:
 
     def lerp(self, end: Layers, weight: Tensor) -> Layers:
         """(1 − weight) self + weight end, for a weight per run (R,)."""
-        return self.map(lambda x, y: torch.lerp(x, y, weight.view(-1, *[1] * (x.ndim - 1))), end)
+        weight = weight.view(-1, *[1] * (self.parts[0].ndim - 1))
+        return self.map(lambda x, y: torch.lerp(x, y, weight), end)
 
     def unzip(self) -> tuple[Layers, ...]:
         """One `Layers` for every place of parts that are tuples."""

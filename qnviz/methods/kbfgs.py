@@ -80,7 +80,8 @@ class KBFGS(Factored):
 
     def step(self, oracle: Oracle, state: KroneckerState,
              p: SimpleNamespace) -> tuple[KroneckerState, Events]:
-        beta, join = p.momentum, state.A.joined
+        beta, root, join = p.momentum, p.lam.sqrt(), state.A.joined
+        mu1, mu2 = column(p.mu1), column(root)
         tape = oracle.forward(state.theta)
         M = [torch.lerp(G, M_l, beta[:, None, None])
              for G, M_l in zip(oracle.blocks(tape), state.M, strict=True)]
@@ -97,11 +98,10 @@ class KBFGS(Factored):
         beta = torch.zeros_like(beta) if oracle.batch.full else beta
         s, y = dh.lerp(state.s, beta), g1.map(torch.sub, g).lerp(state.y, beta)         # (3)
         pairs = s.map(lambda s, y, H: double_damping(
-            s, y, self.operator(H), column(p.mu1), column(p.lam.sqrt()), self.damping),
-            y, state.H_g)
+            s, y, self.operator(H), mu1, mu2, self.damping), y, state.H_g)
         keep = pairs.map(lambda d, g: skip(d.sy, d.ss, g.norm(dim=-1), d.usable), g)
         H_g, skipped = state.H_g.map(self.update, pairs, keep).unzip()                  # (4)
-        H_a = state.H_a.map(lambda H, A, a: hessian_action(H, A, p.lam.sqrt(), a),
+        H_a = state.H_a.map(lambda H, A, a: hessian_action(H, A, root, a),
                             A, means(tape.a, join))                                     # (5)
         events = {name: pairs.map(attrgetter(name)).cat() for name in REPORTED}
         return KroneckerState(theta, state.k + 1, M, A, H_a, H_g, s, y), events | {
