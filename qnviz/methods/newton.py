@@ -50,9 +50,11 @@ class Newton(Method):
         tape = oracle.forward(state.theta)
         g = oracle.gradient(tape)
         mu, Q = eigen(oracle.dense(tape, "hessian"))
-        lam = p.lam * norm(g) if self.regularization == "gradient" else p.lam       # (2)
+        steep = norm(g)
+        lam = p.lam * steep if self.regularization == "gradient" else p.lam         # (2)
         size = torch.maximum(mu.abs(), FLAT * mu.abs().amax(1, keepdim=True)) + column(lam)
-        size = torch.where(size > 0, size, 1)           # H = 0 without damping: −g
+        # H = 0 without damping gives no scale but the gradient's: d = −g/‖g‖, whatever multiplies f
+        size = torch.where(size > 0, size, column(torch.where(steep > 0, steep, 1)))
         d = -(Q @ ((Q.mT @ g[..., None])[..., 0] / size)[..., None])[..., 0]            # (1)
         search = backtracking(oracle, state.theta, tape.f, g, d)
         events = {"hessian_low": mu[:, 0], "hessian_high": mu[:, -1], "step_size": search.a,
