@@ -27,7 +27,7 @@ lint: .venv/dev.stamp node_modules/stamp
 	$(BIN)/pyright
 	npm run --silent lint
 
-FORMULAS := curvature double_damping secant krylov line_search minres pair hessian_vector lanczos
+FORMULAS := curvature kronecker double_damping secant krylov line_search minres pair hessian_vector lanczos
 coverage: .venv/dev.stamp
 	$(BIN)/python -m pytest -q --cov=qnviz.curvature --cov-branch --cov-report=term-missing \
 	    --cov-fail-under=100 $(FORMULAS:%=tests/test_%.py)
