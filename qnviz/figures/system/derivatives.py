@@ -34,7 +34,7 @@ LAST_BITS = 4                                  # times the rounding: agreement "
 
 
 class Errors(Protocol):
-    """What `runs/derivatives.py` finds about one derivative."""
+    """What `studies/derivatives.py` finds about one derivative."""
 
     @property
     def h(self) -> np.ndarray:
