@@ -130,7 +130,7 @@ class LocalPool:
         inner.add_done_callback(lambda done: self._landed(task, executor, done))
 
     def _running(self) -> Any:
-        from loky.process_executor import ProcessPoolExecutor
+        from loky.process_executor import ProcessPoolExecutor  # only where there are workers
 
         if self._executor is None:
             self._executor = ProcessPoolExecutor(self._size, timeout=IDLE, env=ENVIRONMENT,

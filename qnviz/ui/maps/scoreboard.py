@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from functools import cache
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 JOB, SLOT = "scoreboard/job", "scoreboard"
-REFRESH = 1.0                                  # seconds between two looks at a growing table
+REFRESH = 1.0                                  # seconds between two snapshots of a growing table
 EXPLAIN = f"""
 **Counted** is what a run needs until the loss, without noise, is below $10^{{-4}}$: iterations,
 work (forward passes of the batch; a gradient is 3), or seconds (a run's share of the time of its
@@ -135,8 +136,6 @@ def _said(q: Shown, board: Board) -> None:
 
 
 def _json(board: Board) -> str:
-    import json
-
     return json.dumps(board.plain(), ensure_ascii=False)
 
 
@@ -158,8 +157,8 @@ def _live_controls(form: Form[Shown], q: Shown, job: Job[Scoreboard] | None) -> 
 
 
 def _start(q: Shown) -> None:
-    started()                                  # torch comes with the job
-    from qnviz.scoreboard.scoring import Scoreboard
+    started()
+    from qnviz.scoreboard.scoring import Scoreboard  # torch comes with it
 
     _drop()
     wanted = Scoreboard(q.chosen_rows, q.chosen_columns, int(q.repeats), q.seed,

@@ -113,14 +113,14 @@ class Form(Binder[M]):
 
     def controls(self, *names: str) -> None:
         """Fields as controls in a row, as they are declared."""
-        from qnviz.ui.state.controls import control
+        from qnviz.ui.state.controls import control  # torch comes with it
 
         for name in names:
             control(self.fields[name], self.key(name), in_row=True)
 
     def more(self, *names: str) -> None:
         """Fields that are seldom changed, one click away."""
-        from qnviz.ui.state.controls import control
+        from qnviz.ui.state.controls import control  # torch comes with it
 
         with st.popover("More"), st.container(width=NARROW):
             for name in names:
