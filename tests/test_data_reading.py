@@ -605,7 +605,7 @@ def test_the_command_line_says_how_a_file_was_read(odd, tmp_path, capsys):
 
 
 def test_an_address_with_choices_brings_them_back(odd):
-    query = {"data": "file:odd.npy", "white": "48", "along": "last", "turn": "90", "mirror": "True",
+    query = {"data": "file:odd.npy", "white": "48", "along": "last", "turn": "90", "mirror": "true",
              "batch": "8"}
     found = read_query(query, IMAGES)
     assert found.faults == ()

@@ -23,11 +23,12 @@ from qnviz.ui.labs.krylov import (
     EXPLAIN,
     LABS,
     PRESETS,
+    KrylovState,
     disturbance,
     heading,
     work_saved,
-    wrong_iteration,
 )
+from qnviz.ui.labs.state import LabState, read_state
 from tests.helpers import CPU, F64, assert_close, plain_gradient, plain_hessian
 
 LINEAR = {"name": "linear_net", "samples": 60}
@@ -390,9 +391,12 @@ def test_a_step_whose_parameters_were_not_kept_is_shown_by_the_last_one_before(t
 
 
 def test_a_wrong_iteration_in_the_link_gets_a_sentence():
-    assert wrong_iteration("12") is None
+    assert read_state({"j": "12"}, LABS, KrylovState) == (
+        LabState(next(iter(LABS.values())), KrylovState(j=12)), ())
     for raw in ("-1", "abc", "501", "1.5", "", "²"):
-        assert "must be a whole number from 0 to 500" in wrong_iteration(raw)
+        state, faults = read_state({"j": raw}, LABS, KrylovState)
+        assert "must be a whole number from 0 to 500" in " ".join(faults)
+        assert state.own.j is None
 
 
 def test_presets_describe_runs_and_the_explanation_is_short():

@@ -10,7 +10,7 @@ from tests.test_architecture import ROOT as TREE
 MODULES = {str(p.relative_to(ROOT)): read(p) for p in sorted(ROOT.rglob("*.js"))}
 ENTRIES = {name for name, module in MODULES.items() if "default" in module.exports} | {"offline.js"}
 # exported for tests alone
-TESTED = {("player/model.js", "indexAt")}
+TESTED = {("player/model.js", "indexAt"), ("player/address.js", "queryWith")}
 IDENTIFIER = re.compile(r"[\w$]+")
 TYPES = re.compile(r'@import \{([^}]*)\} from "([^"]*)"')
 

@@ -38,7 +38,7 @@ here = st.navigation({
 }, position="top")
 if here.url_path != "lessons":                 # which has a headline of its own
     st.html(f'<h1 class="qnviz-page-name">{here.title}</h1>')
-with st.container(key="unseen"):
+with st.container(key="unseen", gap=None):
     stay()
     follow()
     keep()

@@ -26,6 +26,7 @@ from qnviz.ui.components.player import player
 from qnviz.ui.frame.server import PLOTLY_URL
 from qnviz.ui.labs.page import Page
 from qnviz.ui.labs.state import Lab, Own
+from qnviz.ui.privates import went_back
 from qnviz.ui.state.codec import described
 from qnviz.ui.state.messages import FRAME, received
 from qnviz.ui.state.session import theme_name
@@ -165,14 +166,15 @@ def _frame(page: Page) -> None:
 
 
 def _forget_other(page: Page, trace: Trace, system: NewtonSystem) -> None:
-    """An iteration at which another system's playhead rested means nothing in this one."""
-    state, j = st.session_state, page.own.j
+    """An iteration at which another system's playhead rested means nothing in this one.
+
+    One that a link asks for, or that Back comes to, belongs to this system.
+    """
     here = (trace.key, system.label, system.step)
-    before, old = state.get(SEEN, (here, None))
-    state[SEEN] = here, j
-    if before != here and old is not None and j == old:
+    before = st.session_state.get(SEEN, here)
+    st.session_state[SEEN] = here
+    if before != here and page.own.j is not None and not page.seeded and not went_back():
         page.change(j=None)
-        state[SEEN] = here, None
         st.rerun()                                 # the address was written with it already
 
 
