@@ -5,7 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qnviz.curvature.double_damping import double_damping, update_bounds, worst_case
+from qnviz.curvature.double_damping import (
+    double_damping,
+    spectrum_bounds,
+    update_bounds,
+    worst_case,
+)
 from qnviz.curvature.secant import bfgs_update
 from tests.helpers import F64, assert_close, normal, spd
 
@@ -278,3 +283,20 @@ def test_degenerate_pairs_are_unusable_and_harm_no_neighbour(damping, zero):
     assert p.theta1[:2].tolist() == p.theta2[:2].tolist() == [1, 1]
     for ours, theirs in zip(p, alone, strict=True):
         assert_close(ours[2:].double(), theirs.double(), 1e-14)
+
+
+def test_bounds_of_a_step_are_its_pairs_unless_it_was_skipped_or_has_none():
+    """Runs: a good pair, a skipped one, one without s̃ᵀỹ > 0, one with s̃ᵀỹ = 0, H no longer definite."""
+    low, high = (torch.tensor(v, dtype=F64) for v in ([0.5, 0.5, 0.5, 0.5, -1e-18], [2.0] * 5))
+    c1 = torch.tensor([1.5, 1.5, -1.5, torch.inf, 1.5], dtype=F64)
+    c2 = torch.tensor([3.0, 3.0, -3.0, torch.inf, 3.0], dtype=F64)
+    skipped = torch.tensor([False, True, False, False, False])
+    worst = worst_case(high, torch.full_like(high, 0.2), torch.full_like(high, 0.5))
+    b = spectrum_bounds(low, high, c1, c2, worst, skipped)
+    own, anyone = update_bounds(low, high, c1, c2), update_bounds(low, high, *worst)
+    nan = torch.nan
+    for side, known, mine, theirs in zip(("low", "high"), (low, high), own, anyone, strict=True):
+        pair = torch.tensor([mine[0], known[1], nan, nan, nan], dtype=F64)
+        torch.testing.assert_close(b[f"pair_{side}"], pair, equal_nan=True)
+        apriori = torch.cat([theirs[:4], torch.tensor([nan], dtype=F64)])
+        torch.testing.assert_close(b[f"apriori_{side}"], apriori, equal_nan=True)

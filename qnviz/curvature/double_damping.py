@@ -105,7 +105,7 @@ def worst_case(high: Tensor, mu1: Tensor, mu2: Tensor, damping: Damping = "doubl
 
 
 def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
-                    worst: tuple[Tensor, Tensor], keep: Tensor) -> dict[str, Tensor]:
+                    worst: tuple[Tensor, Tensor], skipped: Tensor) -> dict[str, Tensor]:
     """Bounds on H⁺ from the pair's own c₁, c₂ (a skipped one leaves λ(H)), and from the worst case.
 
     The first are NaN where the pair has none, as s̃ᵀỹ is not positive; all are where H has lost its
@@ -118,6 +118,6 @@ def spectrum_bounds(low: Tensor, high: Tensor, c1: Tensor, c2: Tensor,
             ("low", "high"), (low, high), update_bounds(low, high, c1, c2),
             update_bounds(low, high, *worst), strict=True):
         bounds[f"pair_{side}"] = torch.where(
-            bounded, torch.where(keep, known, from_pair), torch.nan)
+            bounded, torch.where(skipped, known, from_pair), torch.nan)
         bounds[f"apriori_{side}"] = torch.where(definite, from_worst, torch.nan)
     return bounds
