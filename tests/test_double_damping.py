@@ -286,7 +286,7 @@ def test_degenerate_pairs_are_unusable_and_harm_no_neighbour(damping, zero):
 
 
 def test_bounds_of_a_step_are_its_pairs_unless_it_was_skipped_or_has_none():
-    """Runs: a good pair, a skipped one, one without s̃ᵀỹ > 0, one with s̃ᵀỹ = 0, H no longer definite."""
+    """A good pair, a skipped one, s̃ᵀỹ < 0, s̃ᵀỹ = 0, and an H that is no longer definite."""
     low, high = (torch.tensor(v, dtype=F64) for v in ([0.5, 0.5, 0.5, 0.5, -1e-18], [2.0] * 5))
     c1 = torch.tensor([1.5, 1.5, -1.5, torch.inf, 1.5], dtype=F64)
     c2 = torch.tensor([3.0, 3.0, -3.0, torch.inf, 3.0], dtype=F64)
