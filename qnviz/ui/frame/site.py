@@ -5,7 +5,6 @@ from pathlib import Path
 import streamlit as st
 
 from qnviz.paths import ASSETS, PAGES
-from qnviz.ui.frame.history import keep
 from qnviz.ui.frame.theme import follow
 from qnviz.ui.state.session import stay
 
@@ -41,5 +40,4 @@ if here.url_path != "lessons":                 # which has a headline of its own
 with st.container(key="unseen", gap=None):
     stay()
     follow()
-    keep()
 here.run()

@@ -1,4 +1,7 @@
-"""When the browser's theme changes under an open page, its pictures follow."""
+"""When the browser's theme changes under an open page, its pictures follow.
+
+The script also watches over the history (`web/frame/history.js`).
+"""
 
 from __future__ import annotations
 

@@ -5,10 +5,9 @@
 // is ahead of him out of the history. What such a run writes after the path, the page that he came
 // to corrects: `write` in qnviz/ui/state/address.py.
 
-import { persistent } from "../component.js";
-
 /** From Back or Forward until the visitor's next click or key, the history gets no entries. */
-function keepHistory() {
+export function keepHistory() {
+  if (Object.hasOwn(history, "pushState")) return; // once, however often this is mounted
   let travelled = false;
   const { pushState } = history;
   history.pushState = function push(state, title, url) {
@@ -25,7 +24,3 @@ function keepHistory() {
   };
   for (const type of ["pointerdown", "keydown"]) addEventListener(type, acts, { capture: true });
 }
-
-if (!Object.hasOwn(history, "pushState")) keepHistory(); // once, however often this is mounted
-
-export default persistent(() => ({ update: () => {}, destroy: () => {} }));

@@ -1,6 +1,9 @@
-// The page follows the theme: Streamlit changes its own colours at once, but redraws no picture.
+// What every page has: it follows the theme, as Streamlit changes its own colours at once, but redraws
+// no picture; and after Back no run that comes in late leads forward again. One component for both,
+// as each costs the first picture a few milliseconds.
 
 import { persistent } from "../component.js";
+import { keepHistory } from "./history.js";
 
 const APP = "[data-testid=stApp]";
 
@@ -33,6 +36,8 @@ function mountTheme(data, changed) {
     destroy: () => observer.disconnect(),
   };
 }
+
+keepHistory();
 
 export default persistent((_, data, streamlit) =>
   mountTheme(data, (theme) => streamlit.setTriggerValue("changed", theme)),
