@@ -7,6 +7,7 @@ import pytest
 
 from qnviz.__main__ import main
 from qnviz.export import pictures
+from qnviz.figures.player import LAYOUTS
 from qnviz.runs.trace import Trace
 from tests.test_architecture import ROOT
 
@@ -81,7 +82,7 @@ def test_all_pictures_or_those_named(tmp_path, capsys, drawn):
     status, _, _ = call(capsys, HOME, "--out", tmp_path / "p.svg", "--size", "half",
                         "--transparent")
     assert status == 0
-    names = ["path", "eig", "krylov", "loss"]
+    names = [n for row in LAYOUTS["rosenbrock"] for n in row if not n.startswith("@")]
     assert sorted(p.name for p in tmp_path.glob("*.svg")) == sorted(f"p-{n}.svg" for n in names)
     assert {(form, place.width, place.height) for _, form, place in drawn} == {("svg", 960, 1080)}
     assert all(f["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)" for f, *_ in drawn)

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from qnviz.curvature.oracle import Oracle
 from qnviz.fields import parameters
+from qnviz.figures.colors import oklab
 from qnviz.methods.adam import Adam
 from qnviz.methods.base import take
 from qnviz.methods.declared import DASHES, MARKERS
@@ -189,8 +191,10 @@ def test_every_method_says_what_it_is(name):
 
 
 def test_no_two_methods_look_alike():
-    styles = [m.style for m in METHODS.values()]
-    assert len(set(styles)) == len(styles)
+    alike = [(a.title, b.title) for a, b in combinations(METHODS.values(), 2)
+             if a.style[1:] == b.style[1:]
+             and np.linalg.norm(oklab(a.style.color) - oklab(b.style.color)) < 0.1]
+    assert not alike, f"give one of {alike} another colour, or another dash or marker"
 
 
 # --- against torch.optim ------------------------------------------------------------------------

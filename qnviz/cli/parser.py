@@ -54,7 +54,8 @@ def _scoreboard(parser: argparse.ArgumentParser) -> None:
                                                     "a fifth on the linear net")
     parser.add_argument("--seed", type=int, default=0, help="of starts, noise and data")
     parser.add_argument("--rows", default=",".join(MAIN), metavar="A,B",
-                        help=f"methods: all, or some of {', '.join(ROWS)}")
+                        help=f"methods: all, or some of {', '.join(ROWS)}, and of rows that "
+                             "methods have declared since the table was made")
     parser.add_argument("--columns", default="all", metavar="A,B",
                         help=f"problems: all, or some of {', '.join(COLUMNS)}")
     parser.add_argument("--out", type=Path, help="where to save everything (.json)")
