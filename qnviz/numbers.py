@@ -1,4 +1,4 @@
-"""Numbers as people write them: one rule for sentences, tables, chips, tooltips and axes.
+"""Numbers as people write them, and round numbers: one rule for texts, one for ticks and sliders.
 
 `qnviz/web/numbers.js` is the same rule for the browser; a test holds the two together. Text for
 people has a minus sign (−), which is as wide as a plus and no place to break a line. What programs
@@ -15,6 +15,8 @@ from functools import cache
 from typing import SupportsFloat
 
 SMALL, LARGE = 1e-3, 100_000         # below and from here on a power of ten is easier to read
+ROUND = (1, 2, 5)                    # times powers of ten: the round numbers of ticks and sliders
+ROUNDING = 1e-9
 
 
 def say(x: SupportsFloat, digits: int = 3) -> str:
@@ -57,12 +59,12 @@ def _half_up(digits: int) -> Context:
 
 
 def percent(share: float) -> str:
-    """A share in percent: 61 %, and never 0 % or 100 % of what is only nearly so; – for NaN."""
+    """A share in percent: 61 %; 0 % and 100 % only where that is so, up to rounding; – for NaN."""
     if not math.isfinite(share):
         return "–"
-    if 0 < share < 0.01:
+    if ROUNDING < share < 0.01:
         return "under 1 %"
-    if 0.99 < share < 1:
+    if 0.99 < share < 1 - ROUNDING:
         return "over 99 %"
     return f"{math.floor(100 * share + 0.5)} %"
 
@@ -72,11 +74,28 @@ def duration(seconds: float) -> str:
     return f"{max(1, seconds):.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def round_up(value: float, steps: Sequence[float] = (1, 2, 5)) -> float:
+def round_up(value: float, steps: Sequence[float] = ROUND) -> float:
     """The least of `steps` times a power of ten that reaches `value` > 0, but for rounding.
 
     Steps are in [1, 10). By default they are those of ticks and of sliders: 1, 2, 5, 10, 20, …
     """
     power = math.floor(math.log10(value))
     marks = (float(f"{step}e{p}") for p in (power, power + 1) for step in steps)
-    return next(mark for mark in marks if mark >= (1 - 1e-9) * value)
+    return next(mark for mark in marks if mark >= (1 - ROUNDING) * value)
+
+
+def round_between(low: float, high: float, steps: Sequence[float] = ROUND) -> list[float]:
+    """All of `steps` times a power of ten in 0 < `low` … `high`, but for rounding: log ticks."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    marks = (float(f"{step}e{p}") for p in powers for step in steps)
+    return [m for m in marks if (1 - ROUNDING) * low <= m <= (1 + ROUNDING) * high]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """The multiples of one round step in `low` < `high`, but for rounding: two to seven of them."""
+    span = high - low
+    # a power of ten that fits twice is fine enough
+    step = max(round_up(span / 6), 10.0 ** math.floor(math.log10(span / 2)))
+    first, last = math.ceil(low / step - ROUNDING), math.floor(high / step + ROUNDING)
+    places = -math.floor(math.log10(step))
+    return [round(k * step, places) for k in range(first, last + 1)]

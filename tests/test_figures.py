@@ -15,8 +15,9 @@ from qnviz.figures.race.krylov import REASONS, krylov
 from qnviz.figures.race.loss import loss
 from qnviz.figures.race.trajectory import trajectory
 from qnviz.figures.race.views import due, end_labels, thinned
-from qnviz.figures.theme import DARK, LIGHT, THEMES, log_axis, log_range, power_of_ten, round_up
+from qnviz.figures.theme import DARK, FINE, LIGHT, THEMES, log_axis, log_range, power_of_ten
 from qnviz.methods.registry import METHODS
+from qnviz.numbers import round_up
 from qnviz.runs.loop import run, stream
 from qnviz.runs.spec import parse
 from tests.net_traces import columns
@@ -345,7 +346,7 @@ def test_growing_axes_move_in_few_jumps():
         low, high = log_range(1e-3 / (1 + k), 1 + k, growing=True)
         assert low < np.log10(1e-3 / (1 + k))
         assert high > np.log10(1 + k)
-    tops = [round_up(v) for v in ends]
+    tops = [round_up(v, FINE) for v in ends]
     assert np.all(np.array(tops) >= ends)
     assert np.all(np.array(tops) <= 1.7 * ends)
     assert len(set(tops)) < 30

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qnviz.numbers import percent, round_up, say
+from qnviz.numbers import percent, round_between, round_up, say, ticks
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -66,6 +66,7 @@ def test_texts_keep_the_order(a, b):
 
 @pytest.mark.parametrize(("share", "text"), [
     (0.0, "0 %"), (0.004, "under 1 %"), (0.125, "13 %"), (0.61, "61 %"), (0.999, "over 99 %"),
+    (1e-16, "0 %"), (1 - 2e-16, "100 %"),
     (1.0, "100 %"), (math.nan, "–")])
 def test_shares(share, text):
     """Nearly none and nearly all are neither."""
@@ -86,3 +87,34 @@ def test_round_up_takes_other_steps():
     """Rounding is no reason to go on to the next."""
     assert [round_up(v) for v in (1, 2.1, 0.1 + 0.2, 999.9999999999999)] == [1, 5, 0.5, 1000]
     assert [round_up(v, (1, 1.5, 2, 3, 5, 7)) for v in (1.2, 0.1 + 0.2, 71)] == [1.5, 0.3, 100]
+
+
+@given(st.floats(-300, 290), st.floats(0.01, 5), st.sampled_from([(1,), (1, 2, 5)]))
+def test_round_numbers_between(power, decades, steps):
+    """All that `round_up` meets on its way up, with both ends."""
+    low = round_up(10.0**power, steps)
+    high, expected = low * 10.0**decades, [low]
+    while (mark := round_up(1.001 * expected[-1], steps)) <= (1 + 1e-9) * high:
+        expected.append(mark)
+    assert round_between(low, high, steps) == expected
+
+
+@given(st.floats(-1e5, 1e5), st.floats(-3, 9))
+def test_ticks_are_multiples_of_one_round_step(low, power):
+    """Of 1, 2 or 5 times a power of ten, all that lie within, and few."""
+    high = low + 10.0**power
+    found = ticks(low, high)
+    assert 2 <= len(found) <= 7
+    step = (found[-1] - found[0]) / (len(found) - 1)
+    assert step == pytest.approx(round_up(0.999 * step), rel=1e-6)
+    air = 1e-6 * step
+    assert low - air <= found[0] < low + step + air
+    assert high - step - air < found[-1] <= high + air
+
+
+def test_ticks_by_hand():
+    """Both ends count where they are round."""
+    assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert ticks(0.1, 0.3) == [0.1, 0.2, 0.3]
+    assert ticks(-7, 5) == [-6, -4, -2, 0, 2, 4]
+    assert ticks(98.5, 131) == [100, 110, 120, 130]

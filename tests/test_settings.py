@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from qnviz.fields import parameters
 from qnviz.jobs.store import Store
 from qnviz.methods.registry import METHODS
+from qnviz.numbers import round_up
 from qnviz.runs.loop import run
 from qnviz.runs.spec import RunSpec
 from qnviz.ui.labs import damping, krylov
-from qnviz.ui.state.controls import _decades, _step
+from qnviz.ui.state.controls import _decades
 from qnviz.ui.state.defaults import FUNCTION, IMAGES, LAB, LINEAR, RACE
 from qnviz.ui.state.settings import Settings, read_query, write_query
 from qnviz.ui.state.store import shipped
@@ -145,7 +146,7 @@ def test_sliders_offer_only_what_validation_allows(name, q):
         marks = _decades(q, q.default)
     else:
         low, high = q.low or 0.0, q.high if q.high is not None else 10.0
-        step = _step(low, high)
+        step = round_up((high - low) / 100)
         marks = [low + step * q.low_open, high - step * q.high_open]
     for value in (marks[0], marks[-1], q.default):
         assert getattr(METHODS[name].model_validate({q.name: value}), q.name) == value

@@ -10,12 +10,13 @@ import numpy as np
 
 from qnviz.figures.colors import mixed, relit
 from qnviz.figures.draw import note
-from qnviz.numbers import say
+from qnviz.numbers import ROUND, round_between, say, ticks
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
+FINE = (1, 1.5, 2, 3, 5, 7)            # times powers of ten, where 1, 2, 5 lie too far apart
 
 
 @dataclass(frozen=True)
@@ -148,33 +149,23 @@ def log_range(low: float, high: float, growing: bool = False) -> list[float]:
     return [float(a - air), float(b + air)]
 
 
-def log_axis(span: list[float], ticks: int = 6) -> dict[str, Any]:
+def log_axis(span: list[float], most: int = 6) -> dict[str, Any]:
     """A log axis over 10^span with ticks at a handful of powers of ten, or of steps between."""
     if span[1] - span[0] < 1.5:
-        return dict(type="log", range=span) | _between(span, ticks)
+        return dict(type="log", range=span) | _between(span, most)
     first, last = int(np.ceil(span[0])), int(np.floor(span[1]))
-    stride = max(1, -(-(last - first) // ticks))
+    stride = max(1, -(-(last - first) // most))
     powers = [k for k in range(first, last + 1) if k % stride == 0]
     return dict(type="log", range=span, tickvals=[10.0**k for k in powers],
                 ticktext=[power_of_ten(k) for k in powers])
 
 
-def _between(span: list[float], ticks: int) -> dict[str, Any]:
+def _between(span: list[float], most: int) -> dict[str, Any]:
     """Ticks at round numbers, where an axis holds hardly a power of ten."""
-    values: list[float] = []
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        powers = range(int(np.floor(span[0])), int(np.ceil(span[1])) + 1)
-        values = [float(f"{m * 10.0**k:.3g}") for k in powers for m in steps
-                  if span[0] <= np.log10(m) + k <= span[1]]
-        if len(values) >= 3:
-            break
-    else:
-        low, high = 10.0 ** np.array(span)
-        step = 10.0 ** np.floor(np.log10((high - low) / 2))
-        step *= 5 if high - low > 12 * step else 2 if high - low > 6 * step else 1
-        first, last = int(low / step) + 1, int(high / step)
-        values = [float(f"{k * step:.3g}") for k in range(first, last + 1)]
-    values = values[::max(1, -(-len(values) // (ticks + 1)))]
+    low, high = (10.0**end for end in span)
+    some = (round_between(low, high, steps) for steps in ((1,), (1, 3), ROUND, FINE))
+    values = next((found for found in some if len(found) >= 3), None) or ticks(low, high)
+    values = values[::max(1, -(-len(values) // (most + 1)))]
     return dict(tickvals=values, ticktext=[say(v) for v in values])
 
 
@@ -183,14 +174,6 @@ def power_of_ten(k: int) -> str:
     if -2 <= k <= 3:
         return f"{10.0**k:g}"
     return "10" + str(k).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def round_up(value: float) -> float:
-    """The next of 1, 1.5, 2, 3, 5, 7, 10, … times a power of ten."""
-    if value <= 0:
-        return 0.0
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value))
 
 
 def notice(theme: Theme, id: str, title: str, why: str, label: str = "") -> Picture:

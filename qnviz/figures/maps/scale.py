@@ -11,7 +11,7 @@ import numpy as np
 from qnviz.figures.colors import mixed
 from qnviz.figures.maps.cells import UNDEFINED, Cells, Quantity
 from qnviz.figures.theme import Theme
-from qnviz.numbers import say
+from qnviz.numbers import round_between, say, ticks
 
 # Viridis [van der Walt, Smith 2015]: even steps, also for the colour-blind and in grey.
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30",
@@ -21,7 +21,6 @@ HUES = (("#cfe8f7", "#56b4e9", "#0072b2", "#003553"),      # one per minimiser, 
         ("#f6e3ee", "#dda5c4", "#cc79a7", "#6a2f50"))
 ELSEWHERE = "#e69f00"
 HALTED = "#7a5195"                    # where derivatives have no value
-TICKS = (1.0, 2.0, 5.0)
 
 
 class Kind(NamedTuple):
@@ -72,19 +71,15 @@ class Scale:
         low, high = self.low, self.high
         if not high > low:
             return [{"at": 0.5, "text": say(low)}]
-        if self.log and high / low > 1e3:
-            powers = np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1)
-            values = 10.0 ** powers[::-(-len(powers) // 6) or 1]
-        elif self.log:
-            powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-            values = np.array([m * p for p in powers for m in TICKS])
+        if not self.log:
+            values = ticks(low, high)
+        elif high / low > 1e3:
+            powers = round_between(low, high, (1,))
+            values = powers[::-(-len(powers) // 6)]
         else:
-            step = 10 ** np.floor(np.log10((high - low) / 2))
-            step *= next(m for m in (1, 2, 5, 10) if (high - low) / (m * step) <= 6)
-            values = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
-        inside = values[(values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9))]
-        return [{"at": float(self.place(np.array(v))), "text": say(float(f"{v:.6g}"))}
-                for v in (inside if len(inside) else [low, high])]
+            values = round_between(low, high)
+        return [{"at": float(self.place(np.array(v))), "text": say(v)}
+                for v in values or [low, high]]
 
 
 def setting_scale(theme: Theme, q: Quantity, maps: Sequence[Cells], unreached: str) -> Scale:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.theme import LIGHT, Picture, Theme, notice, round_up
+from qnviz.figures.theme import FINE, LIGHT, Picture, Theme, notice
+from qnviz.numbers import round_up
 from qnviz.runs.trace import Entrant, Trace, clock
 
 AXES = {"iterations": "step", "work": "work (forward passes of the batch)",
@@ -76,10 +77,11 @@ class RaceView:
         While a run is growing it holds what may still come, so that the axis seldom moves.
         """
         longest = float(max(self.clock(e)[-1] for e in entrants))
-        if self.trace.unfinished:
-            longest = round_up(longest) if self.axis != "iterations" else float(
-                max(len(self.trace[e.label]["seconds"]) - 1 for e in entrants))
+        if self.trace.unfinished and self.axis == "iterations":
+            longest = float(max(len(self.trace[e.label]["seconds"]) - 1 for e in entrants))
         longest = longest or 1.0
+        if self.trace.unfinished and self.axis != "iterations":
+            longest = round_up(longest, FINE)
         return [-0.01 * longest, 1.01 * longest]
 
     @property

@@ -48,11 +48,11 @@ def trials(view: RaceView) -> Picture:
                 hovertemplate=f"{name} = %{{y:.3~g}}: {words}<extra></extra>"))
     span = view.span([e])
     data.append(level(span, tau, color=theme.ink, width=1.2, dash="dot") | {"yaxis": "y2"})
-    layout["yaxis"] |= log_axis(log_range(float(np.nanmin(a, initial=1.0)), 1.0), ticks=3) | dict(
+    layout["yaxis"] |= log_axis(log_range(float(np.nanmin(a, initial=1.0)), 1.0), 3) | dict(
         domain=[SPLIT + 0.04, 1])
     heights = finite[np.isfinite(finite)]
     errors = log_range(float(heights.min(initial=tau)), float(heights.max(initial=tau)))
-    layout["yaxis2"] = theme.axis("Taylor error") | log_axis(errors, ticks=4) | dict(
+    layout["yaxis2"] = theme.axis("Taylor error") | log_axis(errors, 4) | dict(
         domain=[0, SPLIT - 0.04])
     layout["xaxis"] |= dict(range=span, anchor="y2")
     layout["annotations"] = [note(

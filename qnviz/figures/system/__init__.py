@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qnviz.figures.theme import LIGHT, Theme
+from qnviz.numbers import round_up
 
 # A NewtonSystem of qnviz.studies and its Solves, which drawing does not import: torch comes along.
 System = Any
@@ -29,7 +30,7 @@ class SystemView:
         air = 0.04 * max(last, 1)
         layout["xaxis"] |= dict(
             range=[-air, last + air], tickformat="d",
-            dtick=next(n for n in (1, 2, 5, 10, 20, 50, 100) if 8 * n >= last))
+            dtick=int(round_up(max(last / 8, 1))))
         return layout
 
     @property

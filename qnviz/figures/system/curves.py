@@ -34,7 +34,7 @@ def residual(view: SystemView) -> Picture:
     span = log_range(min(goal, *(v.min() for v in values)), max(v.max() for v in values))
     span[1] += 0.08 * (span[1] - span[0])              # for the words at a rule that fired on top
     layout = view.layout("‖r‖")
-    layout["yaxis"] |= log_axis(span, ticks=4)
+    layout["yaxis"] |= log_axis(span, 4)
     across = layout["xaxis"]["range"]
     data = [level(across, goal, color=theme.ink, width=1.2, dash="dot")]
     layout["annotations"] = [note(

@@ -10,13 +10,11 @@ import streamlit as st
 
 from qnviz.errors import ExpressionError
 from qnviz.fields import Parameter
-from qnviz.numbers import say
+from qnviz.numbers import round_between, round_up, say
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
 from qnviz.problems.typed import parse
 from qnviz.ui.state import widgets
-
-STEPS_PER_DECADE = (1, 2, 5)
 
 
 def control(q: Parameter, key: str, in_row: bool = False,
@@ -57,7 +55,7 @@ def control(q: Parameter, key: str, in_row: bool = False,
         return widgets.marks(label, _decades(q, st.session_state[key]), key=key, help=help,
                           format_func=_shown)
     low, high = q.low if q.low is not None else -10.0, q.high if q.high is not None else 10.0
-    step = _step(low, high)
+    step = round_up((high - low) / 100)        # about a hundred positions
     # an open end is excluded by one step of the slider
     first, last = low + step * q.low_open, high - step * q.high_open
     value = st.session_state[key]
@@ -108,22 +106,12 @@ def _shown(value: Any) -> str:
     return say(value) if isinstance(value, float) else str(value).replace("_", " ")
 
 
-def _step(low: float, high: float) -> float:
-    """A step of 1, 2 or 5 times a power of ten that gives about a hundred positions."""
-    rough = (high - low) / 100
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(m * power for m in (1, 2, 5, 10) if m * power >= 0.999 * rough)
-
-
 def _decades(q: Parameter, value: float) -> list[float]:
     """1-2-5 steps over the allowed range, and the present value wherever it lies."""
     low = q.low if q.low else (q.default * 1e-6 if q.default else 1e-12)
     high = q.high if q.high is not None else 1e6
-    marks = [float(f"{m}e{p}") for p in range(math.floor(math.log10(low)),
-                                              math.ceil(math.log10(high)) + 1)
-             for m in STEPS_PER_DECADE]
-    inside = [m for m in marks if (m > low if q.low_open and q.low else m >= low)
-              and (m < high if q.high_open else m <= high)]
+    inside = [m for m in round_between(low, high) if not (
+        (q.low_open and q.low and m <= low) or (q.high_open and m >= high))]
     if q.high_open and q.high is not None:
         inside.append(0.9 * q.high)            # the last useful value below an excluded end
     if q.low == 0 and not q.low_open:
