@@ -18,6 +18,7 @@ from qnviz.figures.system.curves import curvature, model, residual
 from qnviz.figures.system.path import path
 from qnviz.figures.system.ritz import ritz
 from qnviz.figures.theme import DARK, LIGHT
+from qnviz.numbers import percent
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from qnviz.studies.newton_system import longest, newton_system
@@ -144,7 +145,7 @@ def test_zero_curvature_has_a_mark_of_its_own_in_every_picture():
     assert list(zero.x) == [1, 2, 3]
     assert "3 × zero curvature" in krylov(RaceView(trace, LIGHT)).title
     layout = drawn(reasons(RaceView(trace, LIGHT))).layout
-    assert "zero curvature 100%" in layout.annotations[0].text
+    assert "zero curvature 100 %" in layout.annotations[0].text
 
 
 def test_reasons_have_the_names_and_places_that_saved_runs_give_them():
@@ -277,7 +278,7 @@ def test_reasons_are_shares_of_the_outer_steps():
             assert share.get(name, 0.0) == pytest.approx((seen == code).mean())
         assert sum(share.values()) == pytest.approx(1)
         early = np.isin(seen, [1, 2, 4, 5]).mean()
-        assert f"{label}: {early:.0%} ended early" in picture.title
+        assert f"{label}: {percent(early)} ended early" in picture.title
     assert "tight: " in picture.alt
 
 

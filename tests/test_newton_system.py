@@ -291,7 +291,7 @@ def test_zero_curvature_is_said_and_is_not_negative():
     assert own.reason == "zero curvature"
     assert "zero curvature" in own.end
     assert own.iterations == 2
-    assert work_saved("x", never_early(trace, NK)).startswith("**0% of the work")
+    assert work_saved("x", never_early(trace, NK)).startswith("**0 % of the work")
 
 
 def test_a_gradient_of_zero_is_said():
@@ -354,7 +354,7 @@ def test_parameters_that_were_not_kept_and_other_methods_are_refused():
 
 def test_the_work_saved_is_said_with_its_numbers():
     text = work_saved("Newton-Krylov", Counts(33, 33, 30, 724, 1633))
-    assert text.startswith("**56% of the work saved.**")
+    assert text.startswith("**56 % of the work saved.**")
     for words in ("used 724 products", "would have used 1,633", "the 33 systems", "30 ended early"):
         assert words in text
     assert "21 of the 60 systems" in work_saved("x", Counts(21, 60, 5, 362, 420))

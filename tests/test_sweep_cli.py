@@ -14,6 +14,7 @@ import pytest
 from qnviz.__main__ import main
 from qnviz.cli import sweep as command_sweep
 from qnviz.errors import DataError, QnvizError, WorkerError
+from qnviz.numbers import say
 from qnviz.runs.ends import WORDS
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import parse_sweep
@@ -118,7 +119,7 @@ def test_the_best_cell_has_the_smallest_median(unaided):
     lam, lr = spec.values["x"][2], spec.values["y"][1]
     assert command_sweep.summary(result) == [
         "90 used all steps.",
-        f"Best cell: lam = {lam:.4g}, lr = {lr:.4g}, with 9 steps to the target "
+        f"Best cell: lam = {say(lam)}, lr = {say(lr)}, with 9 steps to the target "
         "(median of 3 seeds)."]
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from qnviz import numbers
 from qnviz.cli.output import bar, check_folder, say, writing
 from qnviz.errors import Interrupted, QnvizError, SpecError, TraceError
 from qnviz.jobs import workers
@@ -180,7 +181,8 @@ def summary(result: SweepResult) -> list[str]:
     if not np.isfinite(median[iy, ix]):
         return [*lines, "No cell reached the target in half of its runs."]
     spec, at = result.spec, {"x": ix, "y": iy}
-    where = ", ".join(f"{spec.axes[name].field} = {values[at[name]]:.4g}"
+    where = ", ".join(f"{spec.axes[name].field} = {numbers.say(values[at[name]])}"
                       for name, values in spec.values.items())
     runs = f" (median of {spec.sweep.seeds} seeds)" if spec.sweep.seeds > 1 else ""
-    return [*lines, f"Best cell: {where}, with {median[iy, ix]:g} steps to the target{runs}."]
+    return [*lines, f"Best cell: {where}, with {numbers.say(median[iy, ix])} steps to the target"
+                    f"{runs}."]

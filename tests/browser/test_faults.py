@@ -141,4 +141,4 @@ def test_two_tabs_do_not_disturb_each_other(app_url: str, new_page: Callable[...
 
 
 def progress(page: Any) -> int:
-    return int(re.search(r"(\d+)%", page.locator(".st-key-live").inner_text())[1])
+    return int(re.search(r"(\d+) %", page.locator(".st-key-live").inner_text())[1])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from qnviz.numbers import percent
 from qnviz.runs.loop import run
 from qnviz.runs.trace import Trace
 from qnviz.studies.newton_system import longest, never_early, newton_system
@@ -46,7 +47,7 @@ def test_it_opens_with_the_longest_system_and_the_work_saved(
     page.get_by_text("of the work saved").wait_for(timeout=20_000)
     said = text(page)
     assert f"Outer step {step} taken apart" in said
-    assert f"{counts.saved:.0%} of the work saved" in said
+    assert f"{percent(counts.saved)} of the work saved" in said
     assert f"{counts.used:,} products" in said
     assert f"would have used {counts.never_early:,}" in said
     solves = newton_system(trace, NK, step).solves

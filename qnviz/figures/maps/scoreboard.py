@@ -137,7 +137,7 @@ def _dots(theme: Theme, s: Strip, unit: str, ref: str, span: list[float]) -> lis
                         color=veil(color, 0.55) if good else theme.alarm),
             customdata=values[mask], hovertemplate=(
                 f"run %{{customdata[0]}}: {fate}%{{customdata[1]:,}} iterations, "
-                "%{customdata[2]:,} units of work, %{customdata[3]:.3g} s"
+                "%{customdata[2]:,} units of work, %{customdata[3]:.3~g} s"
                 f"<br>{s.hover}<extra></extra>")))
     return found
 

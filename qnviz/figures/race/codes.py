@@ -15,6 +15,7 @@ from qnviz.figures.packing import exact
 from qnviz.figures.race import Columns, RaceView
 from qnviz.figures.race.views import chosen, due, thinned
 from qnviz.figures.theme import Picture
+from qnviz.numbers import percent
 from qnviz.runs.trace import Entrant
 
 EMPTY = "No codes to look at: they are kept for autoencoders."
@@ -58,9 +59,9 @@ def _one(view: RaceView, i: int, e: Entrant, c: Columns, labels: np.ndarray,
     same = neighbours(final, labels)
     sentences = []
     if np.isfinite(same):
-        sentences.append(f"{_percent(same)} of codes lie beside their own class")
+        sentences.append(f"{percent(same)} of codes lie beside their own class")
     if views.shape[-1] > 2:
-        sentences.append(f"the plane holds {_percent(share)} of the variance")
+        sentences.append(f"the plane holds {percent(share)} of the variance")
     found = "; ".join(sentences) or f"code of {len(final)} images"
     ended = now if whole[-1] else " before it diverged"
     when = "So far" if ended == now and now else f"At the end{ended}"
@@ -120,7 +121,3 @@ def _ranges(views: np.ndarray) -> list[list[float]]:
     high = np.minimum(np.maximum(high, core[1].max(0)), high + FAR * size)
     air = np.maximum(0.05 * (high - low), 0.1 * size)
     return [[float(a), float(b)] for a, b in zip(low - air, high + air, strict=True)]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

@@ -16,6 +16,7 @@ from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import UNSTARTED, WAITING, Columns, RaceView
 from qnviz.figures.signed import ZERO, Signed
 from qnviz.figures.theme import Head, Picture, Theme
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant
 
 EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
@@ -76,7 +77,7 @@ def krylov(view: RaceView) -> Picture:
     alt = (f"{e.title}'s inner conjugate-gradient iterations over {steps} outer steps: "
            f"{int(counts.sum())} iterations in all. Ended by "
            + ", ".join(f"{w} {n} times" for w, n in early.items()) + ". Curvature along its "
-           f"directions lay between {np.nanmin(rayleigh):.3g} and {np.nanmax(rayleigh):.3g}.")
+           f"directions lay between {say(np.nanmin(rayleigh))} and {say(np.nanmax(rayleigh))}.")
     head = np.concatenate([[np.nan], signed(_last_finite(rayleigh))])
     return Picture("krylov", title, alt, {"data": data, "layout": layout},
                    [Head(i, view.clock(e), head)], cursor=view.cursor)

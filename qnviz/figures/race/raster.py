@@ -14,6 +14,7 @@ from qnviz.figures.draw import marks, note, rule
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
 from qnviz.figures.race.ratios import EMPTY
 from qnviz.figures.theme import Picture
+from qnviz.numbers import say
 from qnviz.runs.trace import Entrant
 
 FAINTEST = 0.25                       # of the scale: the least that any damping is drawn with
@@ -109,7 +110,7 @@ def _hover(row: Row, step: int, shade: float) -> str:
         return f"{row.owner.title}, layer {row.layer + 1}, step {step + 1}: a good pair"
     theta = 1 - (shade - FAINTEST) / (1 - FAINTEST)
     return (f"{row.owner.title}, layer {row.layer + 1}, step {step + 1}: θ{'₁₂'[row.theta - 1]} = "
-            f"{theta:.3g} of {'sy'[row.theta - 1]} kept")
+            f"{say(theta)} of {'sy'[row.theta - 1]} kept")
 
 
 def _skipped(view: RaceView, rows: list[Row]) -> list[dict[str, Any]]:

@@ -13,6 +13,9 @@ from qnviz.figures.draw import note
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.krylov import EMPTY, REASONS, idle, solving
 from qnviz.figures.theme import Picture
+from qnviz.numbers import percent
+
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def reasons(view: RaceView) -> Picture:
@@ -29,7 +32,8 @@ def reasons(view: RaceView) -> Picture:
             orientation="h", x=0, y=1.02, xanchor="left", yanchor="bottom",
             font=dict(size=12, color=theme.ink)))
     layout["margin"] |= dict(t=34, l=20)
-    layout["xaxis"] |= dict(range=[0, 1.01], tickformat=".0%", dtick=0.25)
+    layout["xaxis"] |= dict(
+        range=[0, 1.01], tickvals=QUARTERS, ticktext=[percent(q) for q in QUARTERS])
     layout["yaxis"] |= dict(visible=False, range=[len(shown) - 0.4, -0.75])
     data: list[dict[str, Any]] = []
     for code, words in enumerate(REASONS):
@@ -40,12 +44,13 @@ def reasons(view: RaceView) -> Picture:
                 marker=theme.bar(words),
                 hovertemplate=f"%{{customdata}} steps: {_in_words(words)}<extra></extra>"))
     layout["annotations"] = [note(
-        f"{name}: " + ", ".join(f"{_in_words(w)} {s:.0%}" for w, s in zip(
+        f"{name}: " + ", ".join(f"{_in_words(w)} {percent(s)}" for w, s in zip(
             REASONS, row, strict=True) if s), 0, k - 0.3, xanchor="left", yanchor="bottom",
         font=dict(size=13, color=theme.ink))
         for k, (name, row) in enumerate(zip(names, share, strict=True))]
-    early = 1 - share[:, [REASONS.index(w) for w in ("converged", "budget", "stagnated")]].sum(1)
-    title = ", ".join(f"{name}: {s:.0%} ended early" for name, s in zip(
+    late = counts[:, [REASONS.index(w) for w in ("converged", "budget", "stagnated")]].sum(1)
+    early = 1 - late / counts.sum(1)
+    title = ", ".join(f"{name}: {percent(s)} ended early" for name, s in zip(
         names, early, strict=True)) + view.so_far
     alt = "Why the inner iterations ended. " + " ".join(
         f"{name}: " + ", ".join(f"{_in_words(w)} {n} of {row.sum()}"

@@ -15,7 +15,7 @@ from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.views import stroke
 from qnviz.figures.theme import Head, Picture, Theme
-from qnviz.numbers import say
+from qnviz.numbers import percent, say
 from qnviz.runs.trace import Trace, at_every_step, snapshots
 
 FAR = 1e6                             # a diverged path leaves the picture; further is not drawn
@@ -65,7 +65,7 @@ def trajectory(view: RaceView) -> Picture:
     for points, symbol, name in marked:
         data.append(marks(points[:, 0], points[:, 1], marker=dict(
             symbol=symbol, size=13, color=theme.ink, line=dict(width=2, color=theme.ink)),
-            hovertemplate=f"{name} (%{{x:.3g}}, %{{y:.3g}})<extra></extra>"))
+            hovertemplate=f"{name} (%{{x:.3~g}}, %{{y:.3~g}})<extra></extra>"))
     for name, values in (("xaxis", x), ("yaxis", y)):
         layout[name] |= dict(range=[float(values[0]), float(values[-1])], showgrid=False)
     now, figure = view.so_far, {"data": data, "layout": layout}
@@ -123,13 +123,13 @@ def _surface(theme: Theme, x: np.ndarray, y: np.ndarray, z: np.ndarray, projecte
         type="contour", x=x, y=y, z=height, colorscale=theme.surface, **ends,
         showscale=False, contours=dict(coloring="heatmap", **levels),
         line=dict(width=0.8, color=theme.level), hovertemplate=(
-            f"(%{{x:.3g}}, %{{y:.3g}})<br>{named} = %{{z:{'.4~g' if plain else '.2f'}}}"
+            f"(%{{x:.3~g}}, %{{y:.3~g}})<br>{named} = %{{z:{'.4~g' if plain else '.2f'}}}"
             "<extra></extra>"))
 
 
 def _honesty(trace: Trace) -> tuple[str, str]:
     """The share of the paths' variance that the plane holds, and its largest error in the loss."""
-    share = f"{100 * float(trace.plane['explained'].sum()):.0f} %"
+    share = percent(float(trace.plane["explained"].sum()))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.concatenate([c["path_loss"][:n] / c["path_true"][:n] for c, n in (
             (trace[e.label], len(snapshots(trace[e.label]))) for e in trace.entrants)])

@@ -14,7 +14,7 @@ from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.system import System, SystemView
 from qnviz.figures.system.views import STYLES, stroke
 from qnviz.figures.theme import Head, Picture, Theme
-from qnviz.numbers import say
+from qnviz.numbers import percent, say
 
 LEVELS = 12
 WHOLE = 0.99                          # a share of ‖d‖² from which a projection is the thing itself
@@ -75,7 +75,7 @@ def _surface(theme: Theme, plane: Any) -> dict[str, Any]:
         colorscale=theme.surface, contours=dict(coloring="heatmap", start=0.0, end=top,
                                                 size=top / LEVELS),
         line=dict(width=0.8, color=theme.level), customdata=plane.z.astype(np.float32),
-        hovertemplate="(%{x:.3g}, %{y:.3g})<br>q = %{customdata:.3g}<extra></extra>")
+        hovertemplate="(%{x:.3~g}, %{y:.3~g})<br>q = %{customdata:.3~g}<extra></extra>")
 
 
 def _inside(plane: Any, point: np.ndarray) -> bool:
@@ -95,19 +95,15 @@ def _newton(plane: Any, outside: bool) -> str:
     times = f"{say(plane.newton_length)} × as long as d"
     if plane.exact:
         return f"Newton's step, {times}, ends outside." if outside else f"Newton's step is {times}."
-    return (f"Newton's step is {times}, {_percent(plane.newton_held)} in this plane"
+    return (f"Newton's step is {times}, {percent(plane.newton_held)} in this plane"
             f"{', and ends outside' if outside else ''}.")
-
-
-def _percent(share: float) -> str:
-    return "under 1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
 def _words(system: System, plane: Any, far: str) -> tuple[str, str]:
     a = system.step_size
     taken = "no step was taken" if a == 0 else f"a = {say(a)} of d was taken"
     shares = "" if plane.exact else ", ".join(
-        f"{_percent(plane.share[s.solver])} of {s.title}'s d" for s in system.solves)
+        f"{percent(plane.share[s.solver])} of {s.title}'s d" for s in system.solves)
     took = "No step was taken" if a == 0 else f"Took {say(a)} d"
     title = took if plane.exact else f"{took}; plane holds {shares}"
     where = "the plane of both parameters" if plane.exact else f"a plane that holds {shares}"

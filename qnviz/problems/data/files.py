@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qnviz import environment
 from qnviz.errors import DataError, SettingError
+from qnviz.numbers import say
 from qnviz.paths import ROOT
 from qnviz.saving import replaced
 
@@ -108,5 +109,5 @@ def size(count: int) -> str:
     """A number of bytes as a person reads it."""
     for unit, width in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
         if count >= width:
-            return f"{count / width:.3g} {unit}"
+            return f"{say(count / width)} {unit}"
     return f"{count} bytes"

@@ -6,7 +6,6 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +16,7 @@ from qnviz.fields import parameters
 from qnviz.figures.system.density import SpectrumView, density
 from qnviz.figures.theme import THEMES
 from qnviz.methods.registry import METHODS
+from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace, snapshots
@@ -38,10 +38,7 @@ def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None],
     numbers, code, taken, *rest = st.tabs(names, on_change="rerun", key="details")
     if numbers.open:
         with numbers:
-            _frame(summary(trace), hide_index=True)
-            label = st.selectbox("Every step of", [e.label for e in trace.entrants],
-                                 key="details/steps")
-            _frame(table(trace, label), height=280)
+            _numbers(trace)
     if code.open:
         with code:
             _code(trace, spec)
@@ -53,11 +50,19 @@ def details(trace: Trace, spec: RunSpec, compute: Callable[[RunSpec], None],
             _spectrum(trace, spec, compute)
 
 
-def _frame(frame: pd.DataFrame, **options: Any) -> None:
-    """A table whose numbers read 5.2e-10, not 0.0000000005."""
-    formats = {name: st.column_config.NumberColumn(format="%.4g")
-               for name, kind in frame.dtypes.items() if kind.kind == "f"}
-    st.dataframe(frame, width="stretch", column_config=formats, **options)
+def _numbers(trace: Trace) -> None:
+    """Where the entrants ended, written as in sentences; and every step of one of them."""
+    ends = summary(trace)
+    st.dataframe(ends.style.format(say, subset=_floats(ends), na_rep="–"), hide_index=True,
+                 width="stretch")
+    label = st.selectbox("Every step of", [e.label for e in trace.entrants], key="details/steps")
+    steps = table(trace, label)                # so many rows are the browser's to write
+    st.dataframe(steps, width="stretch", height=280, column_config={
+        name: st.column_config.NumberColumn(format="%.4g") for name in _floats(steps)})
+
+
+def _floats(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name, kind in frame.dtypes.items() if kind.kind == "f"]
 
 
 def summary(trace: Trace, run: int = 0) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from qnviz.errors import TraceError
 from qnviz.figures.player import newton_player
 from qnviz.figures.system import SystemView
 from qnviz.figures.theme import THEMES
+from qnviz.numbers import percent
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.studies.newton_system import (
@@ -113,7 +114,7 @@ def work_saved(label: str, counts: Counts) -> str:
                 f"so early termination never acted: {counts.used:,} products $Hv$.")
     going_on = "going on to tolerance or budget" if counts.fresh else (
         "MINRES, which needs the fewest of all to go on to tolerance or budget")
-    return (f"**{counts.saved:.0%} of the work saved.** With early termination {label} used "
+    return (f"**{percent(counts.saved)} of the work saved.** With early termination {label} used "
             f"{counts.used:,} products $Hv$ where {going_on}, in {which} of "
             f"this run, would have used {counts.never_early:,}. {counts.ended_early:,} ended "
             "early.")

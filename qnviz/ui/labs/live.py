@@ -9,7 +9,7 @@ import streamlit as st
 from qnviz.jobs.job import Job, Snapshot
 from qnviz.jobs.running import Run
 from qnviz.jobs.service import JOBS
-from qnviz.numbers import duration
+from qnviz.numbers import duration, percent
 from qnviz.runs.trace import Trace
 from qnviz.ui.labs.stage import PLAIN, Playing, Stage, show
 from qnviz.ui.privates import yield_to_reruns
@@ -38,7 +38,7 @@ def waited_for(job: Job[Run], stage: Stage) -> Job[Run]:
             break
         if time.monotonic() - reported > WORDS:
             reported = time.monotonic()
-            stage.status.text(WAITING if now.place else f"Computing: {now.fraction:.0%}")
+            stage.status.text(WAITING if now.place else f"Computing: {percent(now.fraction)}")
     return job
 
 
@@ -78,7 +78,7 @@ def _progress(now: Snapshot[Trace], job: Job[Run]) -> str:
     if now.place:
         return WAITING
     spec = job.computation.spec
-    text = f"{now.fraction:.0%} of {spec.steps} steps × {len(spec.methods)} methods"
+    text = f"{percent(now.fraction)} of {spec.steps} steps × {len(spec.methods)} methods"
     if now.paused:
         return f"Paused at {text}"
     return text + (f", {duration(now.left)} left" if now.left is not None else "")

@@ -12,6 +12,7 @@ import streamlit as st
 from qnviz.figures.player import linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.theme import THEMES
+from qnviz.numbers import say
 from qnviz.runs.ends import WORDS
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
@@ -95,7 +96,7 @@ def ended(trace: Trace) -> pd.DataFrame:
         row["steps where it converged"] = (
             f"{c['stopped'][good].mean():.1f} ± {c['stopped'][good].std():.1f}" if good.any()
             else "–")
-        row[MEDIAN] = f"{np.median(c['loss'][-1][stayed]):.3g}" if stayed.any() else "–"
+        row[MEDIAN] = say(np.median(c["loss"][-1][stayed])) if stayed.any() else "–"
         rows.append(row)
     nobody = [words for words in WORDS.values() if not any(row[words] for row in rows)]
     found = pd.DataFrame(rows).drop(columns=nobody)

@@ -9,6 +9,7 @@ import streamlit as st
 from qnviz.errors import QnvizError
 from qnviz.jobs.running import Run
 from qnviz.jobs.service import JOBS
+from qnviz.numbers import percent
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.privates import connected, yield_to_reruns
@@ -40,7 +41,7 @@ def computed(spec: RunSpec, whole: bool = False) -> Trace:
         if time.monotonic() - reported > REPORT:
             reported, now = time.monotonic(), job.snapshot()
             place.progress(now.fraction, "Waiting for another run to end" if now.place
-                           else f"Computing: {now.fraction:.0%} of {spec.steps} steps")
+                           else f"Computing: {percent(now.fraction)} of {spec.steps} steps")
     place.empty()
     if job.error:
         raise job.error

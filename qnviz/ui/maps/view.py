@@ -16,7 +16,7 @@ from qnviz.errors import QnvizError, TraceError
 from qnviz.jobs.job import Job, Snapshot
 from qnviz.jobs.service import JOBS
 from qnviz.jobs.workers import pool, warm
-from qnviz.numbers import duration
+from qnviz.numbers import duration, percent
 from qnviz.paths import ASSETS
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
@@ -175,7 +175,7 @@ def progress(snapshots: Sequence[Snapshot[SweepResult]]) -> str:
         first = min(waiting)
         return "Next in the queue" if first == 1 else f"Number {first} in the queue"
     left = [snapshot.left for snapshot in snapshots if snapshot.left is not None]
-    text = f"{fraction:.0%} of the runs"
+    text = f"{percent(fraction)} of the runs"
     return text + (f", {duration(max(left))} left" if left and fraction < 1 else "")
 
 
