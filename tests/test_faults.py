@@ -21,6 +21,7 @@ from qnviz.jobs import fair
 from qnviz.jobs.running import Run
 from qnviz.jobs.store import Store
 from qnviz.methods.registry import METHODS
+from qnviz.numbers import say
 from qnviz.problems.data import curves, files
 from qnviz.problems.data.uploads import save_upload
 from qnviz.runs.loop import run
@@ -263,7 +264,7 @@ def test_a_run_of_64_that_turns_nan_is_told_and_touches_no_other(name, poisoned)
     table = ended(found).iloc[0]
     assert table["diverged"] == (d["status"] == "diverged").sum()
     left = np.median(d["loss"][-1][d["status"] != "diverged"])
-    assert table[f"{MEDIAN}, without the diverged"] == f"{left:.3g}"
+    assert table[f"{MEDIAN}, without the diverged"] == say(left)
 
 
 def test_a_run_of_64_in_a_sweep_that_turns_nan_is_counted_and_touches_no_other(poisoned):
