@@ -16,7 +16,7 @@ from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import UNSTARTED, WAITING, Columns, RaceView
 from qnviz.figures.signed import ZERO, Signed
 from qnviz.figures.theme import Head, Picture, Theme
-from qnviz.numbers import say
+from qnviz.numbers import round_up, say
 from qnviz.runs.trace import Entrant
 
 EMPTY = ("No method here solves its step by Krylov iterations. Add Newton-Krylov to see each "
@@ -69,14 +69,15 @@ def krylov(view: RaceView) -> Picture:
         domain=[SPLIT + 0.04, 1], zeroline=True, zerolinecolor=theme.muted, **signed.axis())
     layout["yaxis2"] = theme.axis("iterations") | dict(
         domain=[0, SPLIT - 0.04], rangemode="tozero", tickformat="d",
-        dtick=max(1, -(-int(counts.max()) // 4)))
+        dtick=int(round_up(max(float(counts.max()) / 4, 1))))
     layout["xaxis"] |= dict(range=view.span([e]), anchor="y2")
     early = {w: int((reasons == k).sum()) for k, w in enumerate(REASONS) if (reasons == k).any()}
     title = f"{e.title}{view.so_far}: " + ", ".join(
         f"{n} × {'to tolerance' if w == 'converged' else w}" for w, n in early.items())
     alt = (f"{e.title}'s inner conjugate-gradient iterations over {steps} outer steps: "
            f"{int(counts.sum())} iterations in all. Ended by "
-           + ", ".join(f"{w} {n} times" for w, n in early.items()) + ". Curvature along its "
+           + ", ".join(f"{w} {n} time{'s' * (n != 1)}" for w, n in early.items())
+           + ". Curvature along its "
            f"directions lay between {say(np.nanmin(rayleigh))} and {say(np.nanmax(rayleigh))}.")
     head = np.concatenate([[np.nan], signed(_last_finite(rayleigh))])
     return Picture("krylov", title, alt, {"data": data, "layout": layout},
