@@ -539,7 +539,7 @@ def test_a_sweep_that_has_computed_for_long_makes_room(stage, services, monkeypa
     heavy = sweeps.watch("a", Sweep(grid(seeds=40)))
     light = sweeps.watch("b", Sweep(grid(steps=4)))
     until(lambda: light.snapshot().place == 1)
-    for _ in range(4):                         # the heavy one's: once they are done, light ones come
+    for _ in range(4):                         # of the heavy one alone: then a light one's come
         until(lambda: grid(seeds=40).key() in stage.specs())
         stage.finish(stage.specs().index(grid(seeds=40).key()))
     until(lambda: heavy.snapshot().place == 1)
