@@ -161,6 +161,8 @@ def test_popovers_that_open_late_show_the_run_and_change_nothing(app_url: str, p
     page.get_by_role("button", name="From the classic start").click()
     page.wait_for_function("location.search.includes('start=')")
     page.keyboard.press("Escape")
+    # the address is written before the controls are redrawn; what is typed before that is lost
+    page.wait_for_function("document.querySelector('input[aria-label=seed]').value === '0'")
     preset = query(page)
     assert "kbfgs.lr" not in preset
     seed("3", preset)
