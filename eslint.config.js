@@ -4,7 +4,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 const COMPUTING = [
-  "engine/*",
+  "engine/**/*",
   "columns",
   "numbers",
   "player/axes",
@@ -34,6 +34,7 @@ export default [
         "error",
         { selector: FIELDS_BY_ASSIGN, message: "Declare the fields of a class." },
       ],
+      "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
       "no-var": "error",
       "object-shorthand": "error",
       "prefer-const": ["error", { destructuring: "all" }],

@@ -117,6 +117,9 @@ class Method(Frozen):
     ragged: ClassVar[frozenset[str]] = frozenset()     # events whose last axis is as long as needed
     switchable: ClassVar[frozenset[str]] = frozenset() # choices that may change amid a run
 
+    # whether web/engine/methods has its twin; otherwise the server computes it alone
+    twin: ClassVar[bool] = False
+
     name: str = ""                             # a Literal in each method: what a spec calls it
     label: Label | None = None
 

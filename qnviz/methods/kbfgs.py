@@ -172,6 +172,8 @@ class KBFGS(Factored):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "K-BFGS"
     family = "quasi-Newton"
     idea = (

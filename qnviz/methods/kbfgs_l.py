@@ -98,6 +98,8 @@ class KBFGSL(KBFGS):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = False
+
     title = "K-BFGS(L)"
     idea = (
         "K-BFGS with a short memory: for the outputs of a layer it keeps the last p pairs in "

@@ -29,6 +29,8 @@ class Nesterov(SGD):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = False
+
     title = "Nesterov"
     idea = (
         "Momentum that looks ahead: the gradient corrects the step after the velocity has been "

@@ -50,6 +50,8 @@ class SGD(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "SGD + momentum"
     family = "first order"
     idea = (

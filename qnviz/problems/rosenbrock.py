@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -75,6 +75,10 @@ class Rosenbrock(ProblemSpec):
     @property
     def minimiser(self) -> tuple[float, float]:
         return 1.0, 1.0
+
+    @property
+    def portable(self) -> dict[str, Any]:
+        return {}
 
     def build(self, dtype: torch.dtype, device: torch.device) -> NoisyRosenbrock:
         return NoisyRosenbrock(self, dtype, device)

@@ -6,7 +6,7 @@ A spec is plain data and reads without torch; `build` makes it a `Problem` on a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from qnviz.fields import Frozen
 
@@ -114,6 +114,11 @@ class ProblemSpec(Frozen):
     def missing_derivative(self, theta: Sequence[float], order: int) -> str:
         """Why f has a value at theta (P,), but no derivatives of an order, 1 or 2; or ""."""
         return ""
+
+    @property
+    def portable(self) -> dict[str, Any] | None:
+        """What the browser's engine needs beyond the fields; None where it has no such problem."""
+        return None
 
     @property
     def layers(self) -> tuple[Layer, ...]:

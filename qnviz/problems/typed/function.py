@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
@@ -266,6 +266,12 @@ class Function(ProblemSpec):
                     f"{say(found.argument)}")
         return (f"the {which} of {found.name} in column {found.column} at {say(found.argument)} is "
                 "too large a number")
+
+    @property
+    def portable(self) -> dict[str, Any]:
+        """The program, whether it gives residuals or f itself, and the lowest value known."""
+        return {"program": self.expression.program.portable, "loss": self.loss,
+                "lowest": self.lowest}
 
     def build(self, dtype: torch.dtype, device: torch.device) -> TypedFunction:
         return TypedFunction(self.expression, dtype, device, self.start, self.start_noise)

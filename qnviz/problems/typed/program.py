@@ -82,6 +82,12 @@ class Program:
     columns: tuple[int, ...] = field(default=(), compare=False)
     words: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def portable(self) -> dict[str, Any]:
+        """Steps and outputs as JSON can hold them, for the browser's engine."""
+        return {"steps": [[op, list(args), value] for op, args, value in self.steps],
+                "outputs": list(self.outputs)}
+
     @cached_property
     def affine(self) -> bool:
         """Whether no output bends: the second-order term is 0."""

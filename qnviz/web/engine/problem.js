@@ -1,0 +1,34 @@
+// Problems, by what a spec calls them, and the noise that their steps see.
+
+import { EngineError } from "./errors.js";
+import { Rosenbrock } from "./problems/rosenbrock.js";
+import { Typed } from "./problems/typed.js";
+
+/** @import { Surface } from "./problems/surface.js" */
+
+/** @type {Record<string, new (spec: Record<string, any>) => Surface>} */
+export const PROBLEMS = { rosenbrock: Rosenbrock, function: Typed };
+
+/**
+ * A problem of a spec.
+ *
+ * @param {Record<string, any>} spec
+ */
+export function surfaceOf(spec) {
+  const Kind = Object.hasOwn(PROBLEMS, spec.name) ? PROBLEMS[spec.name] : null;
+  if (!Kind) throw new EngineError(`The engine does not know the problem ${spec.name}.`);
+  return new Kind(spec);
+}
+
+/**
+ * ξ of each step of a run, or null where every step sees the same function.
+ *
+ * @param {Surface} surface
+ * @param {number} seed
+ * @param {number} run
+ * @param {number} steps
+ */
+export function noiseOf(surface, seed, run, steps) {
+  if (surface.deterministic) return null;
+  return Float64Array.from({ length: steps }, (_, k) => surface.factorAt(seed, run, k));
+}

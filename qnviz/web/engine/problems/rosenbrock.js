@@ -1,0 +1,64 @@
+// Rosenbrock's function with CurveBall's multiplicative noise: qnviz/problems/rosenbrock.py.
+//
+//     u(h; ε) = (10 ε (x₂ − x₁²), 1 − x₁)      f = u₁² + u₂²
+
+import { uniform, NOISE } from "../philox.js";
+import { Surface } from "./surface.js";
+
+export class Rosenbrock extends Surface {
+  smooth = true;
+  signed = false;
+  /** @type {number | null} */
+  lowest = 0;
+
+  /** @param {Record<string, any>} spec */
+  constructor(spec) {
+    super(spec, 2, true);
+    this.noise = spec.noise;
+    this.noise_in = spec.noise_in;
+  }
+
+  get deterministic() {
+    return this.noise === 0;
+  }
+
+  /**
+   * The factor of the residual at a step: ε, or √ε where f has ε.
+   *
+   * @param {number} seed
+   * @param {number} run
+   * @param {number} step
+   * @param {number} [iteration]
+   */
+  factorAt(seed, run, step, iteration = 0) {
+    const epsilon = this.noise * uniform(seed, NOISE, run, step, 0, iteration);
+    return this.noise_in === "function" ? Math.sqrt(epsilon) : epsilon;
+  }
+
+  /**
+   * @param {number} x1
+   * @param {number} x2
+   * @param {number} xi
+   * @param {number} order
+   */
+  compute(x1, x2, xi, order) {
+    const u1 = 10 * xi * (x2 - x1 * x1);
+    const u2 = 1 - x1;
+    this.f = u1 * u1 + u2 * u2;
+    if (order < 1) return;
+    const { u, J } = this;
+    u[0] = u1;
+    u[1] = u2;
+    J[0] = 10 * xi * (-2 * x1);
+    J[1] = 10 * xi;
+    J[2] = -1;
+    J[3] = 0;
+    const slope = 10 * xi * (2 * u1);
+    this.g1 = -2 * x1 * slope - 2 * u2;
+    this.g2 = slope;
+    if (order < 2) return;
+    this.h11 = 2 * (J[0] * J[0] + 1) - 20 * xi * (2 * u1);
+    this.h12 = 2 * J[0] * J[1];
+    this.h22 = 2 * J[1] * J[1];
+  }
+}

@@ -1,0 +1,181 @@
+// A function that somebody typed: the list of steps that Python's reader made of the text, and its
+// derivatives by second-order forward differentiation (MATH §7b).
+//
+//     v_i = v_a + v_b,   v_a v_b,   or φ(v_a)          from v_0 = x and v_1 = y
+//     ∇v_i = ∇v_a + ∇v_b,   v_b ∇v_a + v_a ∇v_b,   φ′ ∇v_a
+//     ∇²v_i = …,   v_b ∇²v_a + v_a ∇²v_b + ∇v_a ∇v_bᵀ + ∇v_b ∇v_aᵀ,   φ′ ∇²v_a + φ″ ∇v_a ∇v_aᵀ
+//
+// A slope is asked for only along coordinates on which a step depends: 0 · ∞ is not 0.
+
+import { EngineError } from "../errors.js";
+import { functionOf } from "./functions.js";
+import { Surface } from "./surface.js";
+
+const [VARIABLE, CONSTANT, ADD, TIMES, SCALE, FUNCTION] = [0, 1, 2, 3, 4, 5];
+const ON_X = 1;
+const ON_Y = 2;
+/** @type {Record<string, number>} */
+const PLAIN = { variable: VARIABLE, constant: CONSTANT, add: ADD, times: TIMES };
+const MOST = 10_000; // steps; Python's reader makes far fewer of the longest text it takes
+
+export class Typed extends Surface {
+  smooth = false;
+
+  /** @param {Record<string, any>} spec with `program`, `loss` and `lowest` as Python gives them */
+  constructor(spec) {
+    const { program } = spec;
+    if (!program || !Array.isArray(program.steps) || program.steps.length > MOST) {
+      throw new EngineError("The function comes without the program that was made of its text.");
+    }
+    super(spec, program.outputs.length, spec.loss === "squares");
+    this.signed = !this.squares;
+    this.lowest = spec.lowest;
+    const n = program.steps.length;
+    this.out = Int32Array.from(program.outputs);
+    this.kinds = new Uint8Array(n);
+    this.a = new Int32Array(n);
+    this.b = new Int32Array(n);
+    this.on = new Uint8Array(n); // on which coordinates a step depends
+    /** @type {(import("./functions.js").Phi | null)[]} */
+    this.phi = [];
+    const numbers = () => new Float64Array(n);
+    this.v = numbers();
+    this.dx = numbers();
+    this.dy = numbers();
+    this.dxx = numbers();
+    this.dxy = numbers();
+    this.dyy = numbers();
+    this.slope = numbers();
+    program.steps.forEach((/** @type {any[]} */ step, /** @type {number} */ i) => {
+      this.read(i, step);
+    });
+  }
+
+  /**
+   * @param {number} i
+   * @param {any[]} step operation, its arguments, and its number
+   */
+  read(i, [op, args, value]) {
+    const [first = 0, second = first] = args;
+    if (!(first < i || op === "variable" || op === "constant") || second >= Math.max(i, 1)) {
+      throw new EngineError("The function's program uses a step before it is there.");
+    }
+    const { on } = this;
+    const kind = PLAIN[op] ?? FUNCTION;
+    this.kinds[i] = kind;
+    this.a[i] = first;
+    this.b[i] = second;
+    this.phi.push(kind === FUNCTION ? functionOf(op, value) : null);
+    if (kind === VARIABLE) {
+      on[i] = i === 0 ? ON_X : ON_Y;
+      (i === 0 ? this.dx : this.dy)[i] = 1;
+    } else if (kind === CONSTANT) this.v[i] = value ?? NaN;
+    else on[i] = on[first] | on[second];
+    if (kind === TIMES && !(on[first] && on[second])) {
+      this.kinds[i] = SCALE; // by `a`, which is constant
+      if (on[first]) [this.a[i], this.b[i]] = [second, first];
+    }
+  }
+
+  /**
+   * @param {number} x1
+   * @param {number} x2
+   * @param {number} _xi
+   * @param {number} order
+   */
+  compute(x1, x2, _xi, order) {
+    const { out, outputs, squares, u, J, v, dx, dy, dxx, dxy, dyy } = this;
+    this.values(x1, x2);
+    if (order > 0) this.slopes();
+    if (order > 1) this.curves();
+    let f = 0;
+    let [g1, g2, h11, h12, h22] = [0, 0, 0, 0, 0];
+    for (let k = 0; k < outputs; k++) {
+      const i = out[k];
+      const r = v[i];
+      f += squares ? r * r : r;
+      if (order < 1) continue;
+      u[k] = r;
+      J[2 * k] = dx[i];
+      J[2 * k + 1] = dy[i];
+      const w = squares ? 2 * r : 1; // of the loss in u
+      g1 += this.on[i] & ON_X ? w * dx[i] : 0;
+      g2 += this.on[i] & ON_Y ? w * dy[i] : 0;
+      if (order < 2) continue;
+      const c = squares ? 2 : 0;
+      h11 += w * dxx[i] + c * dx[i] * dx[i];
+      h12 += w * dxy[i] + c * dx[i] * dy[i];
+      h22 += w * dyy[i] + c * dy[i] * dy[i];
+    }
+    this.f = f;
+    this.g1 = g1;
+    this.g2 = g2;
+    this.h11 = h11;
+    this.h12 = h12;
+    this.h22 = h22;
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
+  values(x, y) {
+    const { kinds, a, b, v, phi } = this;
+    v[0] = x;
+    v[1] = y;
+    for (let i = 2; i < kinds.length; i++) {
+      const kind = kinds[i];
+      if (kind === ADD) v[i] = v[a[i]] + v[b[i]];
+      else if (kind === TIMES || kind === SCALE) v[i] = v[a[i]] * v[b[i]];
+      else if (kind === FUNCTION) v[i] = /** @type {any} */ (phi[i]).value(v[a[i]]);
+    }
+  }
+
+  slopes() {
+    const { kinds, a, b, v, dx, dy, phi, slope, on } = this;
+    for (let i = 2; i < kinds.length; i++) {
+      const [p, q, kind] = [a[i], b[i], kinds[i]];
+      if (kind === ADD) {
+        dx[i] = dx[p] + dx[q];
+        dy[i] = dy[p] + dy[q];
+      } else if (kind === TIMES) {
+        dx[i] = (on[p] & ON_X ? dx[p] * v[q] : 0) + (on[q] & ON_X ? dx[q] * v[p] : 0);
+        dy[i] = (on[p] & ON_Y ? dy[p] * v[q] : 0) + (on[q] & ON_Y ? dy[q] * v[p] : 0);
+      } else if (kind === SCALE) {
+        dx[i] = on[q] & ON_X ? v[p] * dx[q] : 0;
+        dy[i] = on[q] & ON_Y ? v[p] * dy[q] : 0;
+      } else if (kind === FUNCTION) {
+        const s = /** @type {any} */ (phi[i]).slope(v[p], v[i]);
+        slope[i] = s;
+        dx[i] = on[p] & ON_X ? s * dx[p] : 0;
+        dy[i] = on[p] & ON_Y ? s * dy[p] : 0;
+      }
+    }
+  }
+
+  curves() {
+    const { kinds, a, b, v, dx, dy, dxx, dxy, dyy, phi, slope, on } = this;
+    for (let i = 2; i < kinds.length; i++) {
+      const [p, q, kind] = [a[i], b[i], kinds[i]];
+      if (kind === ADD) {
+        dxx[i] = dxx[p] + dxx[q];
+        dxy[i] = dxy[p] + dxy[q];
+        dyy[i] = dyy[p] + dyy[q];
+      } else if (kind === TIMES) {
+        dxx[i] = dxx[p] * v[q] + dxx[q] * v[p] + 2 * dx[p] * dx[q];
+        dxy[i] = dxy[p] * v[q] + dxy[q] * v[p] + (dx[p] * dy[q] + dy[p] * dx[q]);
+        dyy[i] = dyy[p] * v[q] + dyy[q] * v[p] + 2 * dy[p] * dy[q];
+      } else if (kind === SCALE) {
+        dxx[i] = v[p] * dxx[q];
+        dxy[i] = v[p] * dxy[q];
+        dyy[i] = v[p] * dyy[q];
+      } else if (kind === FUNCTION) {
+        const bend = /** @type {any} */ (phi[i]).curve(v[p], v[i]);
+        const s = slope[i];
+        dxx[i] = on[p] & ON_X ? s * dxx[p] + bend * dx[p] * dx[p] : 0;
+        dyy[i] = on[p] & ON_Y ? s * dyy[p] + bend * dy[p] * dy[p] : 0;
+        dxy[i] = on[p] === (ON_X | ON_Y) ? s * dxy[p] + bend * dx[p] * dy[p] : 0;
+      }
+    }
+  }
+}
