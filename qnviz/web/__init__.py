@@ -1,7 +1,7 @@
 """What runs in the browser: ES modules and style sheets, in the app and in exported pages.
 
     player/  pair/  map/  share/  lesson_bar/  frame/     one component each
-    engine/                                               computing that knows of no page
+    engine/                                               what computes; it knows of no page
     *.js                                                  what several of them use
     offline.js                                            the page of an exported run
 
@@ -18,7 +18,9 @@ from typing import Any
 
 from qnviz.web.bundle import bundle
 
-__all__ = ["bundle", "encoded", "text"]
+__all__ = ["ENGINE", "bundle", "encoded", "text"]
+
+ENGINE = "engine/index.js"                     # what a page loads of the engine
 
 _HERE = Path(__file__).parent
 

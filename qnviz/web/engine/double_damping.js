@@ -48,8 +48,8 @@ export class DampedPair {
   damp(s1, s2, y1, y2, { h11, h12, h22 }, mu1, mu2, damping) {
     let Hy1 = h11 * y1 + h12 * y2;
     let Hy2 = h12 * y1 + h22 * y2;
-    const sy = s1 * y1 + s2 * y2;
-    const yHy = y1 * Hy1 + y2 * Hy2;
+    const sy = 0 + s1 * y1 + s2 * y2; // from 0, as torch sums: never −0
+    const yHy = 0 + y1 * Hy1 + y2 * Hy2;
     this.usable = s1 * s1 + s2 * s2 > 0 && yHy > 0 && yHy < Infinity && Math.abs(sy) < Infinity;
     this.theta1 = 1;
     if (damping !== "none" && this.usable && sy < mu1 * yHy) {
@@ -57,7 +57,7 @@ export class DampedPair {
       s1 = lerp(Hy1, s1, this.theta1);
       s2 = lerp(Hy2, s2, this.theta1);
     }
-    const s_ty = s1 * y1 + s2 * y2;
+    const s_ty = 0 + s1 * y1 + s2 * y2;
     const ss = s1 * s1 + s2 * s2;
     this.theta2 = 1;
     if (damping === "double" && this.usable && s_ty < mu2 * ss) {
@@ -70,10 +70,10 @@ export class DampedPair {
     this.ratio1_before = sy / yHy;
     this.ratio1_after = s_ty / yHy;
     this.ratio2_before = s_ty / ss;
-    this.sy = s1 * y1 + s2 * y2;
+    this.sy = 0 + s1 * y1 + s2 * y2;
     this.ratio2_after = this.sy / ss;
     this.ss = ss;
-    this.c1 = (y1 * Hy1 + y2 * Hy2) / this.sy;
+    this.c1 = (0 + y1 * Hy1 + y2 * Hy2) / this.sy;
     this.c2 = ss / this.sy;
     this.s1 = s1;
     this.s2 = s2;

@@ -3,11 +3,22 @@
 // Pure functions of numbers. Vectors are [x, y], a symmetric H is [h11, h12, h22]. The fields are
 // named as in qnviz/curvature/pair.py, which a test compares with this file.
 
+import {
+  DampedPair as Damped,
+  lowerBound,
+  upperBound,
+  worstC1,
+  worstC2,
+} from "./double_damping.js";
+import { lerp, Symmetric } from "./plane.js";
+import { bfgsUpdate } from "./secant.js";
+
+/** @import { Damping } from "./double_damping.js" */
+
 /**
  * @typedef {[x: number, y: number]} Vector
  * @typedef {[h11: number, h12: number, h22: number]} Matrix symmetric
  * @typedef {{ low: number, high: number }} Range of eigenvalues
- * @typedef {"none" | "powell" | "double"} Damping
  * @typedef {ReturnType<typeof damp>} DampedPair
  * @typedef {ReturnType<typeof updateWith>} Update
  * @typedef {Record<Damping, Update>} Updates
@@ -42,9 +53,7 @@ export const times = (H, v) => [H[0] * v[0] + H[1] * v[1], H[1] * v[0] + H[2] * 
  * @returns {Vector}
  */
 export function mix(a, b, t) {
-  /** @param {number} p @param {number} q */
-  const one = (p, q) => (t < 0.5 ? p + t * (q - p) : q - (1 - t) * (q - p));
-  return [one(a[0], b[0]), one(a[1], b[1])];
+  return [lerp(a[0], b[0], t), lerp(a[1], b[1], t)];
 }
 
 /**
@@ -94,7 +103,7 @@ export function fromAxes(angle, first, second) {
 }
 
 /**
- * The damped pair, and the numbers that say what damping did.
+ * The damped pair with its vectors, and the numbers that say what damping did.
  *
  * @param {Matrix} H
  * @param {Vector} s
@@ -104,89 +113,29 @@ export function fromAxes(angle, first, second) {
  * @param {Damping} damping
  */
 function damp(H, s, y, mu1, mu2, damping) {
-  const Hy = times(H, y);
-  const [before, yHy] = [dot(s, y), dot(y, Hy)];
-  const usable = dot(s, s) > 0 && yHy > 0 && yHy < Infinity && Math.abs(before) < Infinity;
-  let [theta1, theta2] = [1, 1];
-  let [st, yt, Hyt] = [s, y, Hy];
-  if (damping !== "none" && usable && before < mu1 * yHy) {
-    theta1 = ((1 - mu1) * yHy) / (yHy - before);
-    st = mix(Hy, s, theta1);
-  }
-  const [sty, ss] = [dot(st, y), dot(st, st)];
-  if (damping === "double" && usable && sty < mu2 * ss) {
-    theta2 = ((1 - mu2) * ss) / (ss - sty);
-    yt = mix(st, y, theta2);
-    Hyt = times(H, yt);
-  }
-  const sy = dot(st, yt);
-  return {
-    s: st,
-    y: yt,
-    Hy: Hyt,
-    theta1,
-    theta2,
-    sy,
-    ss,
-    usable,
-    ratio1_before: before / yHy,
-    ratio1_after: sty / yHy,
-    ratio2_before: sty / ss,
-    ratio2_after: sy / ss,
-    c1: dot(yt, Hyt) / sy,
-    c2: ss / sy,
-  };
+  const pair = new Damped();
+  pair.damp(s[0], s[1], y[0], y[1], new Symmetric().set(...H), mu1, mu2, damping);
+  const { s1, s2, y1, y2, Hy1, Hy2, ...numbers } = pair;
+  /** @type {[Vector, Vector, Vector]} */
+  const vectors = [
+    [s1, s2],
+    [y1, y2],
+    [Hy1, Hy2],
+  ];
+  return { ...numbers, s: vectors[0], y: vectors[1], Hy: vectors[2] };
 }
 
 /**
- * H⁺ = H + s wᵀ + w sᵀ with w = ρ(½(1 + ρ yᵀHy) s − Hy); null where that is not finite.
+ * H⁺; null where it is not finite.
  *
  * @param {Matrix} H
  * @param {DampedPair} pair
+ * @returns {Matrix | null}
  */
 function bfgs(H, { s, y, Hy, sy }) {
-  const rho = 1 / sy;
-  const half = 0.5 * (1 + rho * dot(y, Hy));
-  const w = [rho * (half * s[0] - Hy[0]), rho * (half * s[1] - Hy[1])];
-  /** @type {Matrix} */
-  const H_new = [
-    H[0] + 2 * s[0] * w[0],
-    H[1] + (s[0] * w[1] + w[0] * s[1]),
-    H[2] + 2 * s[1] * w[1],
-  ];
-  return H_new.every(Number.isFinite) ? H_new : null;
-}
-
-/**
- * The least and greatest eigenvalue that H⁺ may have.
- *
- * @param {Range} spectrum of H
- * @param {number} c1 yᵀHy / sᵀy of the damped pair, or its bound
- * @param {number} c2 sᵀs / sᵀy of the damped pair, or its bound
- */
-function bounds({ low, high }, c1, c2) {
-  return [low / (1 + c1), (Math.sqrt(high) + Math.sqrt(c1 * c2)) ** 2 + c2];
-}
-
-/**
- * The least upper bounds of c₁ and c₂ over all pairs after damping (MATH §2).
- *
- * @param {number} high H's largest eigenvalue
- * @param {number} mu1
- * @param {number} mu2
- * @param {Damping} damping
- * @returns {[c1: number, c2: number]}
- */
-function worstCase(high, mu1, mu2, damping) {
-  if (damping === "none") return [Infinity, Infinity];
-  if (damping === "powell") return [1 / mu1, Infinity];
-  const [powell, near, far] = [1 / mu1, 1 - mu2, 1 + mu2];
-  if (4 * mu2 * high <= far * far * powell) return [powell, 1 / mu2];
-  // a² − b² over a + b, as a − b cancels for small μ₂
-  const root =
-    (4 * mu2 * high + near * near * powell) /
-    (far * Math.sqrt(high) + near * Math.sqrt(Math.max(high - powell, 0)));
-  return [(root * root) / (4 * mu2), 1 / mu2];
+  const next = new Symmetric().set(...H);
+  const changed = bfgsUpdate(next, s[0], s[1], Hy[0], Hy[1], sy, dot(y, Hy));
+  return changed ? [next.h11, next.h12, next.h22] : null;
 }
 
 /**
@@ -205,19 +154,18 @@ function updateWith(H, s, y, mu1, mu2, damping) {
   const H_new = pair.usable && pair.sy !== 0 ? bfgs(H, pair) : null;
   const { low, high } = H_new ? spectrum(H_new, determinant(H, before, pair)) : before;
   const bounded = pair.usable && pair.sy > 0;
-  const [pair_low, pair_high] = bounded ? bounds(before, pair.c1, pair.c2) : [NaN, NaN];
-  const [c1, c2] = worstCase(before.high, mu1, mu2, damping);
-  const [apriori_low, apriori_high] = bounds(before, c1, c2);
+  const c1 = worstC1(before.high, mu1, mu2, damping);
+  const c2 = worstC2(mu2, damping);
   return {
     pair,
     H: H_new ?? H,
     changed: H_new !== null,
     low,
     high,
-    pair_low,
-    pair_high,
-    apriori_low,
-    apriori_high,
+    pair_low: bounded ? lowerBound(before.low, pair.c1) : NaN,
+    pair_high: bounded ? upperBound(before.high, pair.c1, pair.c2) : NaN,
+    apriori_low: lowerBound(before.low, c1),
+    apriori_high: upperBound(before.high, c1, c2),
   };
 }
 

@@ -33,7 +33,7 @@ function high(a, b) {
  * @param {number} k0
  * @param {number} k1
  */
-export function philox(c, k0, k1) {
+function philox(c, k0, k1) {
   let [c0, c1, c2, c3] = c;
   for (let round = 0; round < 10; round++) {
     const [h0, h1] = [high(M0, c0), high(M1, c2)];

@@ -95,7 +95,7 @@ export class Symmetric {
  * @param {number} c
  * @param {number} d
  */
-export function difference(a, b, c, d) {
+function difference(a, b, c, d) {
   const [p, q] = [a * b, c * d];
   const exact = p - q + (roundedOff(a, b, p) - roundedOff(c, d, q));
   return exact - exact === 0 ? exact : p - q; // beyond 1e300 halves overflow

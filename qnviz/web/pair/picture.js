@@ -7,7 +7,8 @@ import { Frame } from "./frame.js";
 import { Labels } from "./labels.js";
 import { clip, width } from "./shapes.js";
 
-/** @import { DampedPair, Damping, Matrix, Update, Updates, Vector } from "../engine/pair.js" */
+/** @import { Damping } from "../engine/double_damping.js" */
+/** @import { DampedPair, Matrix, Update, Updates, Vector } from "../engine/pair.js" */
 /** @import { Attributes } from "../dom.js" */
 /** @import { State } from "./payload.d.ts" */
 
