@@ -114,7 +114,10 @@ def test_every_method_has_its_page(name):
     assert not app.exception
     assert app.header[0].value == METHODS[name].title
     assert len(app.latex) >= 1
-    assert "class " in app.code[0].value
+    codes = [block.value for block in app.code]
+    assert "class " in codes[0]
+    assert len(codes) == 1 + METHODS[name].twin
+    assert all(f'static method = "{name}"' in twin for twin in codes[1:])
     assert any("When it fails" in m.value for m in app.markdown)
 
 

@@ -40,12 +40,14 @@ from qnviz.ui.state.defaults import RACE
 from qnviz.ui.state.form import Form, plain
 from qnviz.ui.state.links import link_to
 from qnviz.ui.state.session import theme_name
+from qnviz.web import text
 
 PAGE = "methods"
 ALL = "overview"
 FAMILIES = {"quasi-Newton": "Quasi-Newton", "Newton": "Newton", "first order": "First order",
             "outside": "SciPy's, beside ours"}
 HEIGHT = 330                                   # pixels of the picture
+CODE = 520                                     # … of a method's code
 if TYPE_CHECKING:
     AnyMethod = str
 else:                                          # read off the registry of methods
@@ -240,7 +242,19 @@ def _pace(name: str) -> None:
 
 
 def _code(method: type[Method]) -> None:
+    """Both codes, side by side: what the server runs, and its twin in the browser's engine."""
     parents = [m.title for m in METHODS.values() if m is not method and issubclass(method, m)]
-    st.markdown("**The code that runs**" + (
-        f"; what is not in it is as in {' and '.join(parents)}" if parents else ""))
-    st.code(inspect.getsource(sys.modules[method.__module__]), language="python", height=520)
+    rest = f"; what is not in it is as in {' and '.join(parents)}" if parents else ""
+    python = inspect.getsource(sys.modules[method.__module__])
+    if not method.twin:
+        st.markdown(f"**The code that runs**{rest}")
+        st.code(python, language="python", height=CODE)
+        return
+    ours, twin = st.columns(2, gap="medium")
+    with ours:
+        st.markdown(f"**The code that runs**{rest}")
+        st.code(python, language="python", height=CODE)
+    with twin:
+        st.markdown("**Its twin in the browser**, which follows your hand on problems in the plane")
+        st.code(text(f"engine/methods/{method.model_fields['name'].default}.js"),
+                language="javascript", height=CODE)
