@@ -118,6 +118,7 @@ def test_every_answer_says_what_may_run():
     assert rules["frame-ancestors"] == "'self' https://moodle.example.org"
     assert "'unsafe-inline'" not in rules["script-src"]
     assert "'unsafe-eval'" not in rules["script-src"]
+    assert rules["worker-src"] == "'self' blob:"
     assert rules["object-src"] == "'none'"
     assert said["x-content-type-options"] == "nosniff"
 

@@ -9,7 +9,7 @@ from tests.test_architecture import ROOT as TREE
 
 MODULES = {str(p.relative_to(ROOT)): read(p) for p in sorted(ROOT.rglob("*.js"))}
 # what is loaded as a module, with all that it exports
-LOADED = {"engine/index.js"}
+LOADED = {"engine/index.js", "engine/worker.js"}
 ENTRIES = {name for name, module in MODULES.items() if "default" in module.exports} | {
     "offline.js"} | LOADED
 # exported for tests alone

@@ -18,9 +18,10 @@ from typing import Any
 
 from qnviz.web.bundle import bundle
 
-__all__ = ["ENGINE", "bundle", "encoded", "text"]
+__all__ = ["ENGINE", "ENGINE_WORKER", "bundle", "encoded", "text"]
 
 ENGINE = "engine/index.js"                     # what a page loads of the engine
+ENGINE_WORKER = "engine/worker.js"             # … and a worker of it
 
 _HERE = Path(__file__).parent
 

@@ -17,10 +17,10 @@ INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 def policy(page: str, frames: Sequence[str] = ()) -> str:
     """What a page of this server may do.
 
-    Scripts come from this server; Streamlit loads components' modules as blobs, and its page has
-    one script of its own, known by its hash. Styles are written into elements by Streamlit, Plotly
-    and the player. Nothing is loaded from elsewhere: a picture in a lesson cannot tell a stranger
-    who reads it.
+    Scripts and workers come from this server; Streamlit loads components' modules as blobs, and
+    its page has one script of its own, known by its hash. Styles are written into elements by
+    Streamlit, Plotly and the player. Nothing is loaded from elsewhere: a picture in a lesson cannot
+    tell a stranger who reads it.
 
     Args:
         page: Streamlit's page.
@@ -29,7 +29,7 @@ def policy(page: str, frames: Sequence[str] = ()) -> str:
     own = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
                    for script in INLINE.findall(page))
     return "; ".join((
-        "default-src 'self'", f"script-src 'self' blob: {own}",
+        "default-src 'self'", f"script-src 'self' blob: {own}", "worker-src 'self' blob:",
         "style-src 'self' 'unsafe-inline'", "img-src 'self' data: blob:",
         "font-src 'self' data:", "object-src 'none'", "base-uri 'self'", "form-action 'self'",
         " ".join(("frame-ancestors 'self'", *frames))))

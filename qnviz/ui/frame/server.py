@@ -1,4 +1,4 @@
-"""What the server offers besides Streamlit's pages: Plotly's script, and a warm start."""
+"""What the server offers besides Streamlit's pages: scripts that a page loads, a warm start."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
+from hashlib import sha256
 
 # Whole before the first request: Plotly looks for pandas in sys.modules whenever it checks a value,
 # and fails on a pandas that another thread is just importing.
@@ -21,6 +22,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qnviz import web
 from qnviz.ui.frame.tidy import few_arenas, tidy
 from qnviz.ui.privates import BUNDLE, PLOTLY_JS
 from qnviz.ui.state.ready import load
@@ -31,15 +33,38 @@ from qnviz.ui.state.ready import load
 TURN = 0.0001                                  # seconds
 PLOTLY_URL = f"/qnviz/plotly-{plotly.__version__}.min.js"
 # the version is in the address, so a browser may keep it for ever
-PLOTLY_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+PACKED = {"Content-Encoding": "gzip"}
+
+
+def _address(entry: str) -> str:
+    """Where a module of ours is served: its content is in the address."""
+    name = entry.removesuffix(".js").replace("/index", "").replace("/", "-")
+    return f"/qnviz/{name}-{sha256(web.bundle(entry).encode()).hexdigest()[:16]}.js"
+
+
+ENGINE_URL, ENGINE_WORKER_URL = map(_address, (web.ENGINE, web.ENGINE_WORKER))
 
 
 async def _plotly(request: Request) -> Response:
     if "gzip" not in request.headers.get("accept-encoding", ""):
-        return FileResponse(PLOTLY_JS, media_type="text/javascript", headers=PLOTLY_HEADERS)
+        return FileResponse(PLOTLY_JS, media_type="text/javascript", headers=KEPT)
     # what says that it is packed already passes Streamlit's middleware, which packs every time
     return Response(await asyncio.to_thread(_packed), media_type="text/javascript",
-                    headers=PLOTLY_HEADERS | {"Content-Encoding": "gzip"})
+                    headers=KEPT | PACKED)
+
+
+def _module(entry: str) -> Route:
+    """The route of a module of ours, with all that it imports."""
+    plain = web.bundle(entry).encode()
+    packed = gzip.compress(plain, mtime=0)
+
+    async def answer(request: Request) -> Response:
+        small = "gzip" in request.headers.get("accept-encoding", "")
+        return Response(packed if small else plain, media_type="text/javascript",
+                        headers=KEPT | PACKED if small else KEPT)
+
+    return Route(_address(entry), answer)
 
 
 def _script() -> bytes:
@@ -84,7 +109,8 @@ async def _race(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{root}/?{request.url.query}" if request.url.query else f"{root}/")
 
 
-ROUTES = [Route(PLOTLY_URL, _plotly), Route("/race", _race)]
+ROUTES = [Route(PLOTLY_URL, _plotly), Route("/race", _race),
+          *map(_module, (web.ENGINE, web.ENGINE_WORKER))]
 
 
 @asynccontextmanager
