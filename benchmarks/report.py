@@ -16,7 +16,8 @@ LOAD = "load.json"
 TITLES = {"core": "The numeric core", "nets": "Steps on nets", "products": "Curvature products",
           "adam": "Adam", "multistart": "Many starts", "maps": "Maps",
           "scaling": "Runs at once", "autoencoder": "The digits autoencoder",
-          "lab": "The lab in Chromium", "payloads": "Payloads"}
+          "engine": "The engine in Chromium", "lab": "The lab in Chromium",
+          "payloads": "Payloads"}
 HEAD = """# Results
 
 Written by `make bench`; [NOTES.md](NOTES.md) explains these figures and says what was tried.
