@@ -59,6 +59,8 @@ class Adam(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "Adam"
     family = "first order"
     idea = (

@@ -29,7 +29,7 @@ class Nesterov(SGD):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
-    twin = False
+    twin = True
 
     title = "Nesterov"
     idea = (

@@ -54,6 +54,8 @@ class RMSprop(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "RMSprop"
     family = "first order"
     idea = (

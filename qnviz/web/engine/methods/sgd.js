@@ -37,13 +37,24 @@ export class SGD extends Method {
   /** @param {Oracle} oracle */
   step(oracle) {
     const { g1, g2 } = oracle.gradient(this.x1, this.x2);
-    const [push1, push2] = [-this.alpha * g1, -this.alpha * g2];
-    this.v1 = this.mu * this.v1 + push1;
-    this.v2 = this.mu * this.v2 + push2;
+    const push1 = -this.alpha * g1;
+    const push2 = -this.alpha * g2;
+    this.push(push1, push2);
     this.x1 += this.v1;
     this.x2 += this.v2;
     this.k += 1;
     this.events.push = norm(push1, push2);
     this.events.velocity = norm(this.v1, this.v2);
+  }
+
+  /**
+   * v ← μ v + push.
+   *
+   * @param {number} push1
+   * @param {number} push2
+   */
+  push(push1, push2) {
+    this.v1 = this.mu * this.v1 + push1;
+    this.v2 = this.mu * this.v2 + push2;
   }
 }
