@@ -148,6 +148,8 @@ class BFGS(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "BFGS"
     family = "quasi-Newton"
     idea = (

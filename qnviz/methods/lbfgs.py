@@ -58,6 +58,8 @@ class LBFGS(BFGS):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = False
+
     title = "L-BFGS"
     idea = (
         "BFGS that keeps the last p pairs instead of a matrix. Its inverse starts from γI, with γ "

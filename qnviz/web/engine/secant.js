@@ -2,6 +2,8 @@
 //
 // H⁺ = (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ,    ρ = 1/sᵀy                     [NW06, eq. 6.17]
 
+import { largestPower } from "./plane.js";
+
 /** @import { Symmetric } from "./plane.js" */
 
 /**
@@ -40,4 +42,19 @@ export function bfgsUpdate(H, s1, s2, Hy1, Hy2, sy, yHy) {
 export function skip(sy, ss, scale, usable) {
   // an sᵀs that is not finite fails the second comparison, and a NaN all of them
   return !(usable && sy > 0 && sy > 1e-4 * ss * scale && sy < Infinity);
+}
+
+/**
+ * The first scale sᵀy / yᵀy of an inverse, for y of any size that numbers have.
+ *
+ * @param {number} s1
+ * @param {number} s2
+ * @param {number} y1
+ * @param {number} y2
+ */
+export function quotient(s1, s2, y1, y2) {
+  const m = largestPower(y1, y2);
+  const u1 = y1 / m;
+  const u2 = y2 / m;
+  return (s1 * u1 + s2 * u2) / (u1 * u1 + u2 * u2) / m;
 }
