@@ -9,6 +9,7 @@ const COMPUTING = [
   "numbers",
   "player/axes",
   "player/model",
+  "player/scale",
   "player/strip_plan",
   "map/cells",
   "pair/frame",

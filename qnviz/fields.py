@@ -4,6 +4,8 @@
 `parameters(model)` reads them back for sliders, the URL, tables, and axis titles.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -11,6 +13,11 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+
+SIGNS = {"alpha": "α", "beta": "β", "eta": "η", "kappa": "κ", "lambda": "λ", "mu": "μ", "xi": "ξ",
+         "rho": "ρ", "sigma": "σ", "tau": "τ", "epsilon": "ϵ", "varepsilon": "ε", "varphi": "φ",
+         "ell": "ℓ", "max": "max"}
+LOWERED = str.maketrans("0123456789aekmx", "₀₁₂₃₄₅₆₇₈₉ₐₑₖₘₓ")
 
 
 class Frozen(BaseModel):
@@ -99,6 +106,19 @@ class Parameter:
         low = "" if self.low is None else f"{self.low:g} {'<' if self.low_open else '≤'} "
         high = "" if self.high is None else f" {'<' if self.high_open else '≤'} {self.high:g}"
         return f"{low}{self.name}{high}" if low or high else "any finite number"
+
+
+def in_unicode(symbol: str) -> str:
+    r"""A symbol of a field without LaTeX: λ₀ for ``\lambda_0``, Ĥ for ``\hat H``.
+
+    Raises:
+        KeyError: it has a sign that is not in SIGNS.
+    """
+    text = re.sub(r"\\hat (\w)", lambda m: m[1] + "\N{COMBINING CIRCUMFLEX ACCENT}", symbol)
+    text = re.sub(r"\\mathrm\{(\w+)\}", r"\1", text)
+    text = re.sub(r"\\([a-z]+)", lambda m: SIGNS[m[1]], text)
+    text = re.sub(r"_\{?(\d|[a-z]+)\}?", lambda m: m[1].translate(LOWERED), text)
+    return unicodedata.normalize("NFC", text)
 
 
 def parameter(name: str, info: FieldInfo) -> Parameter | None:

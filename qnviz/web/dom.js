@@ -41,6 +41,8 @@ export const ICONS = {
   pause: "M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z",
   back: "M3 3h2v10H3zM13 3v10L6 8z",
   forward: "M11 3h2v10h-2zM3 3v10l7-5z",
+  sliders:
+    "M1 4h6.2a2 2 0 0 1 3.6 0H15v1.4h-4.2a2 2 0 0 1-3.6 0H1zm0 6.6h2.2a2 2 0 0 1 3.6 0H15V12H6.8a2 2 0 0 1-3.6 0H1z",
   flag: "M3 1.5h1.6V2H13l-2 3.2 2 3.3H4.6v6H3z",
 };
 

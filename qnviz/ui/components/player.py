@@ -20,6 +20,7 @@ def player(
     on_start: Callable[[], None] | None = None,
     on_frame: Callable[[], None] | None = None,
     on_event: Callable[[], None] | None = None,
+    on_edit: Callable[[], None] | None = None,
 ) -> Any:
     """Show figures that move with one playhead.
 
@@ -30,19 +31,22 @@ def player(
     Args:
         payload: ``id``, ``plotly_url``, ``theme``, ``frame``, ``autoplay``, ``rate``, ``clock``,
             ``entrants``, ``panels`` and ``rows``; figures as plain dicts. With ``follow`` the run
-            still grows: the playhead keeps up with it and tells Python nothing. Bytes are what
-            `encoded` made of one.
+            still grows: the playhead keeps up with it and tells Python nothing. With ``handles``
+            (`ui/labs/handles.py`) settings can be changed at the chips of the legend; without
+            rows there are these alone. Bytes are what `encoded` made of one.
         key: Widget key, fixed for as long as the picture should stay the same element.
         address: The field of the page's address that holds the frame. The player writes it there
             itself, before it reports, so that stepping leaves no entries in the browser's history.
         on_start: Called before the rerun after a click in a panel with ``"click": "start"``.
         on_frame: Called before the rerun after the playhead came to rest.
         on_event: Called before the rerun after a click in a panel with ``"click": "event"``.
+        on_edit: Called before the rerun after settings were changed by hand.
 
     Returns:
         Streamlit's component result: ``.start`` is ``[x, y]`` in the run after a click and None
         otherwise, ``.frame`` the frame at which the reader last stopped, or None, ``.event``
-        ``[frame, y]`` in the run after a click on an event.
+        ``[frame, y]`` in the run after a click on an event, ``.edit`` what was changed of the
+        settings (`Edit` in `ui/state/messages.py`) in the run after that.
     """
     written = payload if isinstance(payload, bytes) else encoded(payload)
     return _component(
@@ -52,4 +56,5 @@ def player(
         on_start_change=on_start or nothing,
         on_frame_change=on_frame or nothing,
         on_event_change=on_event or nothing,
+        on_edit_change=on_edit or nothing,
     )

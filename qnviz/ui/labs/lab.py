@@ -67,6 +67,7 @@ def lab(stage: Stage, this: Lab) -> None:
     for e, why in _out(settings).items():
         stage.faults.info(_listed([f"{settings.title(e)} sits out: {why}"]))
     if spec is None:
+        stage.draw(None, playing(page, settings))
         stage.status.text("None of the chosen methods can run here: choose another one above."
                           if not faults else "These settings cannot be run; see the message above.")
         return
@@ -76,6 +77,7 @@ def lab(stage: Stage, this: Lab) -> None:
         job = waited_for(JOBS.watch(page.viewer, Run(spec), connected()), stage)
         if job.error:
             _refuse(job.error, stage)
+            stage.draw(None, playing(page, settings))
             return
         if not job.over.is_set():
             with stage.picture:
@@ -83,6 +85,7 @@ def lab(stage: Stage, this: Lab) -> None:
             return
         known = page.keep(job)
         if known is None:
+            stage.draw(None, playing(page, settings))
             with stage.status.container():
                 st.button("Run again", on_click=page.run_again, type="tertiary",
                           help="It was stopped before its first step.")

@@ -51,8 +51,7 @@ def watched(stage: Stage, job: Job[Run], playing: Playing = PLAIN) -> None:
         now = job.snapshot(me)
         if (job.over.is_set() and not now.paused) or me not in job.names:
             st.rerun()                         # what was computed is drawn as a whole
-        if now.value is not None:
-            show(stage, now.value, playing, growing=True)
+        show(stage, now.value, playing, growing=now.value is not None)
         with st.container(horizontal=True, vertical_alignment="center", key="live"):
             st.progress(now.fraction, _progress(now, job))
             if now.paused:

@@ -145,6 +145,14 @@ class Page(Binder[LabState]):
         """Go to a preset, which may be on another problem."""
         self.seed(LabState(s, self.lab.own()))
 
+    def enter(self, entrants: list[str]) -> None:
+        """Change who takes part; an entrant that comes back later has its usual values."""
+        state = st.session_state
+        for e in state[self.key("m")]:
+            for q in parameters(METHODS[base(e)]) if e not in entrants else ():
+                state.pop(self.key(f"{e}.{q.name}"), None)
+        state[self.key("m")] = entrants
+
     def start_from(self, point: tuple[float, float]) -> None:
         """Begin at another point of the plane."""
         st.session_state[self.key("start.0")], st.session_state[self.key("start.1")] = point

@@ -1,4 +1,7 @@
-"""The controls of a lab: the problem in one row, presets and methods in another."""
+"""The controls of a lab: the problem in one row, presets and the list of methods in another.
+
+A method's own settings are handles at its chip, in the player (`ui/labs/handles.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import streamlit as st
 from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
+from qnviz.ui.labs.handles import SEED
 from qnviz.ui.labs.page import Page
 from qnviz.ui.state import widgets
 from qnviz.ui.state.controls import control
@@ -34,9 +38,6 @@ def controls(page: Page) -> None:
                 st.button(title, on_click=page.jump, args=(preset,), width="stretch",
                           type="tertiary")
         _choose(page)
-        settings = page.settings
-        for e in st.session_state[page.key("m")]:
-            _entrant(page, e, settings.title(e))
 
 
 # --- the problem and the run ----------------------------------------------------------------------
@@ -78,7 +79,7 @@ def _more(page: Page) -> None:
 
 def _seed(page: Page) -> None:
     widgets.number("seed", 0, LIMITS["seed"], step=1, key=page.key("seed"), width=120,
-                   help="Starts, noise and batches are functions of the seed.")
+                   help=SEED.help)
 
 
 def _plane(page: Page) -> None:
@@ -120,7 +121,7 @@ def _picked(page: Page) -> None:
     wanted, chosen = (st.session_state[page.key(name)] for name in ("pick", "m"))
     stay = [e for e in chosen if base(e) in wanted]
     new = [n for n in wanted if n not in map(base, chosen)]
-    _enter(page, stay + new if stay + new else chosen)
+    page.enter(stay + new if stay + new else chosen)
 
 
 def _twin(page: Page) -> None:
@@ -129,32 +130,4 @@ def _twin(page: Page) -> None:
     if name in map(base, chosen):
         number = next(i for i in range(2, 100) if f"{name}~{i}" not in chosen)
         at = max(i for i, e in enumerate(chosen) if base(e) == name) + 1
-        _enter(page, [*chosen[:at], f"{name}~{number}", *chosen[at:]])
-
-
-def _remove(page: Page, e: str) -> None:
-    _enter(page, [x for x in st.session_state[page.key("m")] if x != e] or [e])
-
-
-def _enter(page: Page, entrants: list[str]) -> None:
-    """Change who takes part; an entrant that comes back later has its usual values."""
-    state = st.session_state
-    for e in state[page.key("m")]:
-        for q in parameters(METHODS[base(e)]) if e not in entrants else ():
-            state.pop(page.key(f"{e}.{q.name}"), None)
-    state[page.key("m")] = entrants
-
-
-def _entrant(page: Page, e: str, title: str) -> None:
-    """One entrant's hyper-parameters, in a popover under its name."""
-    method = METHODS[base(e)]
-    for q in parameters(method):
-        st.session_state.setdefault(page.key(f"{e}.{q.name}"), page.usual(e, q))
-    with st.popover(title, key=page.key(f"{e}/open")), st.container(width=NARROW):
-        st.caption(method.idea)
-        for q in parameters(method):
-            control(q, page.key(f"{e}.{q.name}"))
-        if not parameters(method):
-            st.write("This method has no settings.")
-        st.button("Remove", key=page.key(f"{e}/out"), on_click=_remove, args=(page, e),
-                  type="tertiary", disabled=len(st.session_state[page.key("m")]) == 1)
+        page.enter([*chosen[:at], f"{name}~{number}", *chosen[at:]])

@@ -1,7 +1,8 @@
-"""What the player of a lab reported: a start, an event, or where the playhead came to rest."""
+"""What the player of a lab reported: a start, an event, an edit, or where the playhead rests."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -9,9 +10,12 @@ import streamlit as st
 
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.trace import Trace
+from qnviz.ui.labs import edits
+from qnviz.ui.labs.handles import handles
 from qnviz.ui.labs.page import Page
 from qnviz.ui.labs.stage import Playing
-from qnviz.ui.state.messages import EVENT, FRAME, POINT, Message, received
+from qnviz.ui.state.form import plain
+from qnviz.ui.state.messages import EDIT, EVENT, FRAME, POINT, Message, received
 from qnviz.ui.state.settings import Settings
 
 T = TypeVar("T")
@@ -19,21 +23,33 @@ T = TypeVar("T")
 
 def playing(page: Page, settings: Settings, trace: Trace | None = None) -> Playing:
     """How a page shows a run; a whole one, `trace`, may have events to click."""
+    edits.name_entrants(page, settings)
     clicked = partial(_event, page, trace) if page.lab.event and trace is not None else None
     return Playing(settings.axis, settings.frame, on_start=partial(_start, page),
-                   on_frame=partial(_frame, page), on_event=clicked)
+                   on_frame=partial(_frame, page), on_event=clicked,
+                   on_edit=partial(_edit, page), handles=handles(settings))
 
 
 def _start(page: Page) -> None:
     """The visitor clicked the surface."""
-    point, reach = _received(page, "start", POINT), PROBLEMS[page.on].reach
-    if point is None or not PROBLEMS[page.on].plane:
-        return
-    if max(map(abs, point)) > reach:
-        st.toast(f"Coordinates of the start must lie between −{reach:g} and {reach:g}.")
-        return
-    page.start_from(point)
-    _redraw(page)
+    point = _received(page, "start", POINT)
+    if point is not None and PROBLEMS[page.on].plane:
+        _say(edits.begin(page, point))
+        _redraw(page)
+
+
+def _edit(page: Page) -> None:
+    """The visitor changed settings by hand."""
+    edit = _received(page, "edit", EDIT)
+    if edit is not None:
+        _say(edits.take(page, edit))
+        _redraw(page)
+
+
+def _say(refused: Sequence[str]) -> None:
+    """What was refused, shown as it was sent."""
+    for sentence in refused:
+        st.toast(plain(sentence))
 
 
 def _event(page: Page, trace: Trace) -> None:

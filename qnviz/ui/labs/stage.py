@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from qnviz.figures.player import linked
+from qnviz.figures.player import Clock, assembled, linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Trace
@@ -36,9 +36,12 @@ class Playing:
     on_start: Report = None                    # clicked the surface
     on_frame: Report = None                    # let the playhead come to rest
     on_event: Report = None                    # clicked an event
+    on_edit: Report = None                     # changed settings by hand
+    handles: Mapping[str, Any] | None = None   # … with these (ui/labs/handles.py)
 
 
 PLAIN = Playing()                              # from the start, with nothing to choose in it
+STARTING = Playing(handles={"waiting": True})  # … until the numeric core is there
 
 
 class Stage:
@@ -54,13 +57,13 @@ class Stage:
         self.status = st.container(key="status").empty()
         self.below = st.container()
 
-    def draw(self, trace: Trace, playing: Playing = PLAIN) -> None:
-        """Put a trace's pictures under one playhead."""
+    def draw(self, trace: Trace | None, playing: Playing = PLAIN) -> None:
+        """Put a trace's pictures under one playhead; without a trace there are settings alone."""
         with self.picture:                     # in a fragment, as a growing run is: no remount
             st.fragment(show)(self, trace, playing)
 
 
-def show(stage: Stage, trace: Trace, playing: Playing, growing: bool = False) -> None:
+def show(stage: Stage, trace: Trace | None, playing: Playing, growing: bool = False) -> None:
     """The player of a page, here; it stays the same element wherever a trace comes from.
 
     It stands in a fragment, so what a visitor does in it reruns that fragment alone; `moved` asks
@@ -69,9 +72,11 @@ def show(stage: Stage, trace: Trace, playing: Playing, growing: bool = False) ->
     if st.session_state.pop(f"{stage.page}/moved", False):
         st.rerun()
     theme = theme_name()
-    player(written(trace, theme, playing.axis, stage.layout, growing, playing.frame),
+    player(written(trace, theme, playing.axis, stage.layout, growing, playing.frame,
+                   playing.handles),
            key=f"{stage.page}/player", address="step" if playing.on_frame else None,
-           on_start=playing.on_start, on_frame=playing.on_frame, on_event=playing.on_event)
+           on_start=playing.on_start, on_frame=playing.on_frame, on_event=playing.on_event,
+           on_edit=playing.on_edit)
 
 
 @lru_cache(maxsize=16)
@@ -82,11 +87,19 @@ def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
         "plotly_url": PLOTLY_URL}
 
 
-def written(trace: Trace, theme: str, axis: str, layout: Layout | None, growing: bool,
-            frame: int | None) -> bytes:
-    """The same as bytes, with the playhead at a frame: all who look at a run share the rest."""
+def written(trace: Trace | None, theme: str, axis: str, layout: Layout | None, growing: bool,
+            frame: int | None, handles: Mapping[str, Any] | None = None) -> bytes:
+    """The same as bytes, with what is a visitor's own: all who look at a run share the rest."""
     make = _growing if growing else _whole
-    return make(trace, theme, axis, layout)[:-1] + f', "frame": {json.dumps(frame)}}}'.encode()
+    shared = _bare(theme) if trace is None else make(trace, theme, axis, layout)
+    own = {"frame": frame, "handles": handles}
+    return shared[:-1] + b", " + encoded(own)[1:]
+
+
+@lru_cache(maxsize=2)
+def _bare(theme: str) -> bytes:
+    """A player without pictures."""
+    return _unpinned(assembled(THEMES[theme], [], [], Clock(np.zeros(1)), [], ["bare"]))
 
 
 @lru_cache(maxsize=16)
@@ -116,7 +129,7 @@ def opened(page: str, first: str = "", layout: str | None = None) -> Stage:
     if not ready():
         shown = None if st.query_params else trace
         if shown:
-            stage.draw(shown)
+            stage.draw(shown, STARTING)
         stage.status.text("Starting the numeric core …")
         load()
         if shown:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from qnviz.fields import Parameter, parameters
+from qnviz.fields import Parameter, in_unicode, parameters
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
 from qnviz.ui.state.defaults import LABS
 
 SEEDS = "seeds"                                # an axis of repeats instead of a second field
-GREEK = {"alpha": "α", "beta": "β", "lambda": "λ", "mu": "μ", "epsilon": "ϵ", "varepsilon": "ε",
-         "eta": "η", "tau": "τ", "rho": "ρ", "max": "max"}
-LOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LONGEST = 45                                   # letters of an axis title's words
 DECADES = 100.0                                # a log axis runs so far to either side of the usual
 
@@ -88,9 +85,7 @@ MAPPED = {id: v for id, v in VARIANTS.items() if v.fields}
 
 def symbol(q: Parameter) -> str:
     """A field's symbol without LaTeX, such as λ₀."""
-    text = re.sub(r"\\([a-z]+)", lambda m: GREEK[m[1]], q.symbol or q.name)
-    return re.sub(r"_\{?(\d|[a-z]+)\}?", lambda m: m[1].translate(LOW) if m[1].isdigit()
-                  else f" {m[1]}", text)
+    return in_unicode(q.symbol) or q.name
 
 
 def axis_title(q: Parameter) -> str:

@@ -24,11 +24,8 @@ def control(q: Parameter, key: str, in_row: bool = False,
     The value lives in `st.session_state[key]`, which the page has filled from the URL. After a
     choice of data `then` is called.
     """
-    symbol = f"${q.symbol}$ " if q.symbol else ""
-    label = f"{symbol}{q.name.replace('_', ' ')}" + (f" ({q.unit})" if q.unit else "")
-    usual = q.empty if q.default is None else _shown(q.default)
-    help = q.help if q.kind in ("widths", "data", "expression") else (
-        f"{q.help} Allowed: {q.range}. Default: {usual}.")
+    label = named(q, f"${q.symbol}$" if q.symbol else "")
+    help = explained(q)
     if q.kind == "choice":
         return widgets.choice(label, q.options, key=key, help=help,
                            width=130 if in_row else "stretch",
@@ -54,13 +51,32 @@ def control(q: Parameter, key: str, in_row: bool = False,
     if q.log:
         return widgets.marks(label, _decades(q, st.session_state[key]), key=key, help=help,
                           format_func=_shown)
+    first, last, step = slide(q, st.session_state[key])
+    return widgets.slider(label, first, last, step=step, key=key, help=help,
+                       format=f"%.{max(0, -math.floor(math.log10(step)))}f")
+
+
+def named(q: Parameter, symbol: str) -> str:
+    """What a control is called: the field's symbol, name and unit."""
+    return f"{symbol} {q.name.replace('_', ' ')}".strip() + (f" ({q.unit})" if q.unit else "")
+
+
+def explained(q: Parameter) -> str:
+    """What a field means, what is allowed, and its default."""
+    if q.kind in ("widths", "data", "expression"):
+        return q.help
+    usual = q.empty if q.default is None else _shown(q.default)
+    return f"{q.help} Allowed: {q.range}. Default: {usual}."
+
+
+def slide(q: Parameter, value: float) -> tuple[float, float, float]:
+    """Both ends and the step of a linear slider that has `value` on it.
+
+    An end that is not allowed is excluded by one step.
+    """
     low, high = q.low if q.low is not None else -10.0, q.high if q.high is not None else 10.0
     step = round_up((high - low) / 100)        # about a hundred positions
-    # an open end is excluded by one step of the slider
-    first, last = low + step * q.low_open, high - step * q.high_open
-    value = st.session_state[key]
-    return widgets.slider(label, min(first, value), max(last, value), step=step, key=key, help=help,
-                       format=f"%.{max(0, -math.floor(math.log10(step)))}f")
+    return min(low + step * q.low_open, value), max(high - step * q.high_open, value), step
 
 
 def _expression(q: Parameter, key: str) -> str:

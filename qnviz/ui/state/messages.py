@@ -22,6 +22,11 @@ Place = Annotated[int, Field(strict=True, ge=0, le=LARGEST_PLACE)]
 Row = Annotated[int, Field(strict=True, ge=-LARGEST_PLACE, le=LARGEST_PLACE)]     # beside, too
 Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
+Word = Annotated[str, Field(strict=True, max_length=80)]
+# of a field of a spec; which values a field takes, its model says
+Value = (Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)] | Number
+         | Annotated[bool, Field(strict=True)] | Word)
+Values = Annotated[dict[Word, Value], Field(max_length=50)]
 
 
 class Pair(Frozen):
@@ -51,6 +56,16 @@ class Request(Frozen):
         return self
 
 
+class Edit(Frozen):
+    """What a visitor changed of a run by hand: only what differs from before."""
+
+    start: tuple[Number, Number] | None = None
+    problem: Values = {}
+    run: Values = {}
+    entrants: Annotated[dict[Word, Values], Field(max_length=50)] = {}     # by the trace's labels
+    remove: Word | None = None                 # the label of one who leaves the race
+
+
 class Message(Generic[T]):
     """What one field of a component's value may be; None, its value at rest, always passes."""
 
@@ -72,6 +87,7 @@ POINT: Message[tuple[float, float]] = Message(tuple[Number, Number], "a point")
 EVENT: Message[tuple[int, int]] = Message(tuple[Place, Row], "an event")
 CELL: Message[tuple[int, int, int]] = Message(tuple[Place, Place, Place], "a cell of a map")
 PAIR: Message[Pair] = Message(Pair, "an update")
+EDIT: Message[Edit] = Message(Edit, "a change of settings")
 REQUEST: Message[Request] = Message(Request, "a request")
 
 

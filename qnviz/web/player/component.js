@@ -9,5 +9,6 @@ export default persistent(
       onFrame: (frame) => streamlit.setStateValue("frame", frame),
       onStart: (point, name) => streamlit.setTriggerValue(name, point),
       onEvent: (event) => streamlit.setTriggerValue("event", event),
+      onEdit: (edit) => streamlit.setTriggerValue("edit", edit),
     }),
 );

@@ -12,7 +12,7 @@ export class Legend {
   hidden = new Set();
   /** @type {Set<string> | null} what was hidden before the last click */
   hiddenBefore = null;
-  /** @type {{ label: string, chip: HTMLButtonElement }[]} */
+  /** @type {{ label: string, chip: HTMLButtonElement, entry: HTMLElement }[]} */
   chips = [];
 
   /**
@@ -22,19 +22,21 @@ export class Legend {
   constructor(parent, changed) {
     this.changed = changed;
     const group = { role: "group", "aria-label": "Methods shown" };
-    this.box = element("div", "qnviz-legend", parent, group);
+    this.box = element("div", "qnviz-legend", parent);
+    this.row = element("div", "qnviz-chips", this.box, group);
   }
 
   /** @param {Entrant[]} entrants */
   list(entrants) {
     this.chips = entrants.map((entrant) => {
-      const chip = element("button", "qnviz-chip", null, { type: "button", title: TITLE });
+      const entry = element("div", "qnviz-entry");
+      const chip = element("button", "qnviz-chip", entry, { type: "button", title: TITLE });
       sample(entrant, 30, chip);
       element("span", "", chip).textContent = entrant.title;
       chip.addEventListener("click", (event) => this.choose(entrant.label, event));
-      return { label: entrant.label, chip };
+      return { label: entrant.label, chip, entry };
     });
-    this.box.replaceChildren(...this.chips.map(({ chip }) => chip));
+    this.row.replaceChildren(...this.chips.map(({ entry }) => entry));
     this.mark();
   }
 

@@ -81,6 +81,68 @@ export interface PanelPayload extends PicturePayload {
   choices?: PicturePayload[];
 }
 
+/** A setting that can be changed by hand; `label` and `help` are for people. */
+interface BaseField {
+  name: string;
+  label: string;
+  help: string;
+  /** Whether it has no effect with the other settings as they are. */
+  idle?: boolean;
+  /** Of the run's settings: where it stands in an edit. */
+  of?: "problem" | "run";
+}
+
+export interface NumberField extends BaseField {
+  kind: "float" | "int";
+  value: number;
+  /** What is allowed, and what is said of anything else. */
+  low: number | null;
+  high: number | null;
+  low_open: boolean;
+  high_open: boolean;
+  refusal: string;
+  /** The slider's ends, and on a linear one its step. */
+  first: number;
+  last: number;
+  step: number;
+  log: boolean;
+}
+
+export interface ChoiceField extends BaseField {
+  kind: "choice";
+  value: string;
+  options: [value: string, text: string][];
+}
+
+export type Field = NumberField | ChoiceField;
+
+/** The settings of an entrant, who may sit out this race. */
+export interface EntrantSettings {
+  /** Its name as long as it is in the race; its label may change with its settings. */
+  entrant: string;
+  label: string;
+  idea: string;
+  removable: boolean;
+  fields: Field[];
+}
+
+/** As qnviz/ui/labs/handles.py sends them; until the numeric core is there they wait. */
+export type HandlesPayload =
+  { entrants: EntrantSettings[]; run: Field[]; waiting?: undefined } | { waiting: true };
+
+export type Values = Record<string, number | string>;
+
+/** What the hand changed, as Python takes it (`Edit` in qnviz/ui/state/messages.py). */
+export interface Edit {
+  start?: [x: number, y: number];
+  problem?: Values;
+  run?: Values;
+  /** By label. */
+  entrants?: Record<string, Values>;
+  /** The label of one who leaves the race. */
+  remove?: string;
+}
+
 export interface PlayerPayload {
   id?: string;
   plotly_url: string;
@@ -96,9 +158,11 @@ export interface PlayerPayload {
   rate?: number;
   /** What the losses are. */
   value?: string;
+  /** Settings to change at the chips. */
+  handles?: HandlesPayload | null;
   clock: { label: string; unit?: string; frames: Column; end?: number | null };
   entrants: EntrantPayload[];
   panels: PanelPayload[];
-  /** Ids of panels, row by row; "@words" is the table of words. */
+  /** Ids of panels, row by row; "@words" is the table of words. Without rows there are only handles. */
   rows: string[][];
 }

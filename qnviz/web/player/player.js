@@ -9,15 +9,17 @@ import { clamp, significant } from "../numbers.js";
 import { loadPlotly } from "../plotly.js";
 import { Address } from "./address.js";
 import { PlayBar } from "./bar.js";
+import { Handles } from "./handles.js";
 import { keyAction, players } from "./keys.js";
 import { Legend } from "./legend.js";
+import { Live } from "./live.js";
 import { NOTHING, readModel } from "./model.js";
 import { Panel } from "./panel.js";
 import { Words } from "./words.js";
 
 /** @import { Ink } from "./canvas.js" */
 /** @import { Model } from "./model.js" */
-/** @import { PlayerPayload } from "./payload.d.ts" */
+/** @import { Edit, PlayerPayload } from "./payload.d.ts" */
 
 /**
  * What a player reports.
@@ -26,6 +28,7 @@ import { Words } from "./words.js";
  * @property {(frame: number) => void} [onFrame] the frame at which the reader stopped
  * @property {(point: [x: number, y: number], name: string) => void} [onStart] a start was chosen
  * @property {(event: [frame: number, row: number]) => void} [onEvent] an event was clicked
+ * @property {(edit: Edit) => void} [onEdit] settings were changed by hand
  */
 
 const SETTLE_MS = 250; // a frame is reported this long after the last key or release
@@ -102,6 +105,8 @@ export class Player {
     this.complaint.hidden = true;
     this.body = element("div", "qnviz-body", root);
     this.legend = new Legend(this.body, () => this.hide());
+    this.live = new Live(this);
+    this.handles = new Handles(this, this.legend);
     this.bar = new PlayBar(
       (by) => this.step(by),
       () => this.toggle(),
@@ -177,12 +182,16 @@ export class Player {
   async apply(payload) {
     const { signal } = this.stop;
     const before = this.payload;
+    if (payload.rows?.length === 0) return this.bare(payload);
     this.root.dataset.ready = "false";
+    this.root.dataset.bare = "false";
     const same = before !== null && before.id === payload?.id && before.theme === payload.theme;
     const model = same ? { ...this.model, rows: payload.rows } : readModel(payload);
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
     this.rate = payload.rate || 60;
     const steady = this.arrange(model);
+    this.live.answered();
+    this.handles.take(payload.handles ?? null);
     this.adopt(model, payload, before);
     if (!before) this.draw(); // the play bar and the words need not wait for Plotly
     await loadPlotly(payload.plotly_url);
@@ -208,6 +217,24 @@ export class Player {
     this.draw();
     const plays = payload.autoplay && !payload.follow && payload.frame == null;
     if (!before && plays && !prefersStillness()) this.play();
+  }
+
+  /**
+   * There are no pictures, only settings, so that these can be mended; the pictures wait as they are.
+   *
+   * @param {PlayerPayload} payload
+   */
+  bare(payload) {
+    this.pause(false);
+    this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
+    this.root.dataset.bare = "true";
+    this.legend.list([]);
+    this.namesKey = "";
+    this.live.answered();
+    this.handles.take(payload.handles ?? null);
+    this.complaint.hidden = true;
+    this.body.hidden = false;
+    this.root.dataset.ready = "true";
   }
 
   /**
@@ -540,7 +567,8 @@ export class Player {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const action = this.model !== NOTHING && keyAction(this, this.last, event);
+    if (this.model === NOTHING || this.root.dataset.bare === "true") return;
+    const action = keyAction(this, this.last, event);
     if (!action) return;
     event.preventDefault(); // also keeps the slider from moving a second time
     if (event.key === " " && event.repeat) return;
