@@ -95,18 +95,25 @@ def test_axe_finds_nothing_serious_in_what_opens(app_url: str, new_page: Callabl
     page = settled(new_page(color_scheme="light"),
                    f"{app_url}/damping?step=30")
     found = []
-    for name in ("Share", "Fork at step 30", "K-BFGS (double)"):
+    for name in ("Share", "Fork at step 30"):
         page.get_by_role("button", name=name).first.press("Enter")
         page.locator("[data-testid=stPopoverBody]").wait_for()
         found += violations(page, name)
         page.keyboard.press("Escape")
         page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+    for name in ("Settings of K-BFGS (double)", "Settings of the run"):
+        page.get_by_role("button", name=name).press("Enter")
+        page.get_by_role("group", name=name).wait_for()
+        found += violations(page, name)
+    page.get_by_role("slider", name="seed").press("Escape")
+    page.get_by_role("group", name="Settings of the run").wait_for(state="detached")
     page.get_by_role("tab", name="Export").press("Enter")
     page.get_by_role("button", name="One HTML file").wait_for()
     found += violations(page, "Export")
     assert not found, "\n".join(found)
 
 
+METHODS = ["K-BFGS", "CurveBall", "Newton-Krylov", "Levenberg-Marquardt", "BFGS", "Adam"]
 # What has the focus: its name, and whether that can be seen.
 FOCUSED = """() => {
   const e = document.activeElement;
@@ -125,13 +132,14 @@ def test_all_of_the_player_is_in_reach_of_the_tab_key(app_url: str, page: Any) -
     assert page.locator(".qnviz-chip[aria-pressed=true]").count() == 1
     page.keyboard.press("Shift+Enter")
     reached = []
-    for _ in range(15):
+    for _ in range(22):
         reached.append(page.evaluate(FOCUSED))
         page.keyboard.press("Tab")
     assert [name.strip() for name, _ in reached] == [
-        "K-BFGS", "CurveBall", "Newton-Krylov", "Levenberg-Marquardt", "BFGS", "Adam",
-        "Shown in this picture", "Shown in this picture", "One step back", "Play",
-        "One step forward", "Playhead", "Speed", "What happened at the playhead", "Numbers"]
+        *(text for name in METHODS for text in (name, f"Settings of {name}")),
+        "Settings of the run", "Shown in this picture", "Shown in this picture",
+        "One step back", "Play", "One step forward", "Playhead", "Speed",
+        "What happened at the playhead", "Numbers"]
     assert all(seen for _, seen in reached), reached
     for box in page.locator(".qnviz-figure").all():
         assert len(box.get_attribute("aria-label")) > 40

@@ -16,6 +16,7 @@ from tests.browser.navigation import follows_the_light, framed, go, query, whole
 
 READY = "[data-qnviz-player][data-ready='true']"
 PAGES = sorted(p.stem for p in (Path(__file__).parents[2] / "pages").glob("*.py"))
+AT_REST = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 FEW = {"damping": 3, "krylov": 1}          # entrants of pages that are not about many
 
 
@@ -121,11 +122,11 @@ def test_changed_control_reruns_in_place(app_url: str, page: Any) -> None:
     assert page.errors == []
 
 
-def test_hyper_parameter_popover_stays_open_while_it_is_tuned(app_url: str, page: Any) -> None:
+def test_settings_stay_open_while_they_are_tuned(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/rosenbrock?step=3")
     old = data_id(page)
-    page.get_by_role("button", name="CurveBall").first.click()
-    slider = page.get_by_role("slider", name=re.compile("lam"))
+    page.get_by_role("button", name="Settings of CurveBall").click()
+    slider = page.get_by_role("slider", name="λ₀ lam")
     slider.focus()
     slider.press("ArrowRight")
     until_changed(page, old)
@@ -134,14 +135,15 @@ def test_hyper_parameter_popover_stays_open_while_it_is_tuned(app_url: str, page
     assert frame(page) == 3                    # the arrow belonged to the slider
 
 
-def test_popovers_that_open_late_show_the_run_and_change_nothing(app_url: str, page: Any) -> None:
+def test_settings_that_open_late_show_the_run_and_change_nothing(app_url: str, page: Any) -> None:
     """After other changes, and after a preset that was chosen while they were closed."""
     def lr() -> str:
-        page.get_by_role("button", name="K-BFGS").first.press("Enter")
-        slider = page.get_by_role("slider", name=re.compile("lr"))
+        page.wait_for_function(AT_REST)        # settings come with the pictures of their run
+        page.get_by_role("button", name="Settings of K-BFGS").first.press("Enter")
+        slider = page.get_by_role("slider", name="α lr")
         slider.wait_for()
         value = slider.get_attribute("aria-valuetext")
-        page.keyboard.press("Escape")
+        slider.press("Escape")
         slider.wait_for(state="detached")
         return value
 
@@ -174,8 +176,8 @@ def test_twins_are_told_apart_and_can_leave(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/?m=kbfgs,kbfgs~2&kbfgs~2.damping=none&step=5")
     assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS (double)", "K-BFGS (none)"]
     old = data_id(page)
-    page.locator(".st-key-entrants").get_by_role("button", name="K-BFGS (none)").click()
-    page.get_by_role("button", name="Remove").last.click()
+    page.get_by_role("button", name="Settings of K-BFGS (none)").click()
+    page.get_by_role("button", name="Remove K-BFGS (none)").click()
     until_changed(page, old)
     assert page.locator(".qnviz-chip").all_inner_texts() == ["K-BFGS"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from qnviz.fields import Frozen, faults_by_field, parameters
+from qnviz.fields import Frozen, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
@@ -43,9 +43,12 @@ def take(page: Page, edit: Edit) -> list[str]:
     refused += _set(page, RunFields, edit.run, BY_HAND)
     for label, values in edit.entrants.items():
         e = _entrant(page, label)
-        refused += [_stranger(label)] if e is None else _set(
-            page, METHODS[base(e)], values, [q.name for q in parameters(METHODS[base(e)])],
-            f"{e}.")
+        if e is None:
+            refused.append(_stranger(label))
+            continue
+        fields = [q.name for q in parameters(METHODS[base(e)])]
+        wrong = _set(page, METHODS[base(e)], values, fields, f"{e}.")
+        refused += [f"{label}: {words}" for words in wrong]
     if edit.remove is not None:
         refused += _remove(page, edit.remove)
     return refused
@@ -65,16 +68,16 @@ def begin(page: Page, point: tuple[float, float]) -> list[str]:
 
 def _set(page: Page, model: type[Frozen], values: Mapping[str, Any], known: Collection[str],
          prefix: str = "") -> list[str]:
-    """Set those values that their fields take, each by itself."""
+    """Set those values that their fields take, each by itself; gives a sentence for each other."""
     refused = []
     for name, value in values.items():
         if name not in known:
-            refused.append(f"{prefix}{name} is no setting that can be changed here.")
+            refused.append(f"{name} is no setting that can be changed here.")
             continue
         try:
             taken = getattr(model.model_validate({name: value}, strict=True), name)
         except ValidationError as error:
-            refused += [prefix + words for _, words in faults_by_field(error)]
+            refused += faults(error)
         else:
             st.session_state[page.key(f"{prefix}{name}")] = taken
     return refused

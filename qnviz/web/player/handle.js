@@ -1,8 +1,7 @@
 // The handle of one setting: a slider with a box to type into, or a list to choose from.
 
 import { element, write } from "../dom.js";
-import { say } from "../numbers.js";
-import { nudged, PLACES, placeOf, read, valueAt } from "./scale.js";
+import { nudged, PLACES, placeOf, read, valueAt, written } from "./scale.js";
 
 /** @import { ChoiceField, Field, NumberField } from "./payload.d.ts" */
 
@@ -101,9 +100,9 @@ export class NumberHandle {
     const place = placeOf(this.field, this.value);
     this.slider.value = String(place);
     this.slider.style.setProperty("--qnviz-part", String(place / PLACES));
-    this.slider.setAttribute("aria-valuetext", say(this.value, 5));
+    this.slider.setAttribute("aria-valuetext", written(this.value));
     const typing = this.text === document.activeElement || this.text.ariaInvalid === "true";
-    if (!typing) this.text.value = say(this.value, 5);
+    if (!typing) this.text.value = written(this.value);
   }
 
   /** @param {number} value */
@@ -171,7 +170,7 @@ export class NumberHandle {
   /** The box is left: what is wrong stays, to be corrected. */
   leave() {
     if (this.text.value === exact(this.value)) this.clear();
-    if (this.text.ariaInvalid !== "true") this.text.value = say(this.value, 5);
+    if (this.text.ariaInvalid !== "true") this.text.value = written(this.value);
   }
 
   clear() {

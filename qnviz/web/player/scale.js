@@ -1,6 +1,6 @@
 // Where a value stands on a slider, and which value a key or a text means. Knows of no page.
 
-import { clamp, significant } from "../numbers.js";
+import { clamp, say, significant } from "../numbers.js";
 
 /** @import { NumberField } from "./payload.d.ts" */
 
@@ -76,13 +76,26 @@ const WAYS = {
 };
 
 /**
+ * A number as it is written beside a slider: in as few digits as tell it from others, up to five.
+ *
+ * @param {number} value
+ */
+export function written(value) {
+  const exact = significant(value, 5);
+  /** @param {number} digits */
+  const reads = (digits) =>
+    Number(say(value, digits).replaceAll("−", "-").replaceAll(",", "")) === exact;
+  return say(value, [3, 4].find(reads) ?? 5);
+}
+
+/**
  * A typed number, or null where it is none or lies outside what the field allows.
  *
  * @param {NumberField} field
  * @param {string} text
  */
 export function read(field, text) {
-  let plain = text.trim().replace("−", "-");
+  let plain = text.trim().replaceAll("−", "-");
   if (THOUSANDS.test(plain)) plain = plain.replaceAll(",", "");
   if (!TYPED.test(plain)) return null;
   const value = Number(plain);
