@@ -156,6 +156,8 @@ class CurveBall(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "CurveBall"
     family = "Newton"
     idea = (

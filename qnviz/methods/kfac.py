@@ -106,6 +106,8 @@ class KFAC(Factored):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "KFAC"
     family = "Newton"
     idea = (

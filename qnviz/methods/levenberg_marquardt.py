@@ -137,6 +137,8 @@ class LevenbergMarquardt(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "Levenberg-Marquardt"
     family = "Newton"
     idea = (

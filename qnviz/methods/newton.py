@@ -90,6 +90,8 @@ class Newton(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "Newton"
     family = "Newton"
     idea = (

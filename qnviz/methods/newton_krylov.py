@@ -249,6 +249,8 @@ class NewtonKrylov(Method):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
+    twin = True
+
     title = "Newton-Krylov"
     family = "Newton"
     idea = (

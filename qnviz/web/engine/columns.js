@@ -92,7 +92,8 @@ export class Columns {
     for (const name of this.kind.ragged) {
       const { numbers, at } = this.ragged[name];
       const from = numbers.length;
-      for (const value of method.events[name]) numbers.push(value);
+      const event = method.events[name];
+      for (let i = 0; i < event.length; i++) numbers.push(event.at(i));
       at.push({ row, from, to: numbers.length });
     }
     this.taken += 1;

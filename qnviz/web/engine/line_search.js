@@ -14,7 +14,7 @@ const C1 = 1e-4;
 const C2 = 0.9;
 const TRIALS = 30;
 const HALVINGS = 40;
-const ROUNDINGS = 100; // that a number may have gone through on its way, generously
+export const ROUNDINGS = 100; // that a number may have gone through on its way, generously
 
 /** Where the last search ended. */
 export class LineSearch {

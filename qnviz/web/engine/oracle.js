@@ -83,13 +83,15 @@ export class Oracle {
   }
 
   /**
-   * The same on another noise of this step, drawn by (seed, run, step, iteration ≥ 1).
+   * A forward pass on another noise of this step, drawn by (seed, run, step, iteration ≥ 1), whose
+   * gradient and products are charged apart.
    *
    * @param {number} x1
    * @param {number} x2
    * @param {number} iteration
    */
   fresh(x1, x2, iteration) {
+    this.work += 1;
     const { surface, seed, run, step } = this;
     const xi = this.full ? this.xi : surface.factorAt(seed, run, step, iteration);
     surface.see(x1, x2, xi, 2);

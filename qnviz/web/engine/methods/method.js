@@ -22,7 +22,7 @@ export class Method {
   static layered = [];
   /** … per run, (T, R). @type {readonly string[]} */
   static scalar = [];
-  /** … as long as needed, (T, R, J): arrays in `events`. @type {readonly string[]} */
+  /** … as long as needed, (T, R, J): `Row`s in `events`. @type {readonly string[]} */
   static ragged = [];
   /** @type {readonly Summary[]} */
   static summaries = [];

@@ -2,12 +2,21 @@
 
 import { Adam } from "./adam.js";
 import { BFGS } from "./bfgs.js";
+import { CurveBall } from "./curveball.js";
 import { KBFGS } from "./kbfgs.js";
+import { KFAC } from "./kfac.js";
+import { LevenbergMarquardt } from "./levenberg_marquardt.js";
 import { Nesterov } from "./nesterov.js";
+import { Newton } from "./newton.js";
+import { NewtonKrylov } from "./newton_krylov.js";
 import { RMSprop } from "./rmsprop.js";
 import { SGD } from "./sgd.js";
 
+const ALL = [
+  ...[KBFGS, BFGS, KFAC],
+  ...[CurveBall, NewtonKrylov, LevenbergMarquardt, Newton],
+  ...[SGD, Nesterov, Adam, RMSprop],
+];
+
 /** @type {Record<string, typeof import("./method.js").Method>} */
-export const METHODS = Object.fromEntries(
-  [KBFGS, BFGS, SGD, Nesterov, Adam, RMSprop].map((method) => [method.method, method]),
-);
+export const METHODS = Object.fromEntries(ALL.map((method) => [method.method, method]));

@@ -61,4 +61,32 @@ export class Rosenbrock extends Surface {
     this.h12 = 2 * J[0] * J[1];
     this.h22 = 2 * J[1] * J[1];
   }
+
+  // Products, rounded as in Python: where a Krylov space is used up, all that is left is rounding.
+
+  /**
+   * @param {number} v1
+   * @param {number} v2
+   * @param {Float64Array} Jv
+   */
+  jvp(v1, v2, Jv) {
+    Jv[0] = 10 * this.xi * (v2 - 2 * this.x1 * v1);
+    Jv[1] = -v1;
+  }
+
+  /** @param {Float64Array} w */
+  vjp(w) {
+    const slope = 10 * this.xi * w[0];
+    this.p1 = -2 * this.x1 * slope - w[1];
+    this.p2 = slope;
+  }
+
+  /**
+   * @param {number} v1
+   * @param {number} v2
+   */
+  hessianVector(v1, v2) {
+    this.gaussNewtonVector(v1, v2);
+    this.p1 += -20 * this.xi * (2 * this.u[0]) * v1;
+  }
 }

@@ -13,6 +13,9 @@ export class Surface {
   h12 = NaN;
   h22 = NaN;
 
+  p1 = NaN; // a product that was asked for
+  p2 = NaN;
+
   // of which point, factor and order all this is
   x1 = NaN;
   x2 = NaN;
@@ -38,6 +41,7 @@ export class Surface {
     this.squares = squares;
     this.u = new Float64Array(outputs);
     this.J = new Float64Array(2 * outputs); // row by row
+    this.w = new Float64Array(outputs); // on its way through a product
   }
 
   /** Whether every step sees the same function. */
@@ -84,6 +88,58 @@ export class Surface {
     this.xi = xi;
     this.order = order;
     this.compute(x1, x2, xi, order);
+  }
+
+  /**
+   * H v at the point, looked at with order 2, to `p1` and `p2`.
+   *
+   * @param {number} v1
+   * @param {number} v2
+   */
+  hessianVector(v1, v2) {
+    this.p1 = this.h11 * v1 + this.h12 * v2;
+    this.p2 = this.h12 * v1 + this.h22 * v2;
+  }
+
+  /**
+   * J v at the point, looked at with order 1.
+   *
+   * @param {number} v1
+   * @param {number} v2
+   * @param {Float64Array} Jv where it goes
+   */
+  jvp(v1, v2, Jv) {
+    const { J, outputs } = this;
+    for (let i = 0; i < outputs; i++) Jv[i] = J[2 * i] * v1 + J[2 * i + 1] * v2;
+  }
+
+  /**
+   * Jᵀ w at the point, looked at with order 1, to `p1` and `p2`.
+   *
+   * @param {Float64Array} w
+   */
+  vjp(w) {
+    const { J, outputs } = this;
+    let [p1, p2] = [0, 0];
+    for (let i = 0; i < outputs; i++) {
+      p1 += J[2 * i] * w[i];
+      p2 += J[2 * i + 1] * w[i];
+    }
+    this.p1 = p1;
+    this.p2 = p2;
+  }
+
+  /**
+   * Jᵀ H_u J v likewise; H_u is 2 for squares, and 0 otherwise.
+   *
+   * @param {number} v1
+   * @param {number} v2
+   */
+  gaussNewtonVector(v1, v2) {
+    const { w, outputs } = this;
+    this.jvp(v1, v2, w);
+    for (let i = 0; i < outputs; i++) w[i] *= this.squares ? 2 : 0;
+    this.vjp(w);
   }
 
   /**

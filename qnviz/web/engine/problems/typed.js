@@ -116,6 +116,26 @@ export class Typed extends Surface {
   }
 
   /**
+   * As in Python: Jᵀ H_u J v, which of a quadratic is all of it, and then what bends u.
+   *
+   * @param {number} v1
+   * @param {number} v2
+   */
+  hessianVector(v1, v2) {
+    if (!this.squares) {
+      super.hessianVector(v1, v2);
+      return;
+    }
+    const { out, u, dxx, dxy, dyy } = this;
+    this.gaussNewtonVector(v1, v2);
+    for (let k = 0; k < u.length; k++) {
+      const i = out[k];
+      this.p1 += 2 * u[k] * (dxx[i] * v1 + dxy[i] * v2);
+      this.p2 += 2 * u[k] * (dxy[i] * v1 + dyy[i] * v2);
+    }
+  }
+
+  /**
    * @param {number} x
    * @param {number} y
    */
