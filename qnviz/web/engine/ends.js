@@ -26,8 +26,10 @@ export class Rule {
     this.signed = signed;
     this.smooth = smooth;
     this.lowest = lowest;
-    this.stop_loss = stop_loss;
-    this.stop_grad = stop_grad;
+    // −1 where nothing is near or flat enough
+    this.near = stop_loss === null || lowest === null ? -1 : stop_loss;
+    this.bottom = lowest ?? 0;
+    this.flat = stop_grad ?? -1;
     /** Whether ‖∇f‖ decides, beside the loss. */
     this.needsGradient = stop_grad !== null || !smooth || signed;
   }
@@ -42,17 +44,9 @@ export class Rule {
    */
   code(loss, grad, placed, first) {
     if (!placed || !finite(loss)) return DIVERGED;
-    if (this.lowEnough(loss) || (this.stop_grad !== null && grad <= this.stop_grad)) {
-      return CONVERGED;
-    }
+    if (Math.abs(loss - this.bottom) <= this.near || grad <= this.flat) return CONVERGED;
     if (finite(grad)) return RUNNING;
     return this.above(loss, first, 0) ? DIVERGED : UNDEFINED;
-  }
-
-  /** @param {number} loss */
-  lowEnough(loss) {
-    const { stop_loss, lowest } = this;
-    return stop_loss !== null && lowest !== null && Math.abs(loss - lowest) <= stop_loss;
   }
 
   /**
@@ -75,7 +69,7 @@ export class Rule {
    */
   above(loss, first, firstGrad) {
     if (!this.signed) return loss > BLOWN * first;
-    return loss - first > BLOWN * (Math.abs(first - (this.lowest ?? 0)) + firstGrad);
+    return loss - first > BLOWN * (Math.abs(first - this.bottom) + firstGrad);
   }
 
   /**

@@ -16,45 +16,56 @@ const TRIALS = 30;
 const HALVINGS = 40;
 export const ROUNDINGS = 100; // that a number may have gone through on its way, generously
 
-/** Where the last search ended. */
+/** A point that moves along directions, and where the last search ended. */
 export class LineSearch {
-  a = 0; // accepted step length, 0 where none was found
   x1 = 0; // θ + a d
   x2 = 0;
   f = 0; // loss there
   g1 = 0; // gradient there
   g2 = 0;
+  a = 0; // accepted step length, 0 where none was found
   found = false; // whether the conditions hold
   trials = 0; // points tried
   at_precision = false; // whether no step at all lowers f any more, but for rounding
 
   /**
-   * Find a step length that satisfies the strong Wolfe conditions.
+   * Stand at a point.
+   *
+   * @param {number} x1
+   * @param {number} x2
+   * @param {number} f
+   * @param {number} g1
+   * @param {number} g2
+   */
+  begin(x1, x2, f, g1, g2) {
+    this.x1 = x1;
+    this.x2 = x2;
+    this.f = f;
+    this.g1 = g1;
+    this.g2 = g2;
+  }
+
+  /**
+   * Go on by a step length that satisfies the strong Wolfe conditions.
    *
    * @param {Oracle} oracle the function, with one noise
-   * @param {number} x1 where to start
-   * @param {number} x2
-   * @param {number} f loss there
-   * @param {number} g1 gradient there
-   * @param {number} g2
    * @param {number} d1 descent direction
    * @param {number} d2
    * @param {number} first trial
    */
-  strongWolfe(oracle, x1, x2, f, g1, g2, d1, d2, first) {
+  strongWolfe(oracle, d1, d2, first) {
+    const { x1, x2, g1, g2 } = this;
     const unit = largestPower(g1, g2);
     const long = largestPower(d1, d2);
     d1 /= long;
     d2 /= long;
-    const phi = f / unit;
+    const phi = this.f / unit;
     const slope0 = (g1 * d1 + g2 * d2) / unit;
+    this.a = 0;
     this.found = false;
     this.trials = 0;
-    this.stay(x1, x2, f, g1, g2);
-    if (!(slope0 < 0)) {
-      this.at_precision = false; // not where NaN: there is nothing to search
-      return;
-    }
+    this.at_precision = false;
+    if (!(slope0 < 0)) return; // not where NaN: there is nothing to search
     // the best point so far is one end of a bracket, lo; hi is the other, once there is one (zoom)
     let zoom = false;
     let a_lo = 0;
@@ -127,13 +138,12 @@ export class LineSearch {
     const long = largestPower(d1, d2);
     const slope0 = ((g1 * (d1 / long) + g2 * (d2 / long)) / unit) * long;
     const phi = f / unit;
+    this.begin(x1, x2, f, g1, g2);
+    this.a = 0;
     this.found = false;
     this.trials = 0;
-    this.stay(x1, x2, f, g1, g2);
-    if (!(slope0 < 0)) {
-      this.at_precision = false;
-      return;
-    }
+    this.at_precision = false;
+    if (!(slope0 < 0)) return;
     let a = 1;
     for (; ; a *= 0.5) {
       this.trials += 1;
@@ -152,24 +162,6 @@ export class LineSearch {
       }
     }
     this.at_precision = exhausted(this.a, slope0, phi, a, this.f / unit);
-  }
-
-  /**
-   * No step.
-   *
-   * @param {number} x1
-   * @param {number} x2
-   * @param {number} f
-   * @param {number} g1
-   * @param {number} g2
-   */
-  stay(x1, x2, f, g1, g2) {
-    this.a = 0;
-    this.x1 = x1;
-    this.x2 = x2;
-    this.f = f;
-    this.g1 = g1;
-    this.g2 = g2;
   }
 }
 

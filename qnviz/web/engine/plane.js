@@ -7,6 +7,9 @@ const HUGE = 1e290;
 const double = new Float64Array(1);
 const halves = new Uint32Array(double.buffer); // little-endian, as on every machine with a browser
 
+/** Powers of two by the exponent that a number holds in its bits; 1 for what is not finite. */
+const POWERS = Float64Array.from({ length: 2048 }, (_, e) => (e < 2047 ? 2 ** (e - 1023) : 1));
+
 /**
  * The largest power of two that is at most max(|a|, |b|); 1 where that is 0 or not finite.
  *
@@ -15,12 +18,12 @@ const halves = new Uint32Array(double.buffer); // little-endian, as on every mac
  */
 export function largestPower(a, b) {
   const most = Math.max(Math.abs(a), Math.abs(b));
-  if (!(most > 0) || most === Infinity) return 1;
-  const small = most < 1e-300; // maybe denormal: its exponent says nothing
-  double[0] = small ? most * 2 ** 64 : most;
-  halves[0] = 0;
-  halves[1] &= 0x7ff00000;
-  return small ? double[0] * 2 ** -64 : double[0];
+  double[0] = most;
+  const exponent = (halves[1] >>> 20) & 0x7ff;
+  if (exponent > 0) return POWERS[exponent];
+  if (!(most > 0)) return 1;
+  double[0] = most * 2 ** 64; // denormal: its exponent says nothing
+  return POWERS[halves[1] >>> 20] * 2 ** -64;
 }
 
 /**
@@ -31,9 +34,17 @@ export function largestPower(a, b) {
  */
 export function norm(a, b) {
   const square = a * a + b * b;
-  if (square > TINY && square < HUGE) return Math.sqrt(square);
+  return square > TINY && square < HUGE ? Math.sqrt(square) : scaledNorm(a, b);
+}
+
+/**
+ * @param {number} a
+ * @param {number} b
+ */
+function scaledNorm(a, b) {
   const m = largestPower(a, b);
-  const [p, q] = [a / m, b / m];
+  const p = a / m;
+  const q = b / m;
   return Math.sqrt(p * p + q * q) * m;
 }
 

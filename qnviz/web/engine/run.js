@@ -43,7 +43,9 @@ export class Run {
   // one iterate earlier
   before1 = 0;
   before2 = 0;
+  beforeLoss = NaN;
   beforeGrad = NaN;
+  beforeWork = 0;
 
   /**
    * @param {Rule} rule
@@ -95,6 +97,8 @@ export class Run {
     const { method, oracle, recorder, fork } = this;
     this.before1 = method.x1;
     this.before2 = method.x2;
+    this.beforeLoss = this.loss;
+    this.beforeWork = oracle.work;
     this.beforeGrad = this.grad;
     if (fork !== null && this.k === fork.step) method.configure(fork.settings);
     oracle.take(this.k);

@@ -35,12 +35,6 @@ export class Totals {
     for (const { name } of this.summaries) maps[name] = numbers();
     /** @type {Maps} */
     this.maps = maps;
-    // where the run stood one iterate earlier
-    this.loss = NaN;
-    this.x1 = NaN;
-    this.x2 = NaN;
-    this.spent = 0;
-    this.before_ = { loss: NaN, x1: NaN, x2: NaN, spent: 0 };
   }
 
   /**
@@ -65,30 +59,20 @@ export class Totals {
     }
   }
 
-  /** @param {Run} run */
-  iterate({ loss, method, oracle }) {
-    const { before_ } = this;
-    before_.loss = this.loss;
-    before_.x1 = this.x1;
-    before_.x2 = this.x2;
-    before_.spent = this.spent;
-    this.loss = loss;
-    this.x1 = method.x1;
-    this.x2 = method.x2;
-    this.spent = oracle.work;
-  }
+  iterate() {}
 
   /** @param {Run} run */
-  end({ code, stopped, k }) {
+  end(run) {
     const { maps, cell } = this;
-    const at = stopped < k ? this.before_ : this; // it ended where its last step began
+    const { code, stopped, method } = run;
+    const earlier = stopped < run.k; // it ended where its last step began
     maps.status[cell] = code;
     maps.stopped[cell] = stopped;
-    maps.final_loss[cell] = code === DIVERGED ? NaN : at.loss;
+    maps.final_loss[cell] = code === DIVERGED ? NaN : earlier ? run.beforeLoss : run.loss;
     maps.steps_to_target[cell] = code === CONVERGED ? stopped : NaN;
-    maps.work[cell] = at.spent;
-    maps["end.0"][cell] = at.x1;
-    maps["end.1"][cell] = at.x2;
+    maps.work[cell] = earlier ? run.beforeWork : run.oracle.work;
+    maps["end.0"][cell] = earlier ? run.before1 : method.x1;
+    maps["end.1"][cell] = earlier ? run.before2 : method.x2;
     this.summaries.forEach(({ name, how }, i) => {
       const folded = this.folded[i];
       maps[name][cell] = how === "mean" ? folded / stopped : stopped > 0 ? folded : NaN;

@@ -34,11 +34,8 @@ export class BFGS extends Method {
 
   scaling = "pair";
   H = new Symmetric();
-  f = 0; // loss and gradient at θ, if they are still valid
-  g1 = 0;
-  g2 = 0;
+  search = new LineSearch(); // stands at θ, with loss and gradient there if they are still valid
   fresh = true; // whether H has seen no pair yet
-  search = new LineSearch();
   events = {
     step_size: 0,
     trials: 0,
@@ -71,11 +68,11 @@ export class BFGS extends Method {
   step(oracle) {
     const { H, search, events: e } = this;
     if (!oracle.full) this.know(oracle); // new noise is a new function
-    const { x1, x2, f, g1, g2 } = this;
+    const { x1, x2, g1, g2 } = search;
     const d1 = -(H.h11 * g1 + H.h12 * g2);
     const d2 = -(H.h12 * g1 + H.h22 * g2); //                                                   (1)
     // with H = I nothing is known of the scale of f: the first trial moves by 1
-    search.strongWolfe(oracle, x1, x2, f, g1, g2, d1, d2, this.fresh ? 1 / norm(g1, g2) : 1);
+    search.strongWolfe(oracle, d1, d2, this.fresh ? 1 / norm(g1, g2) : 1);
     const s1 = search.x1 - x1;
     const s2 = search.x2 - x2;
     const y1 = search.g1 - g1;
@@ -88,9 +85,6 @@ export class BFGS extends Method {
     this.fresh = (this.fresh && keep) || lost;
     this.x1 = search.x1;
     this.x2 = search.x2;
-    this.f = search.f;
-    this.g1 = search.g1;
-    this.g2 = search.g2;
     this.k += 1;
     e.step_size = search.a;
     e.trials = search.trials;
@@ -101,15 +95,13 @@ export class BFGS extends Method {
   }
 
   /**
-   * f and ∇f at θ, with the noise of this step.
+   * Ask for f and ∇f at θ, with the noise of this step.
    *
    * @param {Oracle} oracle
    */
   know(oracle) {
     const { f, g1, g2 } = oracle.gradient(this.x1, this.x2);
-    this.f = f;
-    this.g1 = g1;
-    this.g2 = g2;
+    this.search.begin(this.x1, this.x2, f, g1, g2);
   }
 
   // --- what L-BFGS does differently -------------------------------------------------------------
