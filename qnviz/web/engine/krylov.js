@@ -7,12 +7,12 @@ import { largestPower, norm } from "./plane.js";
 import { Row } from "./row.js";
 
 /** Why a Krylov iteration ended; the numbers stand in saved runs. */
-export const CONVERGED = 0;
+const CONVERGED = 0;
 export const NEGATIVE_CURVATURE = 1;
 export const DISTURBING = 2;
-export const BUDGET = 3;
-export const NON_FINITE = 4;
-export const ZERO_CURVATURE = 5;
+const BUDGET = 3;
+const NON_FINITE = 4;
+const ZERO_CURVATURE = 5;
 export const STAGNATED = 6;
 
 export const UNIT = Number.EPSILON;

@@ -9,7 +9,7 @@
 //
 // In the plane all exact ways to H v are the Hessian times v; finite differences really are taken.
 
-import * as Reason from "../krylov.js";
+import { conjugateGradients, DISTURBING, Krylov, NEGATIVE_CURVATURE } from "../krylov.js";
 import { belowRounding, ROUNDINGS } from "../line_search.js";
 import { minres } from "../minres.js";
 import { norm } from "../plane.js";
@@ -19,7 +19,6 @@ import { Method } from "./method.js";
 /** @import { Oracle } from "../oracle.js" */
 /** @import { Settings, Summary } from "./method.js" */
 
-const { conjugateGradients, Krylov } = Reason;
 const HALVINGS = 60;
 const SOLVERS = { cg: conjugateGradients, minres };
 const CUBE_ROOT = 6.055454452393343e-6; // of Number.EPSILON
@@ -138,12 +137,12 @@ export class NewtonKrylov extends Method {
     {
       name: "negative",
       how: "mean",
-      value: (e) => Number(e.krylov_reason === Reason.NEGATIVE_CURVATURE),
+      value: (e) => Number(e.krylov_reason === NEGATIVE_CURVATURE),
     },
     {
       name: "disturbing",
       how: "mean",
-      value: (e) => Number(e.krylov_reason === Reason.DISTURBING),
+      value: (e) => Number(e.krylov_reason === DISTURBING),
     },
   ];
 
