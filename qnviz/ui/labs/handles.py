@@ -27,14 +27,16 @@ def handles(settings: Settings) -> dict[str, Any]:
     Returns:
         ``entrants``: for each of the race, also for one that sits out, its id (``entrant``), its
         ``label`` in the trace, its ``idea``, whether it may be removed, and its ``fields``;
-        ``run``: the fields of the problem and the run, each with its place in an edit (``of``).
+        ``run``: the fields of the problem and the run, each with its place in an edit (``of``);
+        ``summary``: what the problem is.
     """
     problem = PROBLEMS[settings.problem["name"]]
     return {
         "entrants": [_entrant(settings, e) for e in settings.entrants],
         "run": [_field(q, settings.problem.get(q.name, q.default)) | {"of": "problem"}
                 for q in parameters(problem) if q.kind == "float" and not q.optional]
-        + [_seed(settings.seed) | {"of": "run"}, _field(STEPS, settings.steps) | {"of": "run"}]}
+        + [_seed(settings.seed) | {"of": "run"}, _field(STEPS, settings.steps) | {"of": "run"}],
+        "summary": problem.summary}
 
 
 def _entrant(settings: Settings, e: str) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def _field(q: Parameter, value: Any) -> dict[str, Any]:
 
 def _log_ends(q: Parameter, value: float) -> tuple[float, float, float]:
     """Both ends of a log slider, around the default; it has no step of its own."""
-    low, high = q.default / DECADES, q.default * DECADES
+    low, high = (float(f"{q.default * by:.12g}") for by in (1 / DECADES, DECADES))
     if q.low:
         low = max(low, q.low)
     if q.high is not None:

@@ -22,7 +22,7 @@ from qnviz.ui.labs.export import Shown
 from qnviz.ui.labs.live import waited_for, watched
 from qnviz.ui.labs.page import Page
 from qnviz.ui.labs.panel import controls
-from qnviz.ui.labs.reports import playing
+from qnviz.ui.labs.reports import playing, say_refused
 from qnviz.ui.labs.stage import Stage
 from qnviz.ui.labs.state import Lab
 from qnviz.ui.privates import connected
@@ -37,6 +37,7 @@ def lab(stage: Stage, this: Lab) -> None:
     """Run a lab page once: read the URL, draw controls, run, draw pictures, write the URL."""
     page = Page(stage, this)
     settings = page.remember().settings
+    say_refused(page)
     with stage.above:
         share(stage.page)
     spec, faults = _spec(settings, (*page.faults, *page.misunderstood()))

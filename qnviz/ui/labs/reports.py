@@ -34,7 +34,7 @@ def _start(page: Page) -> None:
     """The visitor clicked the surface."""
     point = _received(page, "start", POINT)
     if point is not None and PROBLEMS[page.on].plane:
-        _say(edits.begin(page, point))
+        _refused(page, edits.begin(page, point))
         _redraw(page)
 
 
@@ -42,13 +42,18 @@ def _edit(page: Page) -> None:
     """The visitor changed settings by hand."""
     edit = _received(page, "edit", EDIT)
     if edit is not None:
-        _say(edits.take(page, edit))
+        _refused(page, edits.take(page, edit))
         _redraw(page)
 
 
-def _say(refused: Sequence[str]) -> None:
-    """What was refused, shown as it was sent."""
-    for sentence in refused:
+def _refused(page: Page, sentences: Sequence[str]) -> None:
+    """What was refused is said by the page's run that follows; this one ends before it could."""
+    st.session_state[f"{page.page}/refused"] = sentences
+
+
+def say_refused(page: Page) -> None:
+    """Say what was refused of the last report, as it was sent."""
+    for sentence in st.session_state.pop(f"{page.page}/refused", ()):
         st.toast(plain(sentence))
 
 

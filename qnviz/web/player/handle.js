@@ -71,7 +71,7 @@ export class NumberHandle {
       if (event.key !== "Escape") return;
       event.stopPropagation();
       text.value = exact(this.value);
-      this.leave();
+      this.clear();
       text.select();
     });
     for (const node of [slider, text]) {

@@ -15,10 +15,12 @@ import { ChoiceHandle, NumberHandle } from "./handle.js";
  * @property {string} id
  * @property {string} name of its settings: "Settings of K-BFGS"
  * @property {Field[]} fields
+ * @property {string} idea what it is, in words
  * @property {EntrantSettings | null} entrant null for the run
  */
 
 const RUN = "@run";
+const NONE = "This method has no settings.";
 let rows = 0; // on this page, so that each has an id of its own
 
 export class Handles {
@@ -34,8 +36,6 @@ export class Handles {
   rowKey = "";
   /** @type {Owner | null} whom the open row is about */
   owner = null;
-  /** What is said where no setting is in the hand. */
-  idea = "";
 
   /**
    * @param {Player} player
@@ -57,7 +57,7 @@ export class Handles {
     this.remove.addEventListener("click", () => this.leave());
     this.row.addEventListener("focusout", (event) => {
       const inside = event.relatedTarget instanceof Node && this.row.contains(event.relatedTarget);
-      if (!inside && this.alert.hidden) this.note(this.idea);
+      if (!inside && this.alert.hidden) this.note(this.owner?.idea ?? "");
     });
     this.row.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.defaultPrevented) return;
@@ -85,12 +85,13 @@ export class Handles {
    */
   read(payload) {
     /** @type {Owner} */
-    const run = { id: RUN, name: "Settings of the run", fields: [], entrant: null };
+    const run = { id: RUN, name: "Settings of the run", idea: "", fields: [], entrant: null };
     if (payload.waiting) {
       const { chips } = this.legend;
       const known = chips.map(({ label, chip }) => ({
         id: label,
         name: `Settings of ${chip.textContent}`,
+        idea: "",
         fields: [],
         entrant: null,
       }));
@@ -99,10 +100,11 @@ export class Handles {
     const known = payload.entrants.map((entrant) => ({
       id: entrant.entrant,
       name: `Settings of ${entrant.label}`,
+      idea: entrant.fields.length ? entrant.idea : `${NONE} ${entrant.idea}`,
       fields: entrant.fields,
       entrant,
     }));
-    return [...known, { ...run, fields: payload.run }];
+    return [...known, { ...run, idea: payload.summary, fields: payload.run }];
   }
 
   /**
@@ -187,9 +189,7 @@ export class Handles {
         ? new ChoiceHandle(field, this.grid, hand)
         : new NumberHandle(field, this.grid, hand),
     );
-    const none = owner.entrant && !owner.fields.length ? "This method has no settings. " : "";
-    this.idea = none + (owner.entrant?.idea ?? "");
-    this.note(this.idea);
+    this.note(owner.idea);
   }
 
   /**

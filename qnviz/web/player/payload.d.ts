@@ -128,7 +128,8 @@ export interface EntrantSettings {
 
 /** As qnviz/ui/labs/handles.py sends them; until the numeric core is there they wait. */
 export type HandlesPayload =
-  { entrants: EntrantSettings[]; run: Field[]; waiting?: undefined } | { waiting: true };
+  | { entrants: EntrantSettings[]; run: Field[]; summary: string; waiting?: undefined }
+  | { waiting: true };
 
 export type Values = Record<string, number | string>;
 

@@ -56,8 +56,8 @@ export function nudged(field, value, key, fine) {
   if (field.log) {
     if (far) return clamp(significant(value * 10 ** way, 12), field.first, field.last);
     if (!fine) return clamp(nextRound(value, way), field.first, field.last);
-    const below = value * (1 - 1e-9); // a power of ten has finer steps above than below
-    return onGrid(field, value + way * unitOf(way > 0 ? value : below), unitOf(value));
+    const unit = unitOf(way > 0 ? value : value * (1 - 1e-9)); // finer below 1, 2, 10, 20, …
+    return onGrid(field, value + way * unit, unit);
   }
   const finest = field.kind === "int" ? 1 : field.step / 10;
   const step = fine ? finest : field.step;
