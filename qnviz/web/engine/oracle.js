@@ -3,6 +3,8 @@
 // One unit of work is one pass: a value 1, a gradient 3, a Hessian-vector product 6 (MATH §1). What
 // has just been computed at the same point is not computed again, but counted as often as asked for.
 
+import { normal, TARGETS } from "./philox.js";
+
 /** @import { Surface } from "./problems/surface.js" */
 
 export class Oracle {
@@ -11,6 +13,7 @@ export class Oracle {
   seed = 0;
   run = 0;
   step = -1;
+  drawn = new Float64Array(0); // for targets, by step; NaN where not yet
 
   /**
    * @param {Surface} surface
@@ -33,6 +36,7 @@ export class Oracle {
    * @param {number} run
    */
   begin(seed, run) {
+    if (seed !== this.seed || run !== this.run) this.drawn.fill(NaN);
     this.seed = seed;
     this.run = run;
     this.work = 0;
@@ -96,6 +100,26 @@ export class Oracle {
     const xi = this.full ? this.xi : surface.factorAt(seed, run, step, iteration);
     surface.see(x1, x2, xi, 2);
     return surface;
+  }
+
+  /**
+   * A standard normal number, of `count` that every step of a run gets for the targets that a model
+   * itself draws. All cells of a map share them: each is drawn once.
+   *
+   * @param {number} place
+   * @param {number} count
+   */
+  target(place, count) {
+    const at = (this.step + 1) * count + place;
+    if (at >= this.drawn.length) {
+      const { drawn } = this;
+      this.drawn = new Float64Array(2 * at + 64).fill(NaN);
+      this.drawn.set(drawn);
+    }
+    if (Number.isNaN(this.drawn[at])) {
+      this.drawn[at] = normal(this.seed, TARGETS, this.run, this.step, place, count);
+    }
+    return this.drawn[at];
   }
 
   /** @param {number} units */

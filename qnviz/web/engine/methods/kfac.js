@@ -8,7 +8,6 @@
 // −log of a density, f = ‖u‖² belongs to targets u + N(0, ½ I): ĝ = √2 Jᵀ n with n ~ N(0, I).
 
 import { Solver } from "../lapack.js";
-import { normal, TARGETS } from "../philox.js";
 import { lerp, Symmetric } from "../plane.js";
 import { Method } from "./method.js";
 
@@ -83,11 +82,10 @@ export class KFAC extends Method {
    *
    * @param {Oracle} oracle
    */
-  draw({ surface, seed, run, step }) {
+  draw(oracle) {
+    const { surface } = oracle;
     const { outputs, w } = surface;
-    for (let i = 0; i < outputs; i++) {
-      w[i] = Math.SQRT2 * normal(seed, TARGETS, run, step, i, outputs);
-    }
+    for (let i = 0; i < outputs; i++) w[i] = Math.SQRT2 * oracle.target(i, outputs);
     surface.vjp(w);
     this.drawn1 = surface.p1;
     this.drawn2 = surface.p2;
