@@ -3,7 +3,7 @@
 
 import { finite } from "./ends.js";
 import { checked, firstReason, isFlat, rounding, scaled, STAGNATED, UNIT } from "./krylov.js";
-import { norm } from "./plane.js";
+import { hypot, norm } from "./plane.js";
 
 /** Solve H d = −g. */
 export const minres = scaled((k, system, g1, g2) => {
@@ -26,7 +26,7 @@ export const minres = scaled((k, system, g1, g2) => {
     const delta2 = c * delta1 + s * alpha;
     const gamma1 = s * delta1 - c * alpha; //                                                   (2)
     const rayleigh = fixed ? -c * gamma1 : alpha;
-    const gamma2 = norm(gamma1, beta1); //                                                (3)
+    const gamma2 = hypot(gamma1, beta1); //                                                (3)
     const [c1, s1] = [gamma1 / gamma2, beta1 / gamma2];
     const w1 = (v1 - delta2 * w1_ - eps * w1__) / gamma2; //                                    (4)
     const w2 = (v2 - delta2 * w2_ - eps * w2__) / gamma2;
@@ -46,7 +46,7 @@ export const minres = scaled((k, system, g1, g2) => {
     let rise = rayleigh > 0;
     let calm = q1 <= q + rounding(g_norm, d1, d2, Hd1, Hd2, drift) && gd < 0;
     if (!early) {
-      flat = !(norm(gamma1, c * beta1) > UNIT ** 0.75 * size) && phi > 0;
+      flat = !(hypot(gamma1, c * beta1) > UNIT ** 0.75 * size) && phi > 0;
       rise = calm = phi > 0;
     }
     const known = finite(alpha) && finite(Hv1) && finite(Hv2);

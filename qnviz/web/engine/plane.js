@@ -27,25 +27,49 @@ export function largestPower(a, b) {
 }
 
 /**
- * ‖(a, b)‖, without overflow or underflow on the way.
+ * ‖(a, b)‖, without overflow or underflow on the way; b² is added to a² with one rounding, as processors
+ * do it for torch.
  *
  * @param {number} a
  * @param {number} b
  */
 export function norm(a, b) {
-  const square = a * a + b * b;
-  return square > TINY && square < HUGE ? Math.sqrt(square) : scaledNorm(a, b);
+  const [p, q] = [a * a, b * b];
+  const square = p + q;
+  if (!(square > TINY && square < HUGE)) {
+    const m = largestPower(a, b);
+    const [c, d] = [a / m, b / m];
+    return Math.sqrt(c * c + d * d) * m;
+  }
+  return Math.sqrt(square + (lost(p, q, square) + roundedOff(b, b, q)));
 }
 
 /**
+ * √(a² + b²) to the last digit, as torch.hypot: Math.hypot may be wrong by one or two.
+ *
  * @param {number} a
  * @param {number} b
  */
-function scaledNorm(a, b) {
-  const m = largestPower(a, b);
-  const p = a / m;
-  const q = b / m;
-  return Math.sqrt(p * p + q * q) * m;
+export function hypot(a, b) {
+  const [p, q] = [a * a, b * b];
+  const square = p + q;
+  if (!(square > TINY && square < HUGE)) return Math.hypot(a, b);
+  const root = Math.sqrt(square);
+  const rest = lost(p, q, square) + roundedOff(a, a, p) + roundedOff(b, b, q);
+  const back = root * root;
+  return root + (square - back - roundedOff(root, root, back) + rest) / (2 * root);
+}
+
+/**
+ * What a sum p + q has lost [Knuth 1969].
+ *
+ * @param {number} p
+ * @param {number} q
+ * @param {number} sum
+ */
+function lost(p, q, sum) {
+  const of = sum - p;
+  return p - (sum - of) + (q - of);
 }
 
 /**
