@@ -52,8 +52,8 @@ export class LevenbergMarquardt extends Method {
    */
   init(oracle, x1, x2) {
     super.init(oracle, x1, x2);
-    oracle.gradient(x1, x2);
-    oracle.charge(-2); // no backward pass is needed yet
+    oracle.value(x1, x2);
+    oracle.surface.see(x1, x2, oracle.xi, 1); // a forward pass all the same: it is J that is needed
     this.form(oracle);
     this.D1 = this.identity ? 1 : this.a11;
     this.D2 = this.identity ? 1 : this.a22;
@@ -94,7 +94,7 @@ export class LevenbergMarquardt extends Method {
   }
 
   /**
-   * JᵀJ where the oracle has just been asked for the gradient.
+   * JᵀJ at the point whose J is on the surface.
    *
    * @param {Oracle} oracle
    */

@@ -9,6 +9,7 @@
 //
 // In the plane all exact ways to H v are the Hessian times v; finite differences really are taken.
 
+import { EngineError } from "../errors.js";
 import { conjugateGradients, DISTURBING, Krylov, NEGATIVE_CURVATURE } from "../krylov.js";
 import { belowRounding, ROUNDINGS } from "../line_search.js";
 import { minres } from "../minres.js";
@@ -20,7 +21,7 @@ import { Method } from "./method.js";
 /** @import { Settings, Summary } from "./method.js" */
 
 const HALVINGS = 60;
-const SOLVERS = { cg: conjugateGradients, minres };
+const LARGEST_BUDGET = 500;
 const CUBE_ROOT = 6.055454452393343e-6; // of Number.EPSILON
 const SMALLEST = 2 ** -1022; // normal number
 
@@ -151,11 +152,14 @@ export class NewtonKrylov extends Method {
   a = 1; // the step size to go on from
   first = NaN; // ‖g‖ at the first step
   /** @type {System | null} */
-  system = null;
+  linear = null;
   events = new Solve();
 
   /** @param {Settings} settings */
   configure(settings) {
+    if (!(settings.budget <= LARGEST_BUDGET)) {
+      throw new EngineError(`budget must be a whole number up to ${LARGEST_BUDGET}.`);
+    }
     this.p = settings;
   }
 
@@ -175,9 +179,10 @@ export class NewtonKrylov extends Method {
     const { events: e, p } = this;
     const { f, g1, g2 } = oracle.curvature(this.x1, this.x2);
     const g_norm = norm(g1, g2);
-    const system = this.at(oracle, g_norm);
-    SOLVERS[/** @type {"cg" | "minres"} */ (p.solver)](e, system, g1, g2); //                   (1)
-    const a = this.search(oracle, f, g1, g2); //                                                (2)
+    const system = this.system(oracle, g_norm);
+    const solve = p.solver === "minres" ? minres : conjugateGradients;
+    solve(e, system, g1, g2); //                                                                (1)
+    const a = this.stepSize(oracle, f, g1, g2); //                                              (2)
     // after a refusal the next batch may well allow a long step, and the length of steepest descent
     // says nothing about a direction that CG has found: start over from 1
     this.a = a === 0 || e.bare ? 1 : a;
@@ -196,10 +201,10 @@ export class NewtonKrylov extends Method {
    * @param {Oracle} oracle
    * @param {number} g_norm
    */
-  at(oracle, g_norm) {
+  system(oracle, g_norm) {
     const { p, first } = this;
-    if (this.system?.oracle !== oracle) this.system = new System(oracle);
-    const { system } = this;
+    if (this.linear?.oracle !== oracle) this.linear = new System(oracle);
+    const system = this.linear;
     const share = first > 0 ? g_norm / first : 1;
     system.eta = p.forcing === "fixed" ? p.eta : Math.min(Math.sqrt(share), 0.5);
     system.epsilon = p.epsilon;
@@ -222,7 +227,7 @@ export class NewtonKrylov extends Method {
    * @param {number} g1
    * @param {number} g2
    */
-  search(oracle, f, g1, g2) {
+  stepSize(oracle, f, g1, g2) {
     const { x1, x2, events: e } = this;
     const { tau } = this.p;
     const { d1, d2, trial_step, trial_loss, trial_model, trial_error } = e;
