@@ -98,7 +98,7 @@ class KBFGSL(KBFGS):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
-    twin = False
+    twin = True
 
     title = "K-BFGS(L)"
     idea = (

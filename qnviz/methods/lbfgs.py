@@ -58,7 +58,7 @@ class LBFGS(BFGS):
 
     # --- how it is listed, drawn and compared -----------------------------------------------------
 
-    twin = False
+    twin = True
 
     title = "L-BFGS"
     idea = (

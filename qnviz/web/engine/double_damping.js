@@ -45,9 +45,9 @@ export class DampedPair {
    * @param {number} mu2
    * @param {Damping} damping
    */
-  damp(s1, s2, y1, y2, { h11, h12, h22 }, mu1, mu2, damping) {
-    let Hy1 = h11 * y1 + h12 * y2;
-    let Hy2 = h12 * y1 + h22 * y2;
+  damp(s1, s2, y1, y2, H, mu1, mu2, damping) {
+    let Hy1 = H.times1(y1, y2);
+    let Hy2 = H.times2(y1, y2);
     const sy = 0 + s1 * y1 + s2 * y2; // from 0, as torch sums: never −0
     const yHy = 0 + y1 * Hy1 + y2 * Hy2;
     this.usable = s1 * s1 + s2 * s2 > 0 && yHy > 0 && yHy < Infinity && Math.abs(sy) < Infinity;
@@ -64,8 +64,8 @@ export class DampedPair {
       this.theta2 = ((1 - mu2) * ss) / (ss - s_ty);
       y1 = lerp(s1, y1, this.theta2);
       y2 = lerp(s2, y2, this.theta2);
-      Hy1 = h11 * y1 + h12 * y2;
-      Hy2 = h12 * y1 + h22 * y2;
+      Hy1 = H.times1(y1, y2);
+      Hy2 = H.times2(y1, y2);
     }
     this.ratio1_before = sy / yHy;
     this.ratio1_after = s_ty / yHy;

@@ -104,6 +104,26 @@ export class Symmetric {
   }
 
   /**
+   * The first coordinate of Hv.
+   *
+   * @param {number} v1
+   * @param {number} v2
+   */
+  times1(v1, v2) {
+    return this.h11 * v1 + this.h12 * v2;
+  }
+
+  /**
+   * The second one.
+   *
+   * @param {number} v1
+   * @param {number} v2
+   */
+  times2(v1, v2) {
+    return this.h12 * v1 + this.h22 * v2;
+  }
+
+  /**
    * Find both eigenvalues, low and high: m ± r, of which the smaller in size is det H / the other. The
    * determinant is that of the entries, without rounding, so that both have the signs of H's.
    */
@@ -130,7 +150,7 @@ export class Symmetric {
  * @param {number} c
  * @param {number} d
  */
-function difference(a, b, c, d) {
+export function difference(a, b, c, d) {
   const [p, q] = [a * b, c * d];
   const exact = p - q + (roundedOff(a, b, p) - roundedOff(c, d, q));
   return exact - exact === 0 ? exact : p - q; // beyond 1e300 halves overflow

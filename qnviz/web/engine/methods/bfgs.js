@@ -69,8 +69,8 @@ export class BFGS extends Method {
     const { H, search, events: e } = this;
     if (!oracle.full) this.know(oracle); // new noise is a new function
     const { x1, x2, g1, g2 } = search;
-    const d1 = -(H.h11 * g1 + H.h12 * g2);
-    const d2 = -(H.h12 * g1 + H.h22 * g2); //                                                   (1)
+    const d1 = -H.times1(g1, g2);
+    const d2 = -H.times2(g1, g2); //                                                                (1)
     // with H = I nothing is known of the scale of f: the first trial moves by 1
     search.strongWolfe(oracle, d1, d2, this.fresh ? 1 / norm(g1, g2) : 1);
     const s1 = search.x1 - x1;
@@ -121,8 +121,8 @@ export class BFGS extends Method {
       const gamma = quotient(s1, s2, y1, y2);
       H.set(gamma, 0, gamma);
     }
-    const Hy1 = H.h11 * y1 + H.h12 * y2;
-    const Hy2 = H.h12 * y1 + H.h22 * y2;
+    const Hy1 = H.times1(y1, y2);
+    const Hy2 = H.times2(y1, y2);
     bfgsUpdate(H, s1, s2, Hy1, Hy2, s1 * y1 + s2 * y2, y1 * Hy1 + y2 * Hy2);
   }
 

@@ -105,8 +105,8 @@ export class KBFGS extends Method {
     const { g1, g2 } = oracle.gradient(x1, x2);
     this.M1 = lerp(g1, this.M1, this.beta);
     this.M2 = lerp(g2, this.M2, this.beta); //                                                  (1)
-    this.x1 = x1 - alpha * ((H_g.h11 * this.M1 + H_g.h12 * this.M2) * H_a);
-    this.x2 = x2 - alpha * ((H_g.h12 * this.M1 + H_g.h22 * this.M2) * H_a); //                  (2)
+    this.x1 = x1 - alpha * (H_g.times1(this.M1, this.M2) * H_a);
+    this.x2 = x2 - alpha * (H_g.times2(this.M1, this.M2) * H_a); //                  (2)
     const after = oracle.gradient(this.x1, this.x2);
     const beta = oracle.full ? 0 : this.beta;
     this.s1 = lerp(this.x1 - x1, this.s1, beta);

@@ -4,7 +4,9 @@ import { Adam } from "./adam.js";
 import { BFGS } from "./bfgs.js";
 import { CurveBall } from "./curveball.js";
 import { KBFGS } from "./kbfgs.js";
+import { KBFGSL } from "./kbfgs_l.js";
 import { KFAC } from "./kfac.js";
+import { LBFGS } from "./lbfgs.js";
 import { LevenbergMarquardt } from "./levenberg_marquardt.js";
 import { Nesterov } from "./nesterov.js";
 import { Newton } from "./newton.js";
@@ -13,7 +15,7 @@ import { RMSprop } from "./rmsprop.js";
 import { SGD } from "./sgd.js";
 
 const ALL = [
-  ...[KBFGS, BFGS, KFAC],
+  ...[KBFGS, KBFGSL, BFGS, LBFGS, KFAC],
   ...[CurveBall, NewtonKrylov, LevenbergMarquardt, Newton],
   ...[SGD, Nesterov, Adam, RMSprop],
 ];
