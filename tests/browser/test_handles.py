@@ -123,6 +123,52 @@ def test_keys_step_by_round_numbers_on_a_log_scale(value: float, keys: list[str]
     assert value == there
 
 
+GROWING = """async (handles) => {
+  window.QnvizPlotly = {};  // no panels, so nothing of it is used
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  const root = document.body.appendChild(document.createElement('div'));
+  const edits = [];
+  const frames = [0, 1, 2];
+  const entrants = handles.entrants.map(({label}) => ({label, title: label, color: '#000',
+    dash: 'solid', marker: 'circle', clock: frames, loss: frames}));
+  const payload = {id: 'a', entrants, panels: [], rows: [['@words']], handles,
+                   clock: {label: 'step', frames}};
+  const player = new m.Player(root, payload, {onEdit: (edit) => edits.push(edit)});
+  await pause(50);
+  const before = [...root.querySelectorAll('.qnviz-tune')];
+  before[0].click();
+  const [slider] = root.querySelectorAll('.qnviz-settings .qnviz-slider');
+  const [text] = root.querySelectorAll('.qnviz-handle-text');
+  const arrives = async (value) => {
+    const next = structuredClone(handles);
+    next.entrants[0].fields[0].value = value;
+    await player.update({...payload, id: String(value), handles: next});
+    return text.value;
+  };
+  const seen = [text.value, await arrives(0.2)];
+  slider.value = 300;
+  slider.dispatchEvent(new Event('input'));
+  seen.push(text.value, await arrives(0.4));   // in the hand
+  slider.dispatchEvent(new Event('change'));
+  seen.push(await arrives(0.5));               // a payload that was made before the report
+  seen.push(await arrives(10), await arrives(0.7));
+  const kept = [...root.querySelectorAll('.qnviz-tune')].every((b, k) => b === before[k])
+    && root.contains(slider);
+  player.destroy();
+  return [seen, edits, kept];
+}"""
+
+
+def test_payloads_that_arrive_do_not_take_a_setting_out_of_the_hand(page: Any) -> None:
+    """A growing run brings one at any time; what is reported stands until it has come back."""
+    imported(page, "player/player.js")
+    sent = handles(Settings({"name": "rosenbrock"}, {"adam": {"lr": 0.1}, "sgd": {}}))
+    seen, edits, kept = page.evaluate(GROWING, sent)
+    assert seen == ["0.1", "0.2", "10", "10", "10", "10", "0.7"]
+    assert edits == [{"entrants": {"Adam": {"lr": 10}}}]
+    assert kept, "buttons and sliders are the same elements"
+
+
 # --- in the app -----------------------------------------------------------------------------------
 
 def test_a_drag_moves_nothing_and_is_one_change(app_url: str, page: Any) -> None:

@@ -32,6 +32,8 @@ export class Handles {
   open = null;
   /** @type {(NumberHandle | ChoiceHandle)[]} of the open row */
   handles = [];
+  /** Whose buttons there are. */
+  buttonsKey = "";
   /** What the open row is made of. */
   rowKey = "";
   /** @type {Owner | null} whom the open row is about */
@@ -108,12 +110,17 @@ export class Handles {
   }
 
   /**
-   * A button beside each chip; one who sits out has a name in place of a chip.
+   * A button beside each chip; one who sits out has a name in place of a chip. Those that are there
+   * stay, as a run that grows brings a payload while one is being clicked.
    *
    * @param {boolean} waiting
    */
   placeButtons(waiting) {
     const { row, chips } = this.legend;
+    const key = JSON.stringify([waiting, this.owners.map(({ id, name }) => [id, name])]);
+    const there = [...this.buttons.values()].every((button) => button.isConnected);
+    if (there && key === this.buttonsKey) return;
+    this.buttonsKey = key;
     const focused = [...this.buttons].find(([, button]) => button === document.activeElement)?.[0];
     for (const button of this.buttons.values()) {
       const entry = button.parentElement;

@@ -228,7 +228,7 @@ export class Player {
     this.pause(false);
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
     this.root.dataset.bare = "true";
-    this.legend.list([]);
+    if (this.namesKey) this.legend.list([]);
     this.namesKey = "";
     this.live.answered();
     this.handles.take(payload.handles ?? null);
