@@ -7,6 +7,7 @@ import pytest
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.runtime import Runtime
 from streamlit.runtime.scriptrunner import ScriptRunContext
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests, ScriptRequestType
 from streamlit.runtime.session_manager import SessionManager
 
 from qnviz.ui.privates import BUNDLE, CLASSES, HISTORY, PLOTLY, PLOTLY_JS, STATIC, TEST_IDS, index
@@ -29,6 +30,9 @@ def plotly():
 
 def test_streamlits_server_has_what_we_ask_of_it():
     assert "is_history_navigation" in ScriptRunContext.__annotations__
+    assert "script_requests" in ScriptRunContext.__annotations__
+    assert ScriptRequests()._state == ScriptRequestType.CONTINUE
+    assert not ScriptRequests()._rerun_data.is_auto_rerun
     assert callable(Runtime.is_active_session)
     assert callable(SessionManager.num_active_sessions)
     assert hasattr(MemorySessionStorage(), "_cache")

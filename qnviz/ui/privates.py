@@ -15,6 +15,7 @@ import plotly
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 STATIC = Path(st.__file__).parent / "static"
 
@@ -59,9 +60,16 @@ def yield_to_reruns() -> None:
     """Let a control that was changed meanwhile end this script run here.
 
     Streamlit asks whether a rerun was requested whenever the session's state is read. A loop that
-    waits for a run to end reads nothing, and would keep the visitor waiting.
+    waits for a run to end reads nothing, and would keep the visitor waiting. What was reported from
+    within a fragment, as from a player, does not end a run of the whole page by itself; a timer's
+    rerun of a fragment shall not.
     """
     st.session_state.get("interrupt")
+    context = get_script_run_ctx()
+    requests = context and context.script_requests
+    if requests and requests._state == ScriptRequestType.RERUN and not (
+            requests._rerun_data.is_auto_rerun):
+        st.rerun()
 
 
 @cache
