@@ -356,17 +356,17 @@ def test_a_method_that_sits_out_is_brought_back_by_its_settings(app_url: str, pa
     """With nobody left to run there are no pictures, but settings."""
     page.goto(f"{app_url}/function?f=x^4%2By^2-x&steps=20&m=newton_krylov"
               "&newton_krylov.curvature=gauss_newton")
-    page.wait_for_selector("[data-qnviz-player][data-bare=true]", timeout=60_000)
+    page.wait_for_selector("[data-qnviz-player][data-ready=bare]", timeout=60_000)
     assert not page.get_by_role("slider", name="Playhead").is_visible()
     settings_of(page, "Newton-Krylov")
     page.get_by_label("H curvature").select_option("hessian")
-    page.wait_for_selector("[data-qnviz-player][data-ready=true][data-bare=false]")
+    page.wait_for_selector("[data-qnviz-player][data-ready=true]")
     page.wait_for_selector("[data-panel=path] .nsewdrag")
     assert page.locator(".qnviz-chip").all_inner_texts() == ["Newton-Krylov"]
     assert "newton_krylov.curvature" not in query(page)
     # and back: the pictures give way to the message
     page.get_by_label("H curvature").select_option("gauss_newton")
-    page.wait_for_selector("[data-qnviz-player][data-bare=true]")
+    page.wait_for_selector("[data-qnviz-player][data-ready=bare]")
     assert page.get_by_label("H curvature").input_value() == "gauss_newton"
     whole(page)
 

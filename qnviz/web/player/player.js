@@ -184,7 +184,6 @@ export class Player {
     const before = this.payload;
     if (payload.rows?.length === 0) return this.bare(payload);
     this.root.dataset.ready = "false";
-    this.root.dataset.bare = "false";
     const same = before !== null && before.id === payload?.id && before.theme === payload.theme;
     const model = same ? { ...this.model, rows: payload.rows } : readModel(payload);
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
@@ -227,14 +226,13 @@ export class Player {
   bare(payload) {
     this.pause(false);
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
-    this.root.dataset.bare = "true";
+    this.root.dataset.ready = "bare";
     if (this.namesKey) this.legend.list([]);
     this.namesKey = "";
     this.live.answered();
     this.handles.take(payload.handles ?? null);
     this.complaint.hidden = true;
     this.body.hidden = false;
-    this.root.dataset.ready = "true";
   }
 
   /**
@@ -567,7 +565,7 @@ export class Player {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    if (this.model === NOTHING || this.root.dataset.bare === "true") return;
+    if (this.model === NOTHING || this.root.dataset.ready === "bare") return;
     const action = keyAction(this, this.last, event);
     if (!action) return;
     event.preventDefault(); // also keeps the slider from moving a second time
