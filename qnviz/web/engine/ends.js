@@ -37,16 +37,15 @@ export class Rule {
   /**
    * How a run ends at an iterate; RUNNING where it goes on.
    *
-   * @param {number} loss
-   * @param {number} grad ‖∇f‖, or 0 where the rule does not need it
+   * @param {{ loss: number, grad: number, firstLoss: number }} run f and ‖∇f‖ there, or 0 where the
+   *   rule does not need that, and f at the start
    * @param {boolean} placed whether θ is finite
-   * @param {number} first f at the start
    */
-  code(loss, grad, placed, first) {
+  code({ loss, grad, firstLoss }, placed) {
     if (!placed || !finite(loss)) return DIVERGED;
     if (Math.abs(loss - this.bottom) <= this.near || grad <= this.flat) return CONVERGED;
     if (finite(grad)) return RUNNING;
-    return this.above(loss, first, 0) ? DIVERGED : UNDEFINED;
+    return this.above(loss, firstLoss, 0) ? DIVERGED : UNDEFINED;
   }
 
   /**

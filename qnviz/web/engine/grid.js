@@ -76,6 +76,7 @@ export class Grid {
     this.method = new Kind();
     this.totals = new Totals(this.cells.length, Kind, summaries);
     this.method.configure(this.settings);
+    this.run = new Run(this.rule, steps, this.oracle(seed), this.method, this.totals);
     this.varies = this.axes.some(({ field }) => !field.startsWith(START));
   }
 
@@ -110,23 +111,25 @@ export class Grid {
 
   /** @param {number} place of the cells that were asked for */
   compute(place) {
-    const { surface, method, totals, nx, seeds } = this;
+    const { surface, method, totals, nx, seeds, axes } = this;
     const cell = this.cells[place];
     const number = cell % seeds;
     const index = (cell - number) / seeds;
     const seed = this.seed + number;
-    let [x1, x2] = [surface.startAt(0, seed, 0), surface.startAt(1, seed, 0)];
+    let x1 = surface.startAt(0, seed, 0);
+    let x2 = surface.startAt(1, seed, 0);
     /** @type {Record<string, number>} */
     const swept = {};
-    for (let i = 0; i < this.axes.length; i++) {
+    for (let i = 0; i < axes.length; i++) {
       const value = this.values[i][i === 0 ? index % nx : Math.floor(index / nx)];
-      const { field } = this.axes[i];
+      const { field } = axes[i];
       if (field === "start.0") x1 += value - surface.start[0];
       else if (field === "start.1") x2 += value - surface.start[1];
       else swept[field] = value;
     }
     if (this.varies) method.configure({ ...this.settings, ...swept });
-    const run = new Run(this.rule, this.steps, this.oracle(seed), method, totals);
+    const { run } = this;
+    run.oracle = this.oracle(seed);
     totals.begin(place);
     run.begin(seed, 0, x1, x2);
     while (run.alive) run.advance();

@@ -34,14 +34,22 @@ export function largestPower(a, b) {
  * @param {number} b
  */
 export function norm(a, b) {
-  const [p, q] = [a * a, b * b];
+  const p = a * a;
+  const q = b * b;
   const square = p + q;
-  if (!(square > TINY && square < HUGE)) {
-    const m = largestPower(a, b);
-    const [c, d] = [a / m, b / m];
-    return Math.sqrt(c * c + d * d) * m;
-  }
+  if (!(square > TINY && square < HUGE)) return scaledNorm(a, b);
   return Math.sqrt(square + (lost(p, q, square) + roundedOff(b, b, q)));
+}
+
+/**
+ * @param {number} a
+ * @param {number} b
+ */
+function scaledNorm(a, b) {
+  const m = largestPower(a, b);
+  const c = a / m;
+  const d = b / m;
+  return Math.sqrt(c * c + d * d) * m;
 }
 
 /**
@@ -51,7 +59,8 @@ export function norm(a, b) {
  * @param {number} b
  */
 export function hypot(a, b) {
-  const [p, q] = [a * a, b * b];
+  const p = a * a;
+  const q = b * b;
   const square = p + q;
   if (!(square > TINY && square < HUGE)) return Math.hypot(a, b);
   const root = Math.sqrt(square);
@@ -151,7 +160,8 @@ export class Symmetric {
  * @param {number} d
  */
 export function difference(a, b, c, d) {
-  const [p, q] = [a * b, c * d];
+  const p = a * b;
+  const q = c * d;
   const exact = p - q + (roundedOff(a, b, p) - roundedOff(c, d, q));
   return exact - exact === 0 ? exact : p - q; // beyond 1e300 halves overflow
 }
@@ -164,9 +174,11 @@ export function difference(a, b, c, d) {
  * @param {number} product
  */
 function roundedOff(a, b, product) {
-  const [s, t] = [134217729 * a, 134217729 * b];
+  const s = 134217729 * a;
+  const t = 134217729 * b;
   const a1 = s - (s - a);
   const b1 = t - (t - b);
-  const [a2, b2] = [a - a1, b - b1];
+  const a2 = a - a1;
+  const b2 = b - b1;
   return a1 * b1 - product + a1 * b2 + a2 * b1 + a2 * b2;
 }

@@ -122,9 +122,9 @@ export class Run {
   }
 
   judge() {
-    const { method, rule, loss, grad, k } = this;
+    const { method, rule, loss, k } = this;
     const placed = finite(method.x1) && finite(method.x2);
-    let code = rule.code(loss, grad, placed, this.firstLoss);
+    let code = rule.code(this, placed);
     let stopped = k;
     let final = k;
     if (!rule.smooth && k > 0 && this.halted(placed && finite(loss))) {
@@ -132,7 +132,7 @@ export class Run {
       stopped = final = k - 1;
     } else if (code === RUNNING && k === this.steps) {
       const moved = norm(method.x1 - this.start1, method.x2 - this.start2);
-      const blown = rule.blown(loss, this.firstLoss, grad, this.firstGrad, moved);
+      const blown = rule.blown(loss, this.firstLoss, this.grad, this.firstGrad, moved);
       code = blown ? DIVERGED : BUDGET;
     } else if (code === DIVERGED && !(placed && finite(loss))) final = Math.max(0, k - 1);
     this.code = code;
