@@ -49,6 +49,8 @@ export class Typed extends Surface {
     program.steps.forEach((/** @type {any[]} */ step, /** @type {number} */ i) => {
       this.read(i, step);
     });
+    /** What is to be computed at each point: all but variables and constants. */
+    this.todo = Int32Array.from(this.kinds.keys()).filter((i) => this.kinds[i] >= ADD);
   }
 
   /**
@@ -85,11 +87,17 @@ export class Typed extends Surface {
    */
   compute(x1, x2, _xi, order) {
     const { out, outputs, squares, u, J, v, dx, dy, dxx, dxy, dyy } = this;
-    this.values(x1, x2);
+    v[0] = x1;
+    v[1] = x2;
     if (order > 0) this.slopes();
+    else this.values();
     if (order > 1) this.curves();
     let f = 0;
-    let [g1, g2, h11, h12, h22] = [0, 0, 0, 0, 0];
+    let g1 = 0;
+    let g2 = 0;
+    let h11 = 0;
+    let h12 = 0;
+    let h22 = 0;
     for (let k = 0; k < outputs; k++) {
       const i = out[k];
       const r = v[i];
@@ -135,37 +143,47 @@ export class Typed extends Surface {
     }
   }
 
-  /**
-   * @param {number} x
-   * @param {number} y
-   */
-  values(x, y) {
-    const { kinds, a, b, v, phi } = this;
-    v[0] = x;
-    v[1] = y;
-    for (let i = 2; i < kinds.length; i++) {
+  /** All v. */
+  values() {
+    const { todo, kinds, a, b, v, phi } = this;
+    for (let n = 0; n < todo.length; n++) {
+      const i = todo[n];
       const kind = kinds[i];
       if (kind === ADD) v[i] = v[a[i]] + v[b[i]];
-      else if (kind === TIMES || kind === SCALE) v[i] = v[a[i]] * v[b[i]];
       else if (kind === FUNCTION) v[i] = /** @type {any} */ (phi[i]).value(v[a[i]]);
+      else v[i] = v[a[i]] * v[b[i]];
     }
   }
 
+  /** All v and ∇v, in one go. */
   slopes() {
-    const { kinds, a, b, v, dx, dy, phi, slope, on } = this;
-    for (let i = 2; i < kinds.length; i++) {
-      const [p, q, kind] = [a[i], b[i], kinds[i]];
+    const { todo, kinds, a, b, v, dx, dy, phi, slope, on } = this;
+    for (let n = 0; n < todo.length; n++) {
+      const i = todo[n];
+      const p = a[i];
+      const q = b[i];
+      const kind = kinds[i];
       if (kind === ADD) {
+        v[i] = v[p] + v[q];
         dx[i] = dx[p] + dx[q];
         dy[i] = dy[p] + dy[q];
-      } else if (kind === TIMES) {
-        dx[i] = (on[p] & ON_X ? dx[p] * v[q] : 0) + (on[q] & ON_X ? dx[q] * v[p] : 0);
-        dy[i] = (on[p] & ON_Y ? dy[p] * v[q] : 0) + (on[q] & ON_Y ? dy[q] * v[p] : 0);
+        continue;
+      }
+      const at = v[p];
+      if (kind === TIMES) {
+        const by = v[q];
+        v[i] = at * by;
+        dx[i] = (on[p] & ON_X ? dx[p] * by : 0) + (on[q] & ON_X ? dx[q] * at : 0);
+        dy[i] = (on[p] & ON_Y ? dy[p] * by : 0) + (on[q] & ON_Y ? dy[q] * at : 0);
       } else if (kind === SCALE) {
-        dx[i] = on[q] & ON_X ? v[p] * dx[q] : 0;
-        dy[i] = on[q] & ON_Y ? v[p] * dy[q] : 0;
-      } else if (kind === FUNCTION) {
-        const s = /** @type {any} */ (phi[i]).slope(v[p], v[i]);
+        v[i] = at * v[q];
+        dx[i] = on[q] & ON_X ? at * dx[q] : 0;
+        dy[i] = on[q] & ON_Y ? at * dy[q] : 0;
+      } else {
+        const f = /** @type {any} */ (phi[i]);
+        const value = f.value(at);
+        const s = f.slope(at, value);
+        v[i] = value;
         slope[i] = s;
         dx[i] = on[p] & ON_X ? s * dx[p] : 0;
         dy[i] = on[p] & ON_Y ? s * dy[p] : 0;
@@ -173,10 +191,14 @@ export class Typed extends Surface {
     }
   }
 
+  /** All ∇²v, after the slopes. */
   curves() {
-    const { kinds, a, b, v, dx, dy, dxx, dxy, dyy, phi, slope, on } = this;
-    for (let i = 2; i < kinds.length; i++) {
-      const [p, q, kind] = [a[i], b[i], kinds[i]];
+    const { todo, kinds, a, b, v, dx, dy, dxx, dxy, dyy, phi, slope, on } = this;
+    for (let n = 0; n < todo.length; n++) {
+      const i = todo[n];
+      const p = a[i];
+      const q = b[i];
+      const kind = kinds[i];
       if (kind === ADD) {
         dxx[i] = dxx[p] + dxx[q];
         dxy[i] = dxy[p] + dxy[q];
@@ -189,7 +211,7 @@ export class Typed extends Surface {
         dxx[i] = v[p] * dxx[q];
         dxy[i] = v[p] * dxy[q];
         dyy[i] = v[p] * dyy[q];
-      } else if (kind === FUNCTION) {
+      } else {
         const bend = /** @type {any} */ (phi[i]).curve(v[p], v[i]);
         const s = slope[i];
         dxx[i] = on[p] & ON_X ? s * dxx[p] + bend * dx[p] * dx[p] : 0;
