@@ -80,6 +80,7 @@ export class Run {
     this.start1 = x1;
     this.start2 = x2;
     this.beforeGrad = NaN;
+    this.code = RUNNING;
     this.look();
     this.firstLoss = this.loss;
     this.firstGrad = this.grad;
@@ -122,21 +123,34 @@ export class Run {
   }
 
   judge() {
-    const { method, rule, loss, k } = this;
+    const { method, rule, k } = this;
     const placed = finite(method.x1) && finite(method.x2);
-    let code = rule.code(this, placed);
+    const code = rule.code(this, placed);
+    const halted = !rule.smooth && k > 0 && this.halted(placed && finite(this.loss));
+    if (code === RUNNING && !halted && k < this.steps) return;
+    this.finish(code, halted, placed);
+  }
+
+  /**
+   * End the run.
+   *
+   * @param {number} code what the rule says of its last iterate
+   * @param {boolean} halted whether it ended where its last step began
+   * @param {boolean} placed whether θ is finite
+   */
+  finish(code, halted, placed) {
+    const { method, rule, loss, k } = this;
     let stopped = k;
     let final = k;
-    if (!rule.smooth && k > 0 && this.halted(placed && finite(loss))) {
-      code = UNDEFINED; // where the step began
+    if (halted) {
+      code = UNDEFINED;
       stopped = final = k - 1;
-    } else if (code === RUNNING && k === this.steps) {
+    } else if (code === RUNNING) {
       const moved = norm(method.x1 - this.start1, method.x2 - this.start2);
       const blown = rule.blown(loss, this.firstLoss, this.grad, this.firstGrad, moved);
       code = blown ? DIVERGED : BUDGET;
     } else if (code === DIVERGED && !(placed && finite(loss))) final = Math.max(0, k - 1);
     this.code = code;
-    if (code === RUNNING) return;
     this.stopped = stopped;
     this.final = final;
     this.recorder.end(this);
