@@ -57,9 +57,10 @@ export class Rosenbrock extends Surface {
     this.g1 = -2 * x1 * slope - 2 * u2;
     this.g2 = slope;
     if (order < 2) return;
-    this.h11 = 2 * (J[0] * J[0] + 1) - 20 * xi * (2 * u1);
-    this.h12 = 2 * J[0] * J[1];
-    this.h22 = 2 * J[1] * J[1];
+    const across = 10 * xi * (2 * J[0]); // as in Python, H e₁ and H e₂, made symmetric
+    this.h22 = 10 * xi * (2 * J[1]);
+    this.h12 = 0.5 * (across + -2 * x1 * this.h22);
+    this.h11 = -2 * x1 * across + 2 + -20 * xi * (2 * u1);
   }
 
   // Products, rounded as in Python: where a Krylov space is used up, all that is left is rounding.
