@@ -9,6 +9,27 @@ import { Method } from "./method.js";
 /** @import { Oracle } from "../oracle.js" */
 /** @import { Settings } from "./method.js" */
 
+/** Powers of a number, each computed once: they take longer than all the rest of a step. */
+class Powers {
+  base = NaN;
+  /** @type {number[]} */
+  known = [];
+
+  /** @param {number} base */
+  of(base) {
+    if (base === this.base) return;
+    this.base = base;
+    this.known = [];
+  }
+
+  /** @param {number} k */
+  at(k) {
+    const { base, known } = this;
+    for (let i = known.length; i <= k; i++) known.push(base ** i);
+    return known[k];
+  }
+}
+
 export class Adam extends Method {
   static method = "adam";
   static scalar = ["rescaling", "move"];
@@ -17,6 +38,8 @@ export class Adam extends Method {
   beta1 = 0;
   beta2 = 0;
   eps = 0;
+  powers1 = new Powers();
+  powers2 = new Powers();
   m1 = 0;
   m2 = 0;
   v1 = 0;
@@ -29,6 +52,8 @@ export class Adam extends Method {
     this.beta1 = beta1;
     this.beta2 = beta2;
     this.eps = eps;
+    this.powers1.of(beta1);
+    this.powers2.of(beta2);
   }
 
   /**
@@ -50,10 +75,10 @@ export class Adam extends Method {
     this.m2 = b1 * this.m2 + (1 - b1) * g2;
     this.v1 = b2 * this.v1 + (1 - b2) * g1 * g1;
     this.v2 = b2 * this.v2 + (1 - b2) * g2 * g2;
-    const root = Math.sqrt(1 - b2 ** this.k);
+    const root = Math.sqrt(1 - this.powers2.at(this.k));
     const scale1 = Math.sqrt(this.v1) / root + eps;
     const scale2 = Math.sqrt(this.v2) / root + eps;
-    const rate = -this.alpha / (1 - b1 ** this.k);
+    const rate = -this.alpha / (1 - this.powers1.at(this.k));
     const move1 = (rate * this.m1) / scale1;
     const move2 = (rate * this.m2) / scale2;
     this.x1 += move1;
