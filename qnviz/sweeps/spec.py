@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -147,16 +148,25 @@ class SweepSpec(RunSpec):
 
     def at(self, iy: int, ix: int, seed: int = 0) -> RunSpec:
         """The run of one cell alone, as a lab shows it."""
+        return self.run({name: float(values[ix if name == "x" else iy])
+                         for name, values in self.values.items()}, seed)
+
+    def run(self, place: Mapping[str, float], seed: int = 0) -> RunSpec:
+        """The run at values of the axes, by name, between the cells too.
+
+        Raises:
+            ValidationError: a field does not take its value.
+        """
         plain = {name: getattr(self, name) for name in RunSpec.model_fields}
         method, problem = self.swept.model_dump(), self.problem.model_dump()
-        for name, values in self.values.items():
-            field, value = self.axes[name].field, float(values[ix if name == "x" else iy])
+        for name, value in place.items():
+            field = self.axes[name].field
             if field.startswith(START):
-                place = int(field.removeprefix(START))
-                problem["start"] = tuple(value if i == place else s
+                index = int(field.removeprefix(START))
+                problem["start"] = tuple(value if i == index else s
                                          for i, s in enumerate(problem["start"]))
             else:
-                method[field] = int(value) if self.whole(field) else value
+                method[field] = round(value) if self.whole(field) else value
         return RunSpec.model_validate(plain | {
             "methods": (method,), "problem": problem, "seed": self.seed + seed})
 

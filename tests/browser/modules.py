@@ -12,7 +12,10 @@ IMPORT = """async (sources) => {
 }"""
 
 
-def imported(page: Any, *names: str) -> None:
-    """Open an empty page, and put what these modules export into its `m`."""
-    page.goto("about:blank")
+def imported(page: Any, *names: str, at: str = "about:blank") -> None:
+    """Open an empty page, and put what these modules export into its `m`.
+
+    A page that starts workers needs a place of a server.
+    """
+    page.goto(at)
     page.evaluate(IMPORT, [bundle(name) for name in names])

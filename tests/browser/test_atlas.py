@@ -34,6 +34,14 @@ def complete(page: Any) -> None:
                            timeout=60_000)
 
 
+def followed(page: Any) -> None:
+    """Wait until the browser has computed all maps that it can."""
+    complete(page)
+    page.wait_for_function("[...document.querySelectorAll('[data-map]')]"
+                           ".every(figure => figure.dataset.live !== 'growing')"
+                           " && document.querySelector('[data-live=whole]')", timeout=60_000)
+
+
 def words(page: Any, i: int = 0) -> str:
     return page.locator(".qnviz-map-words").nth(i).inner_text()
 
@@ -88,8 +96,9 @@ def test_opens_complete_on_one_screen(scheme: str, app_url: str,
     assert query(page) == {}
 
 
-def test_arrow_keys_choose_a_cell_and_enter_opens_its_run(app_url: str, page: Any) -> None:
+def test_arrow_keys_choose_a_cell_and_enter_keeps_its_run(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/atlas")
+    followed(page)
     figure = page.locator("[data-map='0']")
     figure.focus()
     page.keyboard.press("ArrowLeft")
@@ -103,7 +112,10 @@ def test_arrow_keys_choose_a_cell_and_enter_opens_its_run(app_url: str, page: An
     assert tip.inner_text() == before
     assert before.splitlines()[0] in page.locator(".qnviz-map-live").inner_text()
     assert page.locator(".qnviz-map-tip").nth(1).inner_text().startswith(before.splitlines()[0])
+    assert before.splitlines()[0] == page.locator(
+        ".qnviz-map-inspector .qnviz-map-title").inner_text()
     page.keyboard.press("Enter")
+    page.get_by_role("link", name="Open this run of K-BFGS, double damping").click()
     page.wait_for_url("**/rosenbrock?**")
     page.wait_for_selector(LAB, timeout=60_000)
     asked = query(page)
@@ -113,18 +125,22 @@ def test_arrow_keys_choose_a_cell_and_enter_opens_its_run(app_url: str, page: An
     page.go_back()
     page.wait_for_selector(READY, timeout=60_000)
     assert urlsplit(page.url).path == "/atlas"
+    assert float(query(page)["open"].split(",")[1]) == pytest.approx(float(lam), rel=0.05)
     whole(page)
 
 
 def test_the_lab_shows_the_cells_own_run(app_url: str, page: Any) -> None:
     opened(page, f"{app_url}/atlas?{ONE}&seed=4")
-    complete(page)
+    followed(page)
     figure = page.locator("[data-map='0']")
     figure.hover()
     told = page.locator(".qnviz-map-tip").first.inner_text()
     steps = int(re.search(r"steps to the target: (\d+)", told)[1])
     loss = re.search(r"loss at the end: ([\d.e−]+)", told)[1]
+    end = page.locator(".qnviz-map-end")
+    assert end.inner_text() == f"Converged: {steps} steps, loss {loss}"
     figure.click()
+    page.get_by_role("link", name="Open this run").click()
     page.wait_for_url("**/rosenbrock?**")
     assert last_step(page) == steps
     title = page.locator("[data-qnviz-player] .qnviz-title").first.inner_text()
@@ -169,7 +185,7 @@ def test_a_changed_control_is_a_new_map_in_the_same_place(app_url: str, page: An
     complete(page)
     page.evaluate("document.querySelector('[data-qnviz-map]').marked = true")
     old = map_id(page)
-    noise = page.get_by_role("spinbutton", name="noise")
+    noise = page.get_by_role("textbox", name="s noise, typed")
     noise.fill("2")
     noise.press("Enter")
     until_other(page, old)

@@ -30,4 +30,4 @@ class MapView:
     best: Best | None = None                   # starred, with the ranges around it
     points: Sequence[Sequence[float]] = ()     # minimisers, where the axes are the plane itself
     surface: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-    """x (n,), y (m,) and loss (m, n), whose level lines lie on the map."""
+    """x (n,), y (m,) and loss above its lowest (m, n), whose level lines lie on the map."""

@@ -14,6 +14,7 @@ import numpy as np
 
 NOTHING = 255                         # the kind of a cell that was not computed yet
 VALUE, UNREACHED, DIVERGED, UNDEFINED = range(4)         # kinds of a map of settings
+ELSEWHERE, LOST, HALTED, SADDLE, STILL = range(5)        # of a map of starts, after the minimisers
 TWICE = 2.0                           # times the best number of steps still count as good
 WIDE, NARROW = 10.0, 1.02             # at most and at least so many times the best loss do
 
@@ -37,14 +38,20 @@ class Side(NamedTuple):
     values: np.ndarray
     log: bool
     title: str = ""                            # with what it means
+    fine: int | None = None                    # points over which the browser computes it
 
     @property
     def edges(self) -> np.ndarray:
-        """The cells' borders (n + 1,): halfway between the values, on this axis's scale."""
+        """The cells' borders (n + 1,): halfway between the values, on this axis's scale.
+
+        Where the browser computes more points, both maps end where its outermost cells do.
+        """
         v = np.log(self.values) if self.log else np.asarray(self.values, dtype=float)
         middle = (v[1:] + v[:-1]) / 2
         first = middle[0] - v[0] if len(v) > 1 else 0.5
         last = v[-1] - middle[-1] if len(v) > 1 else 0.5
+        if self.fine is not None and len(v) > 1:
+            first = last = (v[-1] - v[0]) / (self.fine - 1) / 2
         edges = np.concatenate([[v[0] - first], middle, [v[-1] + last]])
         # no border underflows to 0, which has no place on a log axis
         return np.maximum(np.exp(edges), np.finfo(float).tiny) if self.log else edges
@@ -155,27 +162,32 @@ def typical(columns: Columns, q: Quantity, iy: int, ix: int) -> int:
     return int(np.argmax(wanted & (status != "missing")))
 
 
-def ends(columns: Columns, minimisers: Sequence[Sequence[float]], tolerance: float) -> Cells:
+def ends(columns: Columns, minimisers: Sequence[Sequence[float]], tolerance: float,
+         saddles: Sequence[Sequence[float]] = ()) -> Cells:
     """Cells of a map of starts: where a run of the plane ends, and after how many steps.
 
-    Kinds are the number of the minimiser within whose `tolerance` it ends, then one for every other
-    place, then one for divergence, then one for other places where derivatives have no value. A run
-    that is within it has its steps as its value; one that ran out of steps there has none, and its
-    kind all the same. Of several seeds the first is shown.
+    Kinds are the number of the minimiser within whose `tolerance` it ends, the nearest of several,
+    and after these: every other place, divergence, other places where derivatives have no value, a
+    saddle, other places where it converged. A run at a minimiser has its steps as its value; one
+    that ran out of steps there has none, and its kind all the same. Of several seeds the first is
+    shown.
     """
     status = columns["status"][..., 0]
     there, over = status != "missing", status == "diverged"
     end = np.stack([columns["end.0"][..., 0], columns["end.1"][..., 0]], -1)
-    kind = np.full(status.shape, len(minimisers))
-    for i, point in enumerate(minimisers):
+    n, halted, arrived = len(minimisers), status == "undefined", status == "converged"
+    place = np.full(status.shape, -1)
+    least = np.full(status.shape, np.inf)
+    for i, point in enumerate((*minimisers, *saddles)):
         with np.errstate(over="ignore"):       # where a diverged run ended may be anything
             away = np.hypot(end[..., 0] - point[0], end[..., 1] - point[1])
-        kind = np.where((away <= tolerance) & ~over, i, kind)
-    at_one = kind < len(minimisers)
-    halted = status == "undefined"
-    kind = np.where(over, len(minimisers) + 1, kind)
-    kind = np.where(halted & ~at_one, len(minimisers) + 2, kind)
-    steps = np.where(at_one & (status == "converged"), columns["steps_to_target"][..., 0], np.inf)
+        place = np.where(away < least, i, place)
+        least = np.fmin(away, least)
+    place = np.where((least <= tolerance) & ~over, place, -1)
+    at_one = (place >= 0) & (place < n)
+    kind = np.select([over, at_one, place >= n, halted, arrived],
+                     [n + LOST, place, n + SADDLE, n + HALTED, n + STILL], n + ELSEWHERE)
+    steps = np.where(at_one & arrived, columns["steps_to_target"][..., 0], np.inf)
     value = np.where(at_one & there, steps, np.nan)
     kind = np.where(there, kind, NOTHING).astype(np.uint8)
     return Cells(kind, value, value, value, there.astype(int), (at_one & there).astype(int),

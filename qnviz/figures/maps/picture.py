@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qnviz.figures.draw import curve, marks
+from qnviz.figures.draw import curve, marks, note
 from qnviz.figures.maps import MapView
 from qnviz.figures.maps.cells import NOTHING, Best, Cells, Side, nearest
 from qnviz.figures.maps.scale import Scale
@@ -20,7 +20,7 @@ from qnviz.figures.packing import exact, packed, plain
 from qnviz.figures.theme import Picture, log_axis
 
 MARGIN = dict(l=56, r=8, t=4, b=40)
-LEVELS = (1.0, 1000.0)                # of the loss; below, the valley is narrower than a pixel
+SPAN = (0.02, 0.98)                   # share of a surface whose levels are drawn
 
 
 def picture(view: MapView) -> Picture:
@@ -45,6 +45,10 @@ def picture(view: MapView) -> Picture:
         at = np.asarray(view.points, dtype=float)
         data.append(marks(at[:, 0], at[:, 1], hoverinfo="skip", marker=dict(
             symbol="star", size=13, color=theme.paper, line=dict(width=1.4, color=theme.ink))))
+        if len(at) > 1:                        # colours repeat; numbers do not
+            layout["annotations"] = [note(
+                f"<b>{i + 1}</b>", x, y, xshift=13, yshift=9, bgcolor=theme.paper, opacity=0.9,
+                borderpad=1, font=dict(size=12, color=theme.ink)) for i, (x, y) in enumerate(at)]
     return Picture(view.id, view.title, f"{view.title}. {view.words}",
                    {"data": data, "layout": layout}, click="open")
 
@@ -72,11 +76,18 @@ def _axis(side: Side) -> dict[str, Any]:
 
 
 def _levels(x: np.ndarray, y: np.ndarray, loss: np.ndarray) -> list[dict[str, Any]]:
-    """Thin level lines of the loss, a factor of ten apart."""
+    """Thin level lines of the loss, a factor of ten apart where it spans enough of them.
+
+    The lowest parts are left out, where a valley is narrower than a pixel.
+    """
     height = np.log10(np.clip(loss, 1e-6, 1e30)).astype(np.float32)
+    known = height[np.isfinite(height)]
+    low, high = np.quantile(known, SPAN).tolist() if len(known) else (0.0, 1.0)
+    size = 1.0 if high - low > 2.5 else 0.5 if high - low > 1.2 else 0.25
     return [dict(type="contour", x=x, y=y, z=height, showscale=False, hoverinfo="skip",
-                 contours=dict(coloring="none", start=np.log10(LEVELS[0]), end=np.log10(LEVELS[1]),
-                               size=1.0), line=dict(width=0.8, color="rgba(20,24,32,0.38)"))]
+                 contours=dict(coloring="none", start=float(np.ceil(low / size) * size),
+                               end=float(np.floor(high / size) * size), size=size),
+                 line=dict(width=0.8, color="rgba(20,24,32,0.38)"))]
 
 
 def _star(b: Best) -> list[dict[str, Any]]:

@@ -9,26 +9,35 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qnviz.figures.colors import mixed
-from qnviz.figures.maps.cells import UNDEFINED, Cells, Quantity
+from qnviz.figures.maps.cells import Cells, Quantity
 from qnviz.figures.theme import Theme
 from qnviz.numbers import round_between, say, ticks
 
 # Viridis [van der Walt, Smith 2015]: even steps, also for the colour-blind and in grey.
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30",
            "#fde725")
-HUES = (("#cfe8f7", "#56b4e9", "#0072b2", "#003553"),      # one per minimiser, few steps to many
+# Okabe-Ito, one per minimiser, few steps to many; where there are more, their numbers tell
+HUES = (("#cfe8f7", "#56b4e9", "#0072b2", "#003553"),
         ("#d3f0e5", "#5cc4a2", "#009e73", "#004633"),
-        ("#f6e3ee", "#dda5c4", "#cc79a7", "#6a2f50"))
+        ("#f6e3ee", "#dda5c4", "#cc79a7", "#6a2f50"),
+        ("#fbf8d0", "#f0e442", "#a89e1e", "#544e00"),
+        ("#e6e6e6", "#a6a6a6", "#696969", "#2b2b2b"))
 ELSEWHERE = "#e69f00"
 HALTED = "#7a5195"                    # where derivatives have no value
+SADDLE = "#8c510a"
+STILL = "#5f8a8b"                     # where ∇f vanishes at another place
 
 
 class Kind(NamedTuple):
-    """A category of cells: its colours, low values to high, or one; and whether it is hatched."""
+    """A category of cells: its colours, low values to high, or one; and whether it is hatched.
+
+    The legend shows a rare one only beside maps that have it.
+    """
 
     text: str
     colors: tuple[str, ...]
     hatched: bool = False
+    rare: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,8 @@ class Scale:
     def legend(self) -> dict[str, Any]:
         """What the scale's legend shows, as the component draws it."""
         return {"title": self.title, "hatch": self.hatch, "ticks": self._ticks, "kinds": [
-            {"text": k.text, "colors": k.colors, "hatched": k.hatched} for k in self.kinds]}
+            {"text": k.text, "colors": k.colors, "hatched": k.hatched, "rare": k.rare}
+            for k in self.kinds]}
 
     @property
     def _ticks(self) -> list[dict[str, Any]]:
@@ -87,7 +97,7 @@ def setting_scale(theme: Theme, q: Quantity, maps: Sequence[Cells], unreached: s
     low, high = _span([c.value for c in maps], q.log)
     ramp = VIRIDIS[::-1] if q.low_is_good else VIRIDIS
     return Scale(q.title, (Kind("", ramp), Kind(unreached, (_quiet(theme),)),
-                           _lost(theme), *_halted(theme, maps, UNDEFINED)),
+                           _lost(theme), _halted(theme)),
                  low, high, q.log, theme.alarm)
 
 
@@ -98,7 +108,9 @@ def basin_scale(theme: Theme, maps: Sequence[Cells], places: Sequence[str],
     return Scale("steps to the minimum", (
         *(Kind(text, HUES[i % len(HUES)]) for i, text in enumerate(places)),
         Kind(elsewhere, (mixed(ELSEWHERE, theme.paper, 0.25),)), _lost(theme),
-        *_halted(theme, maps, len(places) + 2)),
+        _halted(theme), Kind("at a saddle or a maximum", (mixed(SADDLE, theme.paper, 0.1),),
+                             rare=True),
+        Kind("converged elsewhere", (mixed(STILL, theme.paper, 0.1),), rare=True)),
         low, high, True, theme.alarm)
 
 
@@ -110,10 +122,9 @@ def _lost(theme: Theme) -> Kind:
     return Kind("diverged", (mixed(theme.alarm, theme.paper, 0.68),), hatched=True)
 
 
-def _halted(theme: Theme, maps: Sequence[Cells], number: int) -> list[Kind]:
-    """The category of runs that ended where derivatives have no value, on maps that have it."""
-    there = any((c.kind == number).any() for c in maps)
-    return [Kind("∇f has no value", (mixed(HALTED, theme.paper, 0.3),))] if there else []
+def _halted(theme: Theme) -> Kind:
+    """The category of runs that ended where derivatives have no value."""
+    return Kind("∇f has no value", (mixed(HALTED, theme.paper, 0.3),), rare=True)
 
 
 def _span(values: Sequence[np.ndarray], log: bool) -> tuple[float, float]:

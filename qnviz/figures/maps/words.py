@@ -6,10 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qnviz.figures.maps.cells import Best, Cells, Range, Side
+from qnviz.figures.maps.cells import (
+    ELSEWHERE,
+    HALTED,
+    SADDLE,
+    STILL,
+    Best,
+    Cells,
+    Range,
+    Side,
+)
 from qnviz.numbers import percent, say
 
 ALIKE = 1.25                          # two factors that differ by less are given as one
+NAMED = 4                             # minima whose shares are given
 
 
 def title(name: str, c: Cells, target: bool) -> str:
@@ -119,15 +129,22 @@ def _lower(a: Cells, b: Cells) -> float:
     return float((a.loss[both] < b.loss[both]).mean()) if both.any() else 0.0
 
 
-def basin_title(name: str, c: Cells) -> str:
-    """What a map of starts shows, by its name."""
+def basin_title(name: str, c: Cells, count: int = 1) -> str:
+    """What a map of starts shows, by its name; `count` is how many minima are known."""
+    which = _which(count)
     if not c.there.any():
         return f"{name}: not computed yet"
+    if not count:
+        return f"{name}: {percent(c.share(c.kind == STILL))} of the starts converge"
     if (c.reached > 0)[c.there].all():
-        return f"{name}: every start reaches the minimum"
+        return f"{name}: every start reaches {which}"
     if not c.reached.any():
-        return f"{name}: no start reaches the minimum"
-    return f"{name}: {percent(c.share(c.reached > 0))} of the starts reach the minimum"
+        return f"{name}: no start reaches {which}"
+    return f"{name}: {percent(c.share(c.reached > 0))} of the starts reach {which}"
+
+
+def _which(count: int) -> str:
+    return "the minimum" if count == 1 else "a minimum"
 
 
 def basin_summary(c: Cells, x: Side, y: Side, minimisers: Sequence[Sequence[float]]) -> str:
@@ -139,13 +156,19 @@ def basin_summary(c: Cells, x: Side, y: Side, minimisers: Sequence[Sequence[floa
     if len(steps):
         parts.append(f"Median {np.median(steps):.0f} steps, 95 % within "
                      f"{np.quantile(steps, 0.95, method='higher'):.0f}.")
+    n = len(minimisers)
+    if n > 1 and c.reached.any():
+        parts.append(_shares(c, n))
     failed = c.there & (c.reached == 0)
     if failed.any():
-        elsewhere = c.share(c.kind == len(minimisers))
-        halted = _halted(c.kind == len(minimisers) + 2, c)
-        lost = f"{percent(elsewhere)} end elsewhere, {percent(c.share(c.lost))} diverge{halted}."
+        elsewhere = c.share((c.kind == n + ELSEWHERE) | (c.kind == n + STILL))
+        halted = _halted(c.kind == n + HALTED, c)
+        saddle = c.kind == n + SADDLE
+        at_saddle = f", {percent(c.share(saddle))} at a saddle or maximum" if saddle.any() else ""
+        lost = (f"{percent(elsewhere)} end elsewhere{at_saddle}, "
+                f"{percent(c.share(c.lost))} diverge{halted}.")
         parts.append(lost[0].upper() + lost[1:])
-    if failed.any() and not failed[c.there].all():
+    if n == 1 and failed.any() and not failed[c.there].all():
         away = np.min([np.hypot(x.values - p[0], y.values[:, None] - p[1]) for p in minimisers],
                       axis=0)
         iy, ix = np.unravel_index(int(np.where(failed, away, np.inf).argmin()), away.shape)
@@ -154,13 +177,22 @@ def basin_summary(c: Cells, x: Side, y: Side, minimisers: Sequence[Sequence[floa
     return " ".join(parts)
 
 
-def basin_difference(names: Sequence[str], both: Sequence[Cells]) -> str:
-    """Two maps of starts against each other, in a sentence."""
+def _shares(c: Cells, n: int) -> str:
+    """How many starts lead to each of several minima, the most first."""
+    each = sorted(((c.share(c.kind == i), i + 1) for i in range(n)), reverse=True)
+    named = [f"{percent(share)} end at minimum {i}" if k == 0 else f"{percent(share)} at {i}"
+             for k, (share, i) in enumerate(each[:NAMED]) if share > 0]
+    return ", ".join(named) + (", fewer at others." if len(each) > NAMED else ".")
+
+
+def basin_difference(names: Sequence[str], both: Sequence[Cells], count: int = 1) -> str:
+    """Two maps of starts against each other, in a sentence; `count` minima are known."""
     if not all(c.there.any() for c in both):
         return ""
     (a, first), (b, second) = ((percent(c.share(c.reached > 0)), _median(c)) for c in both)
     steps = f"; median {first} against {second} steps" if first and second else ""
-    return f"{names[0]} reaches the minimum from {a} of the starts, {names[1]} from {b}{steps}."
+    which = _which(count)
+    return f"{names[0]} reaches {which} from {a} of the starts, {names[1]} from {b}{steps}."
 
 
 def _median(c: Cells) -> str:

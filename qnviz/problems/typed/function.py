@@ -83,7 +83,12 @@ class Function(ProblemSpec):
 
     @field_validator("f")
     @classmethod
-    def _understood(cls, typed: str) -> str:
+    def understood(cls, typed: str) -> str:
+        """The text of a function, as it was typed.
+
+        Raises:
+            ValueError: it is none, with the reason.
+        """
         try:
             parse(typed)
         except ExpressionError as error:
@@ -128,6 +133,12 @@ class Function(ProblemSpec):
                                min(REACH, max(m + half, at + 0.05 * half)))
                               for m, at in zip(middle, self.start, strict=True))
         return (x0, x1), (y0, y1)
+
+    @property
+    def frame(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The part of the plane that is drawn, wherever a run starts."""
+        (x, y), half = self._frame()
+        return (x - half, x + half), (y - half, y + half)
 
     @property
     def searched(self) -> tuple[tuple[float, float], tuple[float, float]]:

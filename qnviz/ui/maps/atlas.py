@@ -8,7 +8,7 @@ import streamlit as st
 
 from qnviz.numbers import say
 from qnviz.ui.maps.atlas_question import USUAL, AtlasQuestion, colors
-from qnviz.ui.maps.page import pick, show
+from qnviz.ui.maps.page import clear_own, pick, show
 from qnviz.ui.maps.variants import MAPPED, SEEDS, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.state import widgets
 from qnviz.ui.state.form import NARROW, Form
@@ -45,7 +45,6 @@ def _controls(form: Form[AtlasQuestion], q: AtlasQuestion) -> None:
         with form.row():
             pick(form, "problem", "problem", PROBLEMS, 160, _new_problem)
             if q.problem == "rosenbrock":
-                form.box("noise", 0.5, width=100)
                 form.controls("noise_in")
             elif q.problem == "linear_net":
                 form.controls("width", "condition")
@@ -53,7 +52,7 @@ def _controls(form: Form[AtlasQuestion], q: AtlasQuestion) -> None:
                 form.controls("batch")
             titles = {id: v.title for id, v in MAPPED.items()}
             pick(form, "a", "left map", titles, 230, _new_method)
-            pick(form, "b", "right map", titles, 230)
+            pick(form, "b", "right map", titles, 230, clear_own, ("right",))
             offered = colors(q)
             if q.color not in offered:         # of a method that is no longer here
                 offered = offered | {q.color: q.quantity().title}
@@ -67,7 +66,7 @@ def _controls(form: Form[AtlasQuestion], q: AtlasQuestion) -> None:
             with st.popover(label, key="atlas/size"), st.container(width=NARROW):
                 for name, most in (("points", 64), ("steps", 3000)):
                     _usual(form, q, name, 1, most, "%d", str(USUAL[q.problem][name]))
-                form.controls("seeds", "seed")
+                form.controls("seeds")
                 _usual(form, q, "target", 0.0, 1.0, "%.3g", say(USUAL[q.problem]["target"]))
 
 
@@ -118,6 +117,8 @@ def _clear(form: Form[AtlasQuestion], *fields: str) -> None:
 def _new_problem(form: Form[AtlasQuestion]) -> None:
     """What was chosen for one problem does not suit another."""
     _clear(form, "points", "steps", "target")
+    clear_own(form, "left")
+    clear_own(form, "right")
 
 
 def _new_axis(form: Form[AtlasQuestion], axis: str) -> None:
@@ -125,12 +126,14 @@ def _new_axis(form: Form[AtlasQuestion], axis: str) -> None:
 
 
 def _new_method(form: Form[AtlasQuestion]) -> None:
-    """Its own axes; beside a damped method stands the same one undamped."""
+    """Its own axes and settings; beside a damped method stands the same one undamped."""
+    clear_own(form, "left")
     _clear(form, "x", "y", "x_from", "x_to", "y_from", "y_to")
     v = MAPPED[st.session_state[form.key("a")]]
     twin = f"{v.name}.none"
     if twin in VARIANTS:
         st.session_state[form.key("b")] = twin if v.id != twin else v.name
+        clear_own(form, "right")
     own = {s.name for s in v.model.summaries}
     if st.session_state[form.key("color")] not in {"steps", "loss", "work"} | own:
         st.session_state[form.key("color")] = "steps"

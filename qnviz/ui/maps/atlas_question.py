@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from qnviz.fields import Parameter, choice, faults, number, optional_whole, whole
+from qnviz.fields import (
+    Parameter,
+    choice,
+    faults,
+    in_unicode,
+    number,
+    optional_whole,
+    whole,
+)
 from qnviz.figures.maps import words
 from qnviz.figures.maps.cells import (
     UNREACHED,
@@ -28,12 +36,26 @@ from qnviz.figures.maps.cells import (
 )
 from qnviz.figures.maps.picture import column
 from qnviz.figures.maps.scale import Scale, setting_scale
+from qnviz.figures.packing import packed
 from qnviz.figures.theme import Theme
 from qnviz.methods.registry import METHODS
+from qnviz.problems.registry import PROBLEMS
+from qnviz.problems.rosenbrock import Coordinate
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
-from qnviz.ui.maps.page import Plan, Plans, Question
-from qnviz.ui.maps.variants import MAPPED, SEEDS, Variant, axis_title, symbol, usual_range
+from qnviz.ui.maps.page import Own, Plan, Plans, Question, shared_fields
+from qnviz.ui.maps.plane import loss_over
+from qnviz.ui.maps.variants import (
+    FIELDS,
+    MAPPED,
+    SEEDS,
+    Variant,
+    axis_title,
+    symbol,
+    usual_range,
+)
+from qnviz.ui.state.codec import described
+from qnviz.ui.state.controls import handle
 from qnviz.ui.state.defaults import LABS
 
 COMMON = ("steps_to_target", "final_loss", "work")     # quantities that every method has
@@ -45,7 +67,11 @@ USUAL: dict[str, dict[str, Any]] = {
     "linear_net": {"points": 10, "steps": 100, "target": 0.2},
     "autoencoder": {"points": 8, "steps": 40, "target": 0.0}}
 SMALL = (64, 16, 6, 16, 64)                    # widths of the autoencoder that maps are made of
-FIELDS = tuple(dict.fromkeys(n for v in MAPPED.values() for n in v.fields))
+FINE = 64                                      # points per axis that the browser computes
+START = tuple(LABS["rosenbrock"].problem["start"])
+STARTS = ((-2.0, 2.0), (-1.0, 3.0))            # between which it can be dragged
+COORDINATES = tuple(Parameter(f"start.{i}", "float", x, f"x_{i + 1}", "Where all runs start.",
+                              low=-10, high=10) for i, x in enumerate(START))
 SUMMARIES = {s.name: s for m in METHODS.values() for s in m.summaries}
 COLORS = ("steps", "loss", "work", *SUMMARIES)
 
@@ -80,6 +106,8 @@ class AtlasQuestion(Question):
                            "it has these fields, else its own.")
     color: AnyColor = choice("steps", "What the colour shows. For the final loss, runs take all "
                              "their steps; else they end at the target.")
+    start: tuple[Coordinate, Coordinate] = described(
+        START, "two numbers from -10 to 10, such as -0.25,-0.25")
     x: AnyField | None = _empty("", "The horizontal axis.")
     y: AnyRow | None = _empty("", "The vertical axis: a second field, or the seeds one by one.")
     x_from: float | None = _empty("", "Where the horizontal axis begins.")
@@ -110,9 +138,38 @@ class AtlasQuestion(Question):
         return 0.0 if self.paint == "loss" else self.usual("target")
 
     @property
+    def shared(self) -> list[dict[str, Any]]:
+        """Noise and seed; in the plane the start, too."""
+        if self.problem != "rosenbrock":
+            return shared_fields(self, "seed")
+        return shared_fields(self, "noise", "seed") + [
+            handle(q, value) | {"label": f"start {in_unicode(q.symbol)}",
+                                "first": min(low, value), "last": max(high, value)}
+            for q, value, (low, high) in zip(COORDINATES, self.start, STARTS, strict=True)]
+
+    def rule(self) -> dict[str, Any]:
+        """What is coloured, and whether a run has a target."""
+        q = self.quantity()
+        shown = ["value", *(["steps"] if q.name != "steps_to_target" and self.goal else []),
+                 *(["loss"] if q.name != "final_loss" else [])]         # as `numbers` has them
+        return {"name": "settings", "column": q.name, "toTarget": q.to_target,
+                "target": self.goal > 0, "columns": shown}
+
+    def surface(self) -> dict[str, Any] | None:
+        """The loss around start and minimum."""
+        problem = PROBLEMS[self.problem].model_validate(self.problem_spec)
+        if not problem.plane:
+            return None
+        (x0, x1), (y0, y1) = problem.window
+        x, y, z = loss_over(problem, x0, x1, y0, y1)     # type: ignore[arg-type]  frozen models hash
+        return {"x": packed(x), "y": packed(y), "minima": problem.minimisers,
+                "z": packed(np.log10(np.clip(z, 1e-6, 1e30)).ravel()), "names": ("x₁", "x₂")}
+
+    @property
     def problem_spec(self) -> dict[str, Any]:
         """The problem as a run spec has it."""
-        own = {"rosenbrock": {"noise": self.noise, "noise_in": self.noise_in}, "linear_net": {
+        own = {"rosenbrock": {"noise": self.noise, "noise_in": self.noise_in,
+                              "start": self.start}, "linear_net": {
             "width": self.width, "condition": self.condition}, "autoencoder": {
             "batch": self.batch, "widths": SMALL}}
         return LABS[self.problem].problem | own[self.problem]
@@ -136,12 +193,12 @@ class AtlasQuestion(Question):
         x, y = _fields(a, self, notes)
         ranges = {"x": _range(a, x, self.x_from, self.x_to, "x", notes),
                   "y": _range(a, y, self.y_from, self.y_to, "y", notes)}
-        found = [_plan(a, self, (x, y), ranges, notes)]
+        found = [_plan(a, self, self.left, (x, y), ranges, notes)]
         if not all(_fits(b, name, ranges[axis]) for axis, name in (("x", x), ("y", y))):
             x, y = b.pair
             ranges = {"x": _range(b, x, None, None, "x", notes),
                       "y": _range(b, y, None, None, "y", notes)}
-        found.append(_plan(b, self, (x, y), ranges, notes))
+        found.append(_plan(b, self, self.right, (x, y), ranges, notes))
         return tuple(p for p in found if p is not None), tuple(dict.fromkeys(notes))
 
     def judged(self, p: Plan, columns: Columns) -> tuple[Cells, Best | None]:
@@ -244,7 +301,7 @@ def _fits(v: Variant, name: str, ends: tuple[float, float]) -> bool:
     return name in v.fields and not any(_refused(v, v.fields[name], end) for end in ends)
 
 
-def _plan(v: Variant, q: AtlasQuestion, names: tuple[str, str],
+def _plan(v: Variant, q: AtlasQuestion, own: Own, names: tuple[str, str],
           ranges: dict[str, tuple[float, float]], notes: list[str]) -> Plan | None:
     sweep: dict[str, Any] = {"seeds": q.seeds}
     for axis, name in zip("xy", names, strict=True):
@@ -252,11 +309,12 @@ def _plan(v: Variant, q: AtlasQuestion, names: tuple[str, str],
             sweep[axis] = _axis(v.fields[name], ranges[axis], q.usual("points"))
         else:
             sweep["seeds"] = max(q.seeds, ROWS)
-    spec = q.sweep(v, sweep, q.usual("steps"), q.goal, notes)
+    spec = q.sweep(v, own, sweep, q.usual("steps"), q.goal, notes)
     if spec is None:
         return None
-    x = _side(v, names[0], spec.values["x"])
-    y = (_side(v, names[1], spec.values["y"]) if names[1] != SEEDS else
+    fine = FINE if spec.problem.plane and names[1] != SEEDS else None
+    x = _side(v, names[0], spec.values["x"], fine)
+    y = (_side(v, names[1], spec.values["y"], fine) if names[1] != SEEDS else
          Side("seed", q.seed + np.arange(sweep["seeds"], dtype=float), False, "seed"))
     return Plan(v, spec, x, y)
 
@@ -271,9 +329,9 @@ def _axis(q: Parameter, ends: tuple[float, float], points: int) -> dict[str, Any
             "scale": "log" if q.log else "linear"}
 
 
-def _side(v: Variant, name: str, values: np.ndarray) -> Side:
+def _side(v: Variant, name: str, values: np.ndarray, fine: int | None) -> Side:
     q = v.fields[name]
-    return Side(symbol(q), values, q.log, axis_title(q))
+    return Side(symbol(q), values, q.log, axis_title(q), None if q.kind == "int" else fine)
 
 
 def colors(q: AtlasQuestion) -> dict[str, str]:

@@ -9,29 +9,44 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import streamlit as st
+from pydantic import Field, ValidationError
 
 from qnviz.errors import SpecError
-from qnviz.fields import Frozen, choice, whole
+from qnviz.fields import Frozen, choice, faults, parameters, whole
 from qnviz.figures.maps import MapView
 from qnviz.figures.maps.cells import Best, Cells, Columns, Side
 from qnviz.figures.maps.picture import panel
 from qnviz.figures.maps.scale import Scale
 from qnviz.figures.theme import THEMES, Theme
+from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.spec import SweepSpec, parse_sweep
 from qnviz.ui.components.share import share
 from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.maps import variants
+from qnviz.ui.maps.live import live_map, live_page
 from qnviz.ui.maps.variants import Variant
 from qnviz.ui.maps.view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.state import widgets
-from qnviz.ui.state.form import Form
+from qnviz.ui.state.codec import described
+from qnviz.ui.state.controls import handle
+from qnviz.ui.state.form import Form, plain
 from qnviz.ui.state.links import link_to
+from qnviz.ui.state.messages import MapEdit
 from qnviz.ui.state.session import theme_name
 from qnviz.web import encoded
+
+if TYPE_CHECKING:
+    Own = Frozen
+else:                                          # read off the registry of methods
+    Own = variants.Own
+
+
+LAST = {"noise": 3.0, "seed": 99}              # on a slider; more is typed
 
 
 class Plan(NamedTuple):
@@ -74,11 +89,30 @@ class Question(Frozen):
 
     page: ClassVar[str]
 
+    left: Own = Own()                          # settings that differ from the lab's
+    right: Own = Own()
+    open: tuple[Annotated[int, Field(ge=0, le=1)], float, float,
+                Annotated[int, Field(ge=0, le=9999)]] | None = described(
+        None, "a map (0 or 1), its two values and a seed, such as 0,0.3,0.1,0",
+        instead="No run is shown.")
     noise_in: Literal["residual", "function"] = choice(
         "residual", "Where ε stands: f has 100 ε² (x₂ − x₁²)², as the residual has the noise, or "
         "100 ε (x₂ − x₁²)².")
     seed: int = whole(0, "", "Starts, noise and batches are functions of the seed.", ge=0,
                       le=2**31 - 1)
+
+    @property
+    def shared(self) -> list[dict[str, Any]]:
+        """Settings of both maps that can be dragged, as fields of the component."""
+        return []
+
+    @abstractmethod
+    def rule(self) -> dict[str, Any]:
+        """How the browser judges the cells that it computes, as `judged` does."""
+
+    def surface(self) -> dict[str, Any] | None:
+        """The loss under the path of a run, where maps are none of the plane itself."""
+        return None
 
     @property
     @abstractmethod
@@ -117,17 +151,32 @@ class Question(Frozen):
         """The run that a cell opens."""
         return p.spec.at(*p.place(iy, ix))
 
-    def sweep(self, v: Variant, sweep: dict[str, Any], steps: int, target: float,
+    def sweep(self, v: Variant, own: Own, sweep: dict[str, Any], steps: int, target: float,
               notes: list[str]) -> SweepSpec | None:
-        """The sweep of a method; where it cannot be, None and sentences more in the notes."""
+        """The sweep of a method; where it cannot be, None and sentences more in the notes.
+
+        As in labs a run has arrived, too, where ∇f all but vanishes, if the problem says when.
+        """
         problem = self.problem_spec
+        still = PROBLEMS[problem["name"]].still
+        chosen = _chosen(v, own, notes)
         try:
             return parse_sweep({
-                "problem": problem, "methods": [v.spec(problem["name"])], "steps": steps,
-                "seed": self.seed, "stop_loss": target, "sweep": sweep})
+                "problem": problem, "methods": [v.spec(problem, **chosen)], "steps": steps,
+                "seed": self.seed, "stop_loss": target, "sweep": sweep} | (
+                    {"stop_grad": still} if still and target else {}))
         except SpecError as error:
             notes += [fault.replace("methods[0]", v.title) for fault in error.faults]
             return None
+
+
+def _chosen(v: Variant, own: Own, notes: list[str]) -> dict[str, Any]:
+    """The settings of a method that differ from its lab's; others are none of its own."""
+    asked = own.model_dump(exclude_none=True)
+    if strange := [name for name in asked if name not in v.fields]:
+        notes.append(f"{v.title} has no {' and no '.join(strange)}.")
+    return {name: round(value) if v.fields[name].kind == "int" else value
+            for name, value in asked.items() if name in v.fields}
 
 
 Q = TypeVar("Q", bound=Question)
@@ -147,11 +196,14 @@ def show(question: type[Q], controls: Callable[[Form[Q], Q], None]) -> None:
         return
     theme = theme_name()
     maps = Maps(page, [p.spec for p in found],
-                lambda i, iy, ix, result: q.run(found[i], iy, ix, result))
+                lambda i, iy, ix, result: q.run(found[i], iy, ix, result),
+                lambda edit: take(form, edit), lambda place: pin(form, place))
     with st.container():
         # frozen models hash, whatever their type says
         results = maps.show(lambda results: drawn(q, results, theme))  # type: ignore[arg-type]
     with st.container(horizontal=True, vertical_alignment="center", key=f"{page}-links"):
+        if q.open is not None and q.open[0] < len(found):
+            _open_in_lab(found[q.open[0]], *q.open[1:])
         for p, result in zip(found, results, strict=True):
             best = None if result is None else q.judged(p, result.columns)[1]
             if best is not None:
@@ -159,6 +211,43 @@ def show(question: type[Q], controls: Callable[[Form[Q], Q], None]) -> None:
                         f"Open the best run of {p.variant.title}")
         maps.again()
         download(results, [p.variant.title for p in found], page)
+
+
+def take(form: Form[Q], edit: MapEdit) -> None:
+    """Settings that were dragged; such as no page takes are ignored, and the visitor is told."""
+    here = form.value.model_dump()
+    asked = {name: value for name in ("noise", "seed", "start")
+             if (value := getattr(edit, name)) is not None}
+    asked |= {side: here[side] | getattr(edit, side) for side in ("left", "right")}
+    try:
+        chosen = form.model.model_validate(here | asked)
+    except ValidationError as error:
+        st.toast(" ".join(map(plain, faults(error))))
+        return
+    for name in asked:
+        st.session_state[form.key(name)] = chosen.model_dump()[name]
+
+
+def pin(form: Form[Q], place: tuple[int, float, float, int] | None) -> None:
+    """A run stays beside its map, or none does."""
+    st.session_state[form.key("open")] = place
+
+
+def _open_in_lab(p: Plan, x: float, y: float, seed: int) -> None:
+    try:
+        run = p.spec.run({n: v for n, v in (("x", x), ("y", y)) if n in p.spec.axes}, seed)
+    except ValidationError as error:
+        st.info("open: " + " ".join(map(plain, faults(error))))
+    else:
+        link_to(run, f"Open this run of {p.variant.title} in its lab")
+
+
+def _dragged(p: Plan) -> list[dict[str, Any]]:
+    """The settings of a map's method that can be dragged: those that are none of its axes."""
+    v, swept = p.variant, {axis.field for axis in p.spec.axes.values()}
+    first = v.pair[::-1] if v.fields else ()             # the step size, where there is one
+    names = dict.fromkeys(n for n in (*first, *v.fields) if n in v.fields and n not in swept)
+    return [handle(v.fields[n], getattr(p.spec.swept, n)) for n in names]
 
 
 @lru_cache(maxsize=32)
@@ -173,17 +262,38 @@ def drawn(q: Question, results: Results, theme_name: str) -> bytes:
     for i, (p, (c, best)) in enumerate(zip(found, judged, strict=True)):
         title, words = q.words(p, c, best)
         view = MapView(theme, f"map-{i}", title, words, c, p.x, p.y, scale, best, **q.overlay(p))
-        maps.append(panel(view, q.numbers(c), p.seeds))
+        maps.append(panel(view, q.numbers(c), p.seeds) | {
+            "fields": _dragged(p), "live": live_map(p.spec, p.x, p.y)})
     names = [p.variant.title for p in found]
     headline = q.difference(names, made) if len(made) == 2 else ""
     content = ([p.spec.key() for p in found], [int(c.runs.sum()) for c in made], scale.title,
                theme_name)
     return encoded({"id": payload_id(content), "plotly_url": PLOTLY_URL, "theme": theme_name,
-                    "headline": headline, "maps": maps, "legend": scale.legend})
+                    "headline": headline, "maps": maps, "legend": scale.legend, "open": q.open,
+                    "key": payload_id(content[0]), "fields": q.shared,
+                    "live": live_page(q.rule(), scale, found[0].seeds, q.surface())
+                    if any(m["live"] for m in maps) else None})
+
+
+def shared_fields(q: Question, *names: str) -> list[dict[str, Any]]:
+    """Fields of a page that both maps share, as sliders."""
+    declared, found = {p.name: p for p in parameters(type(q))}, []
+    for name in names:
+        value = getattr(q, name)
+        step = {"step": 1} if name == "seed" else {}
+        found.append(handle(declared[name], value) | {"last": max(LAST[name], value)} | step)
+    return found
+
+
+def clear_own(form: Form[Q], side: str) -> None:
+    """Another method has other settings."""
+    st.session_state[form.key(side)] = Own().model_dump()
+    st.session_state[form.key("open")] = None
 
 
 def pick(form: Form[Q], name: str, label: str, options: dict[str, str], width: int,
-         changed: Callable[[Form[Q]], None] | None = None) -> None:
+         changed: Callable[..., None] | None = None, args: tuple[Any, ...] = ()) -> None:
     """A choice among options with words of their own."""
     widgets.choice(label, list(options), key=form.key(name), help=form.fields[name].help,
-                   width=width, format_func=options.__getitem__, then=changed, args=(form,))
+                   width=width, format_func=options.__getitem__, then=changed,
+                   args=(form, *args))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from qnviz.fields import Parameter, in_unicode, parameters
+from pydantic import create_model
+
+from qnviz.fields import Frozen, Parameter, in_unicode, parameters
 from qnviz.methods.base import Method
 from qnviz.methods.registry import METHODS
-from qnviz.ui.state.defaults import LABS
+from qnviz.ui.state.defaults import suited
 
 SEEDS = "seeds"                                # an axis of repeats instead of a second field
 LONGEST = 45                                   # letters of an axis title's words
@@ -48,9 +50,9 @@ class Variant(NamedTuple):
         rest = [n for n in names if n != y]
         return ("lam" if "lam" in rest else rest[0]), y
 
-    def spec(self, problem: str, **values: Any) -> dict[str, Any]:
+    def spec(self, problem: dict[str, Any], **values: Any) -> dict[str, Any]:
         """This method for a run on a problem; what is not given is as in the problem's lab."""
-        usual = LABS[problem].usual(self.name)
+        usual = suited(problem).usual(self.name)
         return {"name": self.name} | {k: v for k, v in usual.items()
                                       if k in self.model.model_fields and k not in self._choices
                                       } | self.chosen | values
@@ -81,6 +83,10 @@ def _variants() -> dict[str, Variant]:
 
 VARIANTS = _variants()
 MAPPED = {id: v for id, v in VARIANTS.items() if v.fields}
+FIELDS = tuple(dict.fromkeys(n for v in MAPPED.values() for n in v.fields))
+# the settings of a map's method that differ from its lab's, such as `left.lr` in an address
+Own: type[Frozen] = create_model(
+    "Own", __base__=Frozen, **dict.fromkeys(FIELDS, (float | None, None)))      # type: ignore
 
 
 def symbol(q: Parameter) -> str:

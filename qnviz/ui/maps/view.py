@@ -27,7 +27,7 @@ from qnviz.ui.components.map import maps
 from qnviz.ui.privates import connected
 from qnviz.ui.state.form import plain
 from qnviz.ui.state.links import open_run
-from qnviz.ui.state.messages import CELL, received
+from qnviz.ui.state.messages import CELL, MAP_EDIT, PIN, MapEdit, received
 from qnviz.ui.state.session import viewer
 
 REFRESH = 0.25                                 # seconds between two snapshots of growing maps
@@ -39,6 +39,8 @@ TICK = 0.02
 Results = tuple[SweepResult | None, ...]
 Run = Callable[[int, int, int, SweepResult | None], RunSpec]     # of a map's row and column
 Draw = Callable[[Results], bytes]              # a payload of results, the same for the same ones
+Take = Callable[[MapEdit], None]               # settings that were dragged
+Pin = Callable[[tuple[int, float, float, int] | None], None]     # a run that stays beside its map
 
 
 def prepare(name: str) -> None:
@@ -64,8 +66,8 @@ def shipped(name: str) -> tuple[Path, Path]:
 class Maps:
     """The maps of one visitor on one page."""
 
-    def __init__(self, page: str, specs: Sequence[SweepSpec], run: Run):
-        self.page, self.specs, self.run = page, specs, run
+    def __init__(self, page: str, specs: Sequence[SweepSpec], run: Run, take: Take, pin: Pin):
+        self.page, self.specs, self.run, self.take, self.pin = page, specs, run, take, pin
         self.viewer = viewer()
         self._stopped = f"{page}/stopped"
         self._ended = False                    # before it was complete, by somebody else
@@ -113,7 +115,10 @@ class Maps:
             if growing and all(job.over.is_set() for job in jobs):
                 st.rerun()                     # words and links of the whole page follow
             seen = results or tuple(snapshot.value for snapshot in snapshots)
-            maps(draw(seen), key=f"{self.page}/maps", on_open=self._took)
+            maps(draw(seen), key=f"{self.page}/maps", on_open=self._took, on_pin=self._pinned,
+                 on_edit=self._edited)
+            if st.session_state.pop(f"{self.page}/changed", False):
+                st.rerun()                     # it was this part of the page alone that ran
             if (cell := st.session_state.pop(f"{self.page}/open", None)) is not None:
                 i, iy, ix = cell
                 open_run(self.run(i, iy, ix, seen[i]))
@@ -140,6 +145,18 @@ class Maps:
         cell = received(f"{self.page}/maps", "open", CELL)
         if cell is not None and self._there(*cell):
             st.session_state[f"{self.page}/open"] = cell
+
+    def _pinned(self) -> None:
+        place = received(f"{self.page}/maps", "pin", PIN)
+        if place is not None and (not place or place[0] < len(self.specs)):
+            self.pin(place or None)
+            st.session_state[f"{self.page}/changed"] = True
+
+    def _edited(self) -> None:
+        edit = received(f"{self.page}/maps", "edit", MAP_EDIT)
+        if edit is not None:
+            self.take(edit)
+            st.session_state[f"{self.page}/changed"] = True
 
     def _there(self, i: int, iy: int, ix: int) -> bool:
         """Whether there is such a map, with such a cell."""

@@ -9,12 +9,14 @@ from typing import Any
 import streamlit as st
 
 from qnviz.errors import ExpressionError
-from qnviz.fields import Parameter
+from qnviz.fields import Parameter, in_unicode
 from qnviz.numbers import round_between, round_up, say
 from qnviz.problems.autoencoder import PUBLISHED
 from qnviz.problems.data import available
 from qnviz.problems.typed import parse
 from qnviz.ui.state import widgets
+
+DECADES = 1e3                                  # a log slider runs so far around the default
 
 
 def control(q: Parameter, key: str, in_row: bool = False,
@@ -135,3 +137,29 @@ def _decades(q: Parameter, value: float) -> list[float]:
     # the browser names a mark by its text, so each text stands for one value
     by_text = {_shown(m): m for m in (*inside, q.default, value)}
     return sorted(by_text.values())
+
+
+def handle(q: Parameter, value: Any) -> dict[str, Any]:
+    """A field as a component draws it: what it is called, means and takes, its slider's ends."""
+    field = {"name": q.name, "label": named(q, in_unicode(q.symbol)), "help": explained(q),
+             "kind": q.kind, "value": value}
+    if q.kind == "choice":
+        return field | {"options": [[o, o.replace("_", " ")] for o in q.options]}
+    kind = "a whole number" if q.kind == "int" else "a number"
+    first, last, step = _log_ends(q, value) if q.log else slide(q, value)
+    if q.kind == "int":
+        first, last, step = int(first), int(last), max(1, int(step))
+    return field | {
+        "low": q.low, "high": q.high, "low_open": q.low_open, "high_open": q.high_open,
+        "refusal": f"{q.name} must be {kind}, {q.range}.", "log": q.log,
+        "first": first, "last": last, "step": step}
+
+
+def _log_ends(q: Parameter, value: float) -> tuple[float, float, float]:
+    """Both ends of a log slider, around the default; it has no step of its own."""
+    low, high = (float(f"{q.default * by:.12g}") for by in (1 / DECADES, DECADES))
+    if q.low:
+        low = max(low, q.low)
+    if q.high is not None:
+        high = min(high, (0.9 if q.high_open else 1.0) * q.high)     # the last that is useful
+    return min(low, value or low), max(high, value), 0.0

@@ -1,5 +1,7 @@
 """The states in which pages open, and the presets they offer."""
 
+from typing import Any
+
 from qnviz.problems.typed import CLASSICS
 from qnviz.ui.state.settings import Settings
 
@@ -77,6 +79,18 @@ def classic(name: str) -> Settings:
 
 
 FUNCTION = classic("himmelblau")
+# where the run of a map's cell opens
+HOMES = LABS | {"function": FUNCTION}
+
+
+def suited(problem: dict[str, Any]) -> Settings:
+    """The settings that suit a problem: its lab's, or those of the classic function that it is."""
+    for name, c in CLASSICS.items():
+        if problem.get("f") == c.f:
+            return classic(name)
+    return HOMES[problem["name"]]
+
+
 CHAIN = {"kbfgs": {"lr": 0.02, "lam": 0.1}, "adam": {"lr": 0.3}}
 ROSENBROCK_N = Settings({"name": "rosenbrock_n"}, {e: CHAIN.get(e, {}) for e in TYPED_RACERS},
                         tuned=CHAIN | {"kbfgs_l": CHAIN["kbfgs"], "sgd": {"lr": 3e-4}})

@@ -9,7 +9,7 @@ import streamlit as st
 from qnviz.fields import parameters
 from qnviz.paths import PAGES
 from qnviz.runs.spec import RunSpec
-from qnviz.ui.state.defaults import LABS
+from qnviz.ui.state.defaults import HOMES
 from qnviz.ui.state.settings import Settings, base, write_query
 
 
@@ -20,7 +20,7 @@ def lab_page(name: str) -> Any:
 
 def lab_query(run: RunSpec) -> dict[str, str]:
     """A run as its lab's address; what stands as in the lab is left out."""
-    return write_query(lab_settings(run), LABS[run.problem.name])
+    return write_query(lab_settings(run), HOMES[run.problem.name])
 
 
 def lab_settings(run: RunSpec) -> Settings:

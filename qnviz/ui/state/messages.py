@@ -66,6 +66,16 @@ class Edit(Frozen):
     remove: Word | None = None                 # the label of one who leaves the race
 
 
+class MapEdit(Frozen):
+    """Settings of a page of maps as the reader left them: of either method, and of both."""
+
+    left: Annotated[dict[Word, Number], Field(max_length=50)] = {}
+    right: Annotated[dict[Word, Number], Field(max_length=50)] = {}
+    noise: Number | None = None
+    seed: Place | None = None
+    start: tuple[Number, Number] | None = None
+
+
 class Message(Generic[T]):
     """What one field of a component's value may be; None, its value at rest, always passes."""
 
@@ -86,6 +96,9 @@ FRAME: Message[int] = Message(Place, "a step")
 POINT: Message[tuple[float, float]] = Message(tuple[Number, Number], "a point")
 EVENT: Message[tuple[int, int]] = Message(tuple[Place, Row], "an event")
 CELL: Message[tuple[int, int, int]] = Message(tuple[Place, Place, Place], "a cell of a map")
+PIN: Message[tuple[()] | tuple[int, float, float, int]] = Message(
+    tuple[Place, Number, Number, Place] | tuple[()], "a run of a map")
+MAP_EDIT: Message[MapEdit] = Message(MapEdit, "a setting")
 PAIR: Message[Pair] = Message(Pair, "an update")
 EDIT: Message[Edit] = Message(Edit, "a change of settings")
 REQUEST: Message[Request] = Message(Request, "a request")

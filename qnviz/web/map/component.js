@@ -5,5 +5,9 @@ import { Maps } from "./maps.js";
 
 export default persistent(
   (root, data, streamlit) =>
-    new Maps(root, data, (cell) => streamlit.setTriggerValue("open", cell)),
+    new Maps(root, data, {
+      open: (cell) => streamlit.setTriggerValue("open", cell),
+      pin: (place) => streamlit.setTriggerValue("pin", place),
+      edit: (edit) => streamlit.setTriggerValue("edit", edit),
+    }),
 );

@@ -1,11 +1,13 @@
-// One map: Plotly's heatmap, and above it a canvas with the hatch, the cell under the pointer, and
-// the cursor of the keyboard.
+// One map: Plotly's heatmap, or beneath its lines the cells that the browser computes itself; above
+// them a canvas with the hatch, the path of a run, and the cell under the pointer or the cursor.
 
 import { element, write } from "../dom.js";
 import { clamp } from "../numbers.js";
 import { cellAt, describe, NOTHING, partOf, readMap } from "./cells.js";
+import { MapControls } from "./controls.js";
+import { edgeOf, hatchLines, LiveCells, LivePath } from "./overlay.js";
 
-/** @import { CellMap } from "./cells.js" */
+/** @import { CellMap, Side } from "./cells.js" */
 /** @import { Maps } from "./maps.js" */
 /** @import { Cell, MapPayload, Margin } from "./payload.d.ts" */
 
@@ -16,7 +18,7 @@ const PLAIN = {
   scrollZoom: false,
   staticPlot: true,
 };
-const HATCH = 7; // pixels between two lines
+const FINEST = 128; // cells along an axis that the arrow keys tell apart
 /** @type {Record<string, Cell>} */
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [-1, 0], ArrowUp: [1, 0] };
 
@@ -30,6 +32,8 @@ export class MapPanel {
   /** @type {Cell | null} */
   highlighted = null;
   resizeTimer = 0;
+  /** What the live map's cells are, so that another grid begins anew. */
+  grid = "";
 
   /**
    * @param {Maps} maps
@@ -42,6 +46,7 @@ export class MapPanel {
     this.Plotly = Plotly;
     this.box = element("section", "qnviz-map", maps.row);
     this.title = element("h2", "qnviz-map-title", this.box);
+    this.controls = new MapControls(this.box, maps.live, index);
     this.figure = element("div", "qnviz-map-figure", this.box, {
       role: "application",
       tabindex: "0",
@@ -49,6 +54,7 @@ export class MapPanel {
       "data-map": index,
     });
     const hidden = { "aria-hidden": "true" };
+    this.cells = new LiveCells(this.figure);
     this.plot = /** @type {PlotlyElement} */ (
       /** @type {unknown} */ (element("div", "qnviz-map-plot", this.figure, hidden))
     );
@@ -56,6 +62,7 @@ export class MapPanel {
     this.tip = element("div", "qnviz-map-tip", this.figure, { ...hidden, hidden: "" });
     this.words = element("p", "qnviz-map-words", this.box);
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    this.path = new LivePath();
     this.observer = new ResizeObserver(() => {
       clearTimeout(this.resizeTimer);
       this.resizeTimer = window.setTimeout(() => this.present(), 60);
@@ -68,10 +75,10 @@ export class MapPanel {
     const { figure, maps } = this;
     const options = { signal: maps.stop.signal };
     figure.addEventListener("pointermove", (event) => this.point(event), options);
-    figure.addEventListener("pointerleave", () => maps.highlight(null), options);
+    figure.addEventListener("pointerleave", () => maps.point(null, this), options);
     figure.addEventListener("click", (event) => this.click(event), options);
     figure.addEventListener("keydown", (event) => this.key(event), options);
-    figure.addEventListener("blur", () => maps.highlight(null), options);
+    figure.addEventListener("blur", () => maps.point(null, this), options);
     const focused = () => {
       if (figure.matches(":focus-visible")) this.choose(this.cursor ?? this.middle());
     };
@@ -84,7 +91,8 @@ export class MapPanel {
     write(this.title, payload.title);
     this.title.title = payload.title;
     write(this.words, payload.words);
-    const label = `${payload.alt} Arrow keys choose a cell, Enter opens its run.`;
+    const does = payload.live ? "keeps its run beside the map" : "opens its run";
+    const label = `${payload.alt} Arrow keys choose a cell, Enter ${does}.`;
     this.figure.setAttribute("aria-label", label);
     this.figure.dataset.nx = String(this.map.nx);
     this.figure.dataset.ny = String(this.map.ny);
@@ -123,9 +131,10 @@ export class MapPanel {
   at(px, py) {
     if (!this.map || !this.margin) return null;
     const { x, y, w, h } = this.area;
-    const ix = cellAt(this.map.x, (px - x) / w);
-    const iy = cellAt(this.map.y, 1 - (py - y) / h);
-    return ix < 0 || iy < 0 ? null : [iy, ix];
+    const { nx, ny } = this.shown ?? this.map;
+    const across = this.index_(this.map.x, nx, (px - x) / w);
+    const up = this.index_(this.map.y, ny, 1 - (py - y) / h);
+    return across < 0 || up < 0 ? null : [up, across];
   }
 
   /**
@@ -136,8 +145,9 @@ export class MapPanel {
    */
   rectangle(map, [iy, ix]) {
     const { x, y, w, h } = this.area;
-    const across = (/** @type {number} */ i) => x + w * partOf(map.x, map.x.edges[i]);
-    const up = (/** @type {number} */ i) => y + h * (1 - partOf(map.y, map.y.edges[i]));
+    const { nx, ny } = this.shown ?? map;
+    const across = (/** @type {number} */ i) => x + w * edgeOf(map.x, nx, i);
+    const up = (/** @type {number} */ i) => y + h * (1 - edgeOf(map.y, ny, i));
     const [left, right, low, high] = [across(ix), across(ix + 1), up(iy), up(iy + 1)];
     return [left, high, right - left, low - high];
   }
@@ -157,7 +167,11 @@ export class MapPanel {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    this.hatch(map);
+    const { shown } = this;
+    this.figure.classList.toggle("is-live", Boolean(shown));
+    if (shown) this.cells.draw(shown, this.area, context, this.maps.legend.hatch, ratio);
+    else this.hatch(map);
+    this.path.draw(context, map, this.area);
     if (this.highlighted) this.frame(map, this.highlighted);
   }
 
@@ -187,15 +201,7 @@ export class MapPanel {
     }
     if (some) {
       context.clip();
-      context.beginPath();
-      for (let d = -area.h; d < area.w; d += HATCH) {
-        context.moveTo(area.x + d, area.y + area.h);
-        context.lineTo(area.x + d + area.h, area.y);
-      }
-      context.strokeStyle = hatch;
-      context.lineWidth = 1;
-      context.globalAlpha = 0.75;
-      context.stroke();
+      hatchLines(context, area, hatch);
     }
     context.restore();
   }
@@ -225,11 +231,12 @@ export class MapPanel {
   highlight(cell) {
     const { map, tip } = this;
     if (!map) return;
-    this.highlighted = cell && cell[0] < map.ny && cell[1] < map.nx ? cell : null;
+    const { nx, ny } = this.shown ?? map;
+    this.highlighted = cell && cell[0] < ny && cell[1] < nx ? cell : null;
     tip.hidden = !this.highlighted;
     this.draw();
     if (!this.highlighted) return;
-    const lines = describe(map, this.maps.legend.kinds, ...this.highlighted);
+    const lines = [...this.told(map, this.highlighted), ...this.path.words];
     tip.replaceChildren(
       ...lines.map((line) => {
         const row = element("div");
@@ -243,6 +250,40 @@ export class MapPanel {
     const beside = Math.max(0, y + h / 2 - tip.offsetHeight / 2);
     const top = Math.min(beside, this.figure.clientHeight - tip.offsetHeight);
     tip.style.transform = `translate(${left}px, ${top}px)`;
+  }
+
+  /** Which kinds of cells are seen. */
+  kinds() {
+    return this.shown ? this.shown.sheet.kinds() : new Set(this.map?.shown ?? []);
+  }
+
+  /** The map that the browser computes, once there is anything of it; else null. */
+  get shown() {
+    const live = this.maps.live.maps[this.index];
+    return live?.shows ? live : null;
+  }
+
+  /**
+   * The cell at a part of an axis, or -1 outside.
+   *
+   * @param {Side} side
+   * @param {number} n cells along it
+   * @param {number} part
+   */
+  index_(side, n, part) {
+    if (n === side.values.length) return cellAt(side, part);
+    return part >= 0 && part <= 1 ? Math.min(n - 1, Math.floor(part * n)) : -1;
+  }
+
+  /**
+   * A cell in words.
+   *
+   * @param {CellMap} map
+   * @param {Cell} cell
+   */
+  told(map, cell) {
+    const seen = this.shown ? this.maps.live.cells(this.index, map) : map;
+    return describe(seen, this.maps.legend.kinds, ...cell);
   }
 
   // -- pointer and keys ----------------------------------------------------------------------
@@ -269,39 +310,42 @@ export class MapPanel {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.map) return;
-    const { nx, ny } = this.map;
+    const { nx, ny } = this.shown ?? this.map;
     const way = ARROWS[event.key];
     if (way) {
       event.preventDefault();
-      const far = event.shiftKey ? Math.max(4, Math.round(nx / 8)) : 1;
+      const near = Math.max(1, Math.round(nx / FINEST));
+      const far = event.shiftKey ? Math.max(4, Math.round(nx / 8)) : near;
       const [iy, ix] = this.cursor ?? [ny >> 1, nx >> 1];
       /** @type {Cell} */
       const cell = [clamp(iy + far * way[0], 0, ny - 1), clamp(ix + far * way[1], 0, nx - 1)];
       this.choose(cell);
-      this.maps.announce(describe(this.map, this.maps.legend.kinds, ...cell).join(". "));
+      this.maps.announce(this.told(this.map, cell).join(". "));
     } else if (event.key === "Enter" && this.cursor) {
       event.preventDefault();
       this.open(this.cursor);
     } else if (event.key === "Escape") {
-      this.maps.highlight(null);
+      this.maps.point(null, this);
     }
   }
 
   /** @returns {Cell | null} */
   middle() {
-    return this.map ? [this.map.ny >> 1, this.map.nx >> 1] : null;
+    const grid = this.shown ?? this.map;
+    return grid ? [grid.ny >> 1, grid.nx >> 1] : null;
   }
 
   /** @param {Cell | null} cell */
   choose(cell) {
     if (cell) this.cursor = cell;
-    this.maps.highlight(cell, this);
+    this.maps.point(cell, this);
   }
 
   /** @param {Cell} cell */
   open([iy, ix]) {
+    if (this.shown) return this.maps.keep(this, [iy, ix]);
     if (!this.map || this.map.kind[iy * this.map.nx + ix] === NOTHING) return;
-    this.maps.onOpen([this.index, iy, ix]);
+    this.maps.reports.open([this.index, iy, ix]);
   }
 
   destroy() {
