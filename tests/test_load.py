@@ -164,7 +164,7 @@ def test_all_who_look_at_a_run_share_its_bytes_but_for_the_playhead(monkeypatch)
     stage.payload.cache_clear()
     stage._whole.cache_clear()
     trace = shipped("home")
-    at = [json.loads(stage.written(trace, "light", "work", None, False, frame))
+    at = [json.loads(stage.written(trace, "light", None, False, stage.Playing("work", frame)))
           for frame in (None, 7, 0)]
     assert [one.pop("frame") for one in at] == [None, 7, 0]
     assert at[0] == at[1] == at[2]

@@ -195,7 +195,8 @@ def _entrant(view: RaceView, e: Entrant) -> dict[str, Any]:
 def _panel(p: Picture, clocks: Sequence[np.ndarray]) -> dict[str, Any]:
     return {"id": p.id, "title": p.title, "alt": p.alt, "span": 1, "figure": plain(p.figure),
             "trail": p.trail, "cursor": p.cursor, "click": p.click, "label": p.label,
-            "strip": p.strip, "cloud": p.cloud, "choices": [_panel(c, clocks) for c in p.choices],
+            "strip": p.strip, "cloud": p.cloud, "live": p.live,
+            "choices": [_panel(c, clocks) for c in p.choices],
             "heads": [_head(h, clocks[h.entrant]) for h in p.heads]}
 
 

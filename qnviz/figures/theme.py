@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
+STAYS = "stays"                        # of a trace that no hand changes
 FINE = (1, 1.5, 2, 3, 5, 7)            # times powers of ten, where 1, 2, 5 lie too far apart
 
 
@@ -112,6 +113,8 @@ class Picture:
     own objects check every attribute, at 30 times the cost; `plotly()` makes one for an export.
     `cursor` asks for a vertical line at the playhead, `click` for a named answer to a click.
     `strip` and `cloud` are images and points that change with the playhead, packed for the player.
+    `live` is what is drawn instead while a hand drags (`figures/live.py`): while it is, entrants'
+    traces stay as faint lines, but for those whose `uid` is STAYS.
     `choices` are alternatives among which the reader switches; this one and each has a `label`.
     """
 
@@ -127,6 +130,7 @@ class Picture:
     choices: list[Picture] = field(default_factory=list)
     strip: dict[str, Any] | None = None
     cloud: dict[str, Any] | None = None
+    live: list[dict[str, Any]] = field(default_factory=list)
 
     def plotly(self) -> go.Figure:
         """The figure as Plotly's own object, checked."""

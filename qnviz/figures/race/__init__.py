@@ -89,6 +89,13 @@ class RaceView:
         """Whether one vertical line shows where all entrants are: by steps, not by work or time."""
         return self.axis == "iterations"
 
+    def following(self, marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What a picture over the horizontal axis draws while a hand drags.
+
+        Nothing where that counts seconds: a browser's are not the method's.
+        """
+        return [] if self.axis == "seconds" else marks
+
     @property
     def so_far(self) -> str:
         """What a title adds while the run is not over."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import curve, marks, note, sketched
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
 from qnviz.figures.race.views import between, chosen
@@ -74,7 +75,7 @@ def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
     head = ROW * len(damped) + 0.02 if damped else 0.0        # for the rows of ticks
     layout = view.layout("eigenvalues of H")
     data: list[dict[str, Any]] = []
-    heads, reached, found = [], [], []
+    heads, reached, found, follows = [], [], [], []
     bounds: list[float] = []
     bounded = band = ""                # one entrant's bounds: two would be a thicket
     for i, e, every in shown:
@@ -87,20 +88,24 @@ def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
             bounded = e.title
             drawn, bounds, band = _bounds(theme, i, e, known)
             data += drawn
+            follows += _live_bounds(theme, i, e, layer)
         for name in ("eig_min", "eig_max"):
+            way = dict(color=theme.tint(e.color), width=2.2 if e.title == bounded else 1.4,
+                       dash=e.dash)
+            follows.append(live.line(i, live.column(name, layer), head=True, **way))
             data.append(curve(
-                known["x"], known[name], meta={"entrant": i}, name=e.title,
-                line=dict(color=theme.tint(e.color), width=2.2 if e.title == bounded else 1.4,
-                          dash=e.dash),
+                known["x"], known[name], meta={"entrant": i}, name=e.title, line=way,
                 hovertemplate=f"{e.title} {'λ_min' if name == 'eig_min' else 'λ_max'} = "
                               "%{y:.3~g}<extra></extra>"))
             # heads stand at iterates, events lie between them: none at the start
             height = between(every["x"], known["x"], known[name])
             heads.append(Head(i, view.clock(e), np.concatenate([[np.nan], height])))
     for row, (i, e, series) in enumerate(damped):
-        drawn, words = _ticks(theme, i, e, series, 1 - (row + 0.5) / len(damped), 1 / len(damped))
+        middle, height = 1 - (row + 0.5) / len(damped), 1 / len(damped)
+        drawn, words = _ticks(theme, i, e, series, middle, height)
         data += drawn
         found.append(words)
+        follows += _live_ticks(theme, i, e, layer, middle, height)
     # a log axis cannot show a matrix that rounding has made indefinite: the words say so
     low = min((s[2] for s in reached if np.isfinite(s[2])), default=np.nan)
     high = max(s[1] for s in reached)
@@ -124,7 +129,7 @@ def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
                       for (_, e, _), s in zip(shown, reached, strict=True))
            + "".join(f" {words}." for words in found))
     return Picture("eig", first, alt, {"data": data, "layout": layout}, heads,
-                   cursor=view.cursor)
+                   cursor=view.cursor, live=view.following(follows))
 
 
 def _keeps_matrix(view: RaceView, e: Entrant) -> bool:
@@ -177,6 +182,16 @@ def _bounds(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray]) -> tu
     return lines, [float(v) for v in values[np.isfinite(values)]], text
 
 
+def _live_bounds(theme: Theme, i: int, e: Entrant, layer: int) -> list[live.Mark]:
+    """The same bounds for a canvas."""
+    drawn = [live.band(i, live.column("pair_low", layer), live.column("pair_high", layer),
+                       theme.band)]
+    for kind, dash in (("apriori", "dot"), ("pair", "dash")):
+        drawn += [live.line(i, live.column(f"{kind}_{side}", layer), theme.tint(e.color),
+                            width=1.2, dash=dash, opacity=0.75) for side in ("low", "high")]
+    return drawn
+
+
 def _positive(values: np.ndarray) -> np.ndarray:
     """What a logarithmic axis can show, with gaps elsewhere."""
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)
@@ -199,6 +214,17 @@ def _band(theme: Theme, i: int, x: np.ndarray, low: np.ndarray,
                 x=np.concatenate([np.zeros(0), *across]), y=np.concatenate([np.zeros(0), *up]),
                 meta={"entrant": i}, name="band", line=dict(color=theme.band, width=1.2),
                 hoverinfo="skip", hovertemplate="")
+
+
+def _live_ticks(theme: Theme, i: int, e: Entrant, layer: int, y: float, height: float
+                ) -> list[live.Mark]:
+    """The row of `_ticks` for a canvas: each step of damping has its half of a mark."""
+    color = theme.tint(e.color)
+    halves = [live.stems(i, live.at(y + foot * height), live.at(y + top * height), color, axis="y2",
+                         where=[live.when(name, "below", 1, layer)])
+              for name, foot, top in (("theta1", 0.0, 0.42), ("theta2", -0.42, 0.0))]
+    return [*halves, live.dots(i, live.at(y), "x-thin-open", 7, color, axis="y2",
+                               where=[live.when("skipped", "from", 1, layer)])]
 
 
 def _ticks(theme: Theme, i: int, e: Entrant, data: dict[str, np.ndarray],

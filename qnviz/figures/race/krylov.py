@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import UNSTARTED, WAITING, Columns, RaceView
 from qnviz.figures.signed import ZERO, Signed
@@ -81,7 +82,8 @@ def krylov(view: RaceView) -> Picture:
            f"directions lay between {say(np.nanmin(rayleigh))} and {say(np.nanmax(rayleigh))}.")
     head = np.concatenate([[np.nan], signed(_last_finite(rayleigh))])
     return Picture("krylov", title, alt, {"data": data, "layout": layout},
-                   [Head(i, view.clock(e), head)], cursor=view.cursor)
+                   [Head(i, view.clock(e), head)], cursor=view.cursor,
+                   live=view.following(_live(theme, i, e, whose if ends else "", signed.unit)))
 
 
 def solving(view: RaceView) -> list[tuple[int, Entrant, Columns]]:
@@ -106,6 +108,26 @@ def _band(theme: Theme, x: np.ndarray, signed: Signed, low: np.ndarray,
     return [curve(x, signed(values), line=dict(color=theme.muted, width=1), customdata=values,
                   hovertemplate="Hessian eigenvalue %{customdata:.3~g}<extra></extra>", **fill)
             for values, fill in ((low, {}), (high, dict(fill="tonexty", fillcolor=theme.band)))]
+
+
+def _live(theme: Theme, i: int, e: Entrant, whose: str, unit: float) -> list[live.Mark]:
+    """The same for a canvas, on the axis as it is; `whose` names the band's columns, if any."""
+    ends = [live.column(f"{whose}_{m}", signed=unit) for m in ("min", "max")]
+    drawn = [live.band(i, *ends, theme.band),
+             *(live.line(i, end, theme.muted, width=1.0) for end in ends)] if whose else []
+    seen = live.column("rayleigh", signed=unit)
+    negative = live.when("rayleigh", "below", 0)
+    zero = [live.when("rayleigh", "last"),
+            live.when("krylov_reason", "equals", REASONS.index(ZERO))]
+    drawn += [live.bars(i, live.column("krylov_iterations"), theme.bar(words), axis="y2",
+                        share=0.86, where=[live.when("krylov_reason", "equals", code)])
+              for code, words in enumerate(REASONS)]
+    return [*drawn,
+            live.dots(i, seen, "circle", 6, theme.tint(e.color), unless=zero,
+                      where=[live.when("rayleigh", "from", 0)]),
+            live.dots(i, seen, "x", 9, theme.alarm, where=[negative], unless=zero),
+            live.dots(i, seen, "line-ew-open", 10, theme.reasons[ZERO][0], where=zero),
+            live.head(i, live.column("rayleigh", last=True, signed=unit))]
 
 
 def _last(a: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import AXES, RaceView
 from qnviz.figures.race.views import chosen, end_labels, label_margin, stroke
@@ -27,6 +28,7 @@ class Axis(NamedTuple):
     lowest: float
     title: str
     straight: list[float] | None
+    source: dict[str, Any]                     # the same for a canvas, of `figures.live`
 
 
 class End(NamedTuple):
@@ -63,7 +65,7 @@ def _curves(view: RaceView, column: str, words: str) -> Picture:
         return view.notice("loss", "No loss to draw", NOWHERE)
     vertical = _axis(view, column, words)
     data: list[dict[str, Any]] = []
-    heads, ends, lows, starts, tops = [], [], [], [], []
+    heads, ends, lows, starts, tops, drawn = [], [], [], [], [], []
     for i, e, c in view.entrants:
         step, at, ticks = snapshots(c, run), at_every_step(c, run), view.clock(e)
         x, y = ticks[step], vertical.drawn(c[column][:len(step), run])
@@ -72,6 +74,9 @@ def _curves(view: RaceView, column: str, words: str) -> Picture:
         if c["status"][run] == "diverged":
             data.append(marks(x[-1:], y[-1:], meta={"entrant": i}, hoverinfo="skip", marker=dict(
                 symbol="x", size=12, color=theme.tint(e.color))))
+        way = stroke(theme, e)
+        drawn += [live.line(i, vertical.source, head=True, **way),
+                  live.last_dot(i, vertical.source, "x", 12, way["color"], "diverged")]
         heads.append(Head(i, ticks, y[at]))
         above = float(c[column][len(step) - 1, run]) - vertical.lowest
         ends.append(End(e, max(above, 0.0) if vertical.lowest else above, float(y[-1]),
@@ -95,7 +100,8 @@ def _curves(view: RaceView, column: str, words: str) -> Picture:
         for end in trace.ends.get(e.label, [])[run:run + 1])
     name = "Loss" if column == "loss" else f"{words[0].upper()}{words[1:]}"
     return Picture("loss", f"{name}: {_title(ends, view.so_far)}", alt,
-                   {"data": data, "layout": layout}, heads, cursor=view.cursor)
+                   {"data": data, "layout": layout}, heads, cursor=view.cursor,
+                   live=view.following(drawn))
 
 
 def _axis(view: RaceView, column: str, words: str) -> Axis:
@@ -107,12 +113,15 @@ def _axis(view: RaceView, column: str, words: str) -> Axis:
         low, high = span = _straight(values, [c["status"][run] == "diverged"
                                               for _, _, c in view.entrants])
         # further out Plotly writes numbers into its paths that browsers do not read
-        return Axis(lambda y: np.clip(y, 2 * low - high, 2 * high - low), 0.0, words, span)
+        return Axis(lambda y: np.clip(y, 2 * low - high, 2 * high - low), 0.0, words, span,
+                    live.column(column))
     if lowest == 0 or np.isnan(lowest):
-        return Axis(lambda y: np.maximum(y, FLOOR), 0.0, words, None)
+        return Axis(lambda y: np.maximum(y, FLOOR), 0.0, words, None,
+                    live.column(column, least=FLOOR))
     floor = max(FLOOR, float(np.spacing(abs(lowest))))
     return Axis(lambda y: np.maximum(y - lowest, floor), lowest,
-                f"{words} above its lowest, {say(lowest)}", None)
+                f"{words} above its lowest, {say(lowest)}", None,
+                live.column(column, minus=lowest, least=floor))
 
 
 def _straight(values: Sequence[np.ndarray], diverged: Sequence[bool]) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.colors import mixed
 from qnviz.figures.draw import marks, note, rule
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
@@ -72,12 +73,12 @@ def raster(view: RaceView) -> Picture:
     x = view.clock(longest)[1:]
     tint = theme.tint(rows[0].owner.color)
     layout = view.layout("")
+    scale = [[0, theme.paper], [0.01, mixed(theme.paper, tint, FAINTEST)],
+             [FAINTEST, mixed(theme.paper, tint, FAINTEST + 0.15)],
+             [1, mixed(tint, theme.ink, 0.3)]]
     data: list[dict[str, Any]] = [dict(
         type="heatmap", x=x, y=np.arange(len(rows), dtype=float), z=z, zmin=0, zmax=1,
-        showscale=False, xgap=0, ygap=1 if len(rows) < 30 else 0, colorscale=[
-            [0, theme.paper], [0.01, mixed(theme.paper, tint, FAINTEST)],
-            [FAINTEST, mixed(theme.paper, tint, FAINTEST + 0.15)],
-            [1, mixed(tint, theme.ink, 0.3)]],
+        showscale=False, xgap=0, ygap=1 if len(rows) < 30 else 0, colorscale=scale,
         text=[[_hover(r, t, v) for t, v in enumerate(line)]
               for r, line in zip(rows, z, strict=True)],
         hovertemplate="%{text}<extra></extra>")]
@@ -96,7 +97,16 @@ def raster(view: RaceView) -> Picture:
                f"{int((z[j] > 0).sum())}." for j, r in enumerate(rows)))
     return Picture("raster", f"Damping acted{view.so_far}: {found}", alt,
                    {"data": data, "layout": layout}, cursor=view.cursor,
-                   click="event" if view.cursor else None)
+                   click="event" if view.cursor else None, live=view.following(
+                       [mark for j, row in enumerate(rows) for mark in _live(view, j, row, scale)]))
+
+
+def _live(view: RaceView, j: int, row: Row, scale: list[list[Any]]) -> list[live.Mark]:
+    """A row for a canvas."""
+    kept = live.column(f"theta{row.theta}", row.layer)
+    return [live.cells(row.entrant, kept, j, scale, FAINTEST),
+            live.dots(row.entrant, live.at(float(j)), "x-thin-open", 8, view.theme.alarm,
+                      where=[live.when("skipped", "from", 1, row.layer)])]
 
 
 def _of(view: RaceView, row: Row) -> tuple[np.ndarray, np.ndarray]:

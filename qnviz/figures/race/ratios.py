@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import curve, marks, note, rule
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
 from qnviz.figures.race.views import chosen
@@ -18,6 +19,8 @@ from qnviz.numbers import say
 from qnviz.runs.trace import Entrant
 
 EMPTY = "No method here damps its pairs. Add K-BFGS or K-BFGS(L)."
+# the settings that are their lines, and to which power
+LINES = {"ratio1": ("mu1", 1.0), "ratio2": ("lam", 0.5)}
 RATIOS = (("ratio1", "sᵀy / yᵀHy", "μ₁"), ("ratio2", "s̃ᵀy / s̃ᵀs̃", "μ₂"))
 TICKS = (-1e6, -1e4, -100, -1, 0, 1, 100, 1e4, 1e6)
 FINE = 0.01                           # ratios below this are drawn near the axis's 0
@@ -90,12 +93,32 @@ def _of_layer(view: RaceView, i: int, e: Entrant, layer: int) -> Picture:
            f"μ₁ = {say(lines[0])} {below[0]} times in {steps} updates, s̃ᵀy/s̃ᵀs̃ below μ₂ = "
            f"{say(lines[1])} {below[1]} times. {acts}")
     return Picture("ratios", title, alt, {"data": data, "layout": layout},
-                   cursor=view.cursor)
+                   cursor=view.cursor, live=view.following(_live(theme, i, e, layer)))
+
+
+def _live(theme: Theme, i: int, e: Entrant, layer: int) -> list[live.Mark]:
+    """The same for a canvas, with the lines where the settings have them."""
+    drawn, color, c = [], theme.tint(e.color), 2 * FINE
+    for (name, *_), axis in zip(RATIOS, ("y2", "y"), strict=True):
+        before, after = (live.column(f"{name}_{when}", layer, squeezed=c)
+                         for when in ("before", "after"))
+        bound = live.setting(*LINES[name])
+        good, bad = (live.when(f"{name}_before", how, bound, layer) for how in ("from", "below"))
+        moved = [bad, live.when(f"{name}_after", "differs", f"{name}_before", layer)]
+        drawn += [
+            live.rule(i, live.setting(*LINES[name], squeezed=c), theme.ink, axis=axis, dash="dash"),
+            live.dots(i, before, "circle", 4, color, axis=axis, where=[good]),
+            live.dots(i, before, "x-thin-open", 6, theme.alarm, axis=axis, where=[bad]),
+            live.stems(i, before, after, theme.alarm, axis=axis, width=0.8, opacity=0.55,
+                       where=moved),
+            live.dots(i, after, "circle-open", 6, color, axis=axis, where=moved)]
+    return drawn
 
 
 def thresholds(view: RaceView, e: Entrant) -> tuple[float, float]:
     """μ₁ and μ₂ = √λ of an entrant."""
-    return float(view.setting(e, "mu1")), float(view.setting(e, "lam")) ** 0.5
+    mu1, mu2 = (float(view.setting(e, name)) ** power for name, power in LINES.values())
+    return mu1, mu2
 
 
 def _line(layout: dict[str, Any], theme: Theme, y: float, axis: str, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import note
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.krylov import EMPTY, REASONS, idle, solving
@@ -20,7 +21,8 @@ QUARTERS = (0, 0.25, 0.5, 0.75, 1)
 
 def reasons(view: RaceView) -> Picture:
     """Shares of the outer steps, in per cent; the axis does not matter here."""
-    theme, shown = view.theme, [e for _, e, _ in solving(view)]
+    theme, found = view.theme, solving(view)
+    shown = [e for _, e, _ in found]
     if not shown:
         return view.notice("reasons", "No Krylov iterations to count", idle(view) or EMPTY)
     counts = np.stack([np.bincount(view.events(e, "krylov_reason").astype(int),
@@ -56,7 +58,9 @@ def reasons(view: RaceView) -> Picture:
         f"{name}: " + ", ".join(f"{_in_words(w)} {n} of {row.sum()}"
                                 for w, n in zip(REASONS, row, strict=True) if n) + "."
         for name, row in zip(names, counts, strict=True))
-    return Picture("reasons", title, alt, {"data": data, "layout": layout})
+    fills = [theme.bar(words) for words in REASONS]
+    return Picture("reasons", title, alt, {"data": data, "layout": layout}, live=[
+        live.shares(i, "krylov_reason", k, 0.5, fills) for k, (i, _, _) in enumerate(found)])
 
 
 def _in_words(words: str) -> str:

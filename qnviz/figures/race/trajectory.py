@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import curve, marks
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.views import stroke
-from qnviz.figures.theme import Head, Picture, Theme
+from qnviz.figures.theme import STAYS, Head, Picture, Theme
 from qnviz.numbers import percent, say
 from qnviz.runs.trace import Trace, at_every_step, snapshots
 
@@ -42,28 +43,31 @@ def trajectory(view: RaceView) -> Picture:
     layout = theme.base(*titles)
     layout["dragmode"] = False
     data = [_surface(theme, x, y, z, projected, float(trace.plane.get("lowest", np.nan)))]
-    heads, finals, gone = [], [], []
+    heads, finals, gone, drawn = [], [], [], []
     for i, e, c in view.entrants:
         rows = len(snapshots(c, run))
         points = c["path"][:rows] if projected else c["theta"][:rows, run]
-        path = np.clip(points, -FAR, FAR)
+        far = np.abs(points).max(1, keepdims=True)
+        path = points * (FAR / np.maximum(far, FAR))             # further out in the same direction
         # a halo in the ground's colour: a line's own may be that of the surface below it
         halo = dict(color=theme.paper, width=4.5, dash="solid")
-        data += [curve(path[:, 0], path[:, 1], name=e.title, meta={"entrant": i}, line=way,
-                       opacity=opacity, hoverinfo="skip")
-                 for way, opacity in ((halo, 0.55), (stroke(theme, e, 2.2), 1.0))]
+        for way, opacity in ((halo, 0.55), (stroke(theme, e, 2.2), 1.0)):
+            data.append(curve(path[:, 0], path[:, 1], name=e.title, meta={"entrant": i}, line=way,
+                              opacity=opacity, hoverinfo="skip"))
+            drawn.append(live.line(i, live.column("theta", 1), x=live.column("theta", 0),
+                                   opacity=opacity, head=way is not halo, **way))
         at = at_every_step(c, run)
         heads.append(Head(i, path[at, 0], path[at, 1]))
         finals.append(float(c["loss"][rows - 1, run]))
         gone.append(c["status"][run] == "diverged" or not np.isfinite(finals[-1]))
     first = trace[trace.entrants[0].label]
     start = first["path"][0] if projected else first["theta"][0, run]
-    marked = [(start[None], "circle-open", "start")]
+    marked = [(start[None], "circle-open", "start", "start")]
     best = np.reshape(trace.plane.get("minimiser", []), (-1, 2))
     if len(best):
-        marked.append((best, "star", "minimum"))
-    for points, symbol, name in marked:
-        data.append(marks(points[:, 0], points[:, 1], marker=dict(
+        marked.append((best, "star", "minimum", STAYS))
+    for points, symbol, name, uid in marked:
+        data.append(marks(points[:, 0], points[:, 1], uid=uid, marker=dict(
             symbol=symbol, size=13, color=theme.ink, line=dict(width=2, color=theme.ink)),
             hovertemplate=f"{name} (%{{x:.3~g}}, %{{y:.3~g}})<extra></extra>"))
     for name, values in (("xaxis", x), ("yaxis", y)):
@@ -96,7 +100,8 @@ def trajectory(view: RaceView) -> Picture:
         "whose minimum is not known")
     alt = (f"{paths} from ({say(float(start[0]))}, "
            f"{say(float(start[1]))}) on the loss surface {lowest}. {ends}")
-    return Picture("path", title, alt, figure, heads, trail=40, click="start")
+    return Picture("path", title, alt, figure, heads, trail=40, click="start",
+                   live=drawn)
 
 
 def _surface(theme: Theme, x: np.ndarray, y: np.ndarray, z: np.ndarray, projected: bool,

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from qnviz.figures import live
 from qnviz.figures.draw import level, marks, note
 from qnviz.figures.race import RaceView
 from qnviz.figures.race.krylov import idle
-from qnviz.figures.theme import Head, Picture, log_axis, log_range
+from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range
 from qnviz.numbers import say
 from qnviz.runs.trace import Entrant
 
@@ -62,7 +63,22 @@ def trials(view: RaceView) -> Picture:
     title, alt = _words(e, view.so_far, steps, tau, tried, accepted, taken, error)
     head = np.concatenate([[np.nan], np.where(taken > 0, taken, np.nan)])
     return Picture("trials", title, alt, {"data": data, "layout": layout},
-                   [Head(i, view.clock(e), head)], cursor=view.cursor)
+                   [Head(i, view.clock(e), head)], cursor=view.cursor,
+                   live=view.following(_live(theme, i, e)))
+
+
+def _live(theme: Theme, i: int, e: Entrant) -> list[live.Mark]:
+    """The same for a canvas."""
+    accepted = [live.when("trial_step", "last"), live.when("step_size", "above", 0)]
+    tried = [live.when("trial_step", "finite")]
+    drawn = [live.rule(i, live.setting("tau"), theme.ink, axis="y2", width=1.2, dash="dot")]
+    for source, axis in ((live.column("trial_step"), "y"),
+                         (live.column("trial_error", least=FLOOR), "y2")):
+        drawn += [live.dots(i, source, "circle", 6, theme.tint(e.color), axis=axis,
+                            where=accepted),
+                  live.dots(i, source, "x", 7, theme.alarm, axis=axis, where=tried,
+                            unless=accepted)]
+    return [*drawn, live.head(i, live.column("step_size"))]
 
 
 def _accepted(tried: np.ndarray, taken: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def lab(stage: Stage, this: Lab) -> None:
                 st.info(_listed([str(error)]))
                 if spec:
                     page.offer_to_compute(spec)
-        stage.draw(trace, playing(page, settings, trace))
+        stage.draw(trace, playing(page, settings, spec, trace))
         return trace
 
     if known:                                  # the answer comes before the controls are redrawn
@@ -82,7 +82,7 @@ def lab(stage: Stage, this: Lab) -> None:
             return
         if not job.over.is_set():
             with stage.picture:
-                watched(stage, job, playing(page, settings))
+                watched(stage, job, playing(page, settings, spec))
             return
         known = page.keep(job)
         if known is None:

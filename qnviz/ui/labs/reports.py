@@ -9,6 +9,8 @@ from typing import TypeVar
 import streamlit as st
 
 from qnviz.problems.registry import PROBLEMS
+from qnviz.runs.portable import portable
+from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.labs import edits
 from qnviz.ui.labs.handles import handles
@@ -21,13 +23,15 @@ from qnviz.ui.state.settings import Settings
 T = TypeVar("T")
 
 
-def playing(page: Page, settings: Settings, trace: Trace | None = None) -> Playing:
-    """How a page shows a run; a whole one, `trace`, may have events to click."""
+def playing(page: Page, settings: Settings, spec: RunSpec | None = None,
+            trace: Trace | None = None) -> Playing:
+    """How a page shows the run of a spec; a whole one, `trace`, may have events to click."""
     edits.name_entrants(page, settings)
     clicked = partial(_event, page, trace) if page.lab.event and trace is not None else None
     return Playing(settings.axis, settings.frame, on_start=partial(_start, page),
                    on_frame=partial(_frame, page), on_event=clicked,
-                   on_edit=partial(_edit, page), handles=handles(settings))
+                   on_edit=partial(_edit, page), handles=handles(settings),
+                   live=spec and portable(spec), answered=st.session_state.get(_answered(page)))
 
 
 def _start(page: Page) -> None:
@@ -43,7 +47,14 @@ def _edit(page: Page) -> None:
     edit = _received(page, "edit", EDIT)
     if edit is not None:
         _refused(page, edits.take(page, edit))
+        if edit.serial is not None:
+            st.session_state[_answered(page)] = edit.serial
         _redraw(page)
+
+
+def _answered(page: Page) -> str:
+    """Where the number of the last edit that was taken is kept."""
+    return f"{page.page}/answered"
 
 
 def _refused(page: Page, sentences: Sequence[str]) -> None:

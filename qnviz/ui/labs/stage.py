@@ -15,7 +15,7 @@ from qnviz.figures.race import RaceView
 from qnviz.figures.theme import THEMES
 from qnviz.runs.trace import Trace
 from qnviz.ui.components.player import player
-from qnviz.ui.frame.server import PLOTLY_URL
+from qnviz.ui.frame.server import ENGINE_URL, PLOTLY_URL
 from qnviz.ui.state.ready import load, ready
 from qnviz.ui.state.session import theme_name
 from qnviz.ui.state.store import shipped
@@ -38,6 +38,8 @@ class Playing:
     on_event: Report = None                    # clicked an event
     on_edit: Report = None                     # changed settings by hand
     handles: Mapping[str, Any] | None = None   # … with these (ui/labs/handles.py)
+    live: Mapping[str, Any] | None = None      # the run as the browser's engine is given it
+    answered: int | None = None                # the number of the last edit that is in the run
 
 
 PLAIN = Playing()                              # from the start, with nothing to choose in it
@@ -72,8 +74,7 @@ def show(stage: Stage, trace: Trace | None, playing: Playing, growing: bool = Fa
     if st.session_state.pop(f"{stage.page}/moved", False):
         st.rerun()
     theme = theme_name()
-    player(written(trace, theme, playing.axis, stage.layout, growing, playing.frame,
-                   playing.handles),
+    player(written(trace, theme, stage.layout, growing, playing),
            key=f"{stage.page}/player", address="step" if playing.on_frame else None,
            on_start=playing.on_start, on_frame=playing.on_frame, on_event=playing.on_event,
            on_edit=playing.on_edit)
@@ -87,12 +88,14 @@ def payload(trace: Trace, theme: str, axis: str, layout: Layout | None,
         "plotly_url": PLOTLY_URL}
 
 
-def written(trace: Trace | None, theme: str, axis: str, layout: Layout | None, growing: bool,
-            frame: int | None, handles: Mapping[str, Any] | None = None) -> bytes:
+def written(trace: Trace | None, theme: str, layout: Layout | None, growing: bool,
+            playing: Playing) -> bytes:
     """The same as bytes, with what is a visitor's own: all who look at a run share the rest."""
     make = _growing if growing else _whole
-    shared = _bare(theme) if trace is None else make(trace, theme, axis, layout)
-    own = {"frame": frame, "handles": handles}
+    shared = _bare(theme) if trace is None else make(trace, theme, playing.axis, layout)
+    own = {"frame": playing.frame, "handles": playing.handles, "answered": playing.answered,
+           "live": playing.live and {"spec": playing.live, "axis": playing.axis,
+                                     "engine": ENGINE_URL}}
     return shared[:-1] + b", " + encoded(own)[1:]
 
 

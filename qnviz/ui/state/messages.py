@@ -64,6 +64,7 @@ class Edit(Frozen):
     run: Values = {}
     entrants: Annotated[dict[Word, Values], Field(max_length=50)] = {}     # by the trace's labels
     remove: Word | None = None                 # the label of one who leaves the race
+    serial: Place | None = None                # by which the player finds it answered
 
 
 class MapEdit(Frozen):

@@ -68,6 +68,42 @@ export function axesMeaning(layout, growing) {
   return JSON.stringify(meanings);
 }
 
+const SLACK = 1.6; // times what a new figure needs, an axis may stay as it was
+
+/**
+ * A layout whose axes and margins stay as they were before, where these hold the new ones and are not
+ * much larger, so that nothing jumps.
+ *
+ * @param {PlotlyLayout} before
+ * @param {PlotlyLayout} layout
+ * @returns {PlotlyLayout}
+ */
+export function steadied(before, layout) {
+  const kept = { ...layout };
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!/^[xy]axis\d*$/.test(name) || !axis.range || !before[name]?.range) continue;
+    const was = before[name];
+    const same = was.type === axis.type && was.title?.text === axis.title?.text;
+    if (same && holds(was.range, axis.range)) kept[name] = { ...axis, range: was.range };
+  }
+  for (const side of ["l", "r"]) {
+    const [was, is] = [before.margin?.[side], layout.margin?.[side]];
+    if (was > is && was <= SLACK * is) kept.margin = { ...kept.margin, [side]: was };
+  }
+  return kept;
+}
+
+/**
+ * Whether a range holds another, and is not much larger.
+ *
+ * @param {[number, number]} was
+ * @param {[number, number]} is
+ */
+function holds(was, is) {
+  const [[a, b], [low, high]] = [was, is].map((range) => [...range].sort((p, q) => p - q));
+  return a <= low && b >= high && b - a <= SLACK * (high - low);
+}
+
 /**
  * A figure's part with larger type, lines and margins.
  *

@@ -66,24 +66,23 @@ export function drawTrail(c, { px, py }, from, at, color, width) {
  * @param {Head} head
  * @param {number} at
  * @param {Entrant} entrant
- * @param {number} frame
+ * @param {boolean} over whether its run has ended before
  * @param {string} background
  * @param {number} scale
  */
-export function drawHead(c, { px, py, axes }, at, entrant, frame, background, scale) {
+export function drawHead(c, { px, py, axes }, at, entrant, over, background, scale) {
   const [x, y] = [px[at], py[at]];
   if (!axes || Number.isNaN(x + y)) return;
   const [[left, right], [top, bottom]] = axes.map(ends);
   const [edgeX, edgeY] = [clamp(x, left, right), clamp(y, top, bottom)];
   const { color, marker } = entrant;
-  const hollow = Boolean(entrant.over[frame]);
   if (Math.hypot(x - edgeX, y - edgeY) > 1) {
     arrow ??= new Path2D(ARROW);
     const ax = clamp(x, left + ARROW_INSET, right - ARROW_INSET);
     const ay = clamp(y, top + ARROW_INSET, bottom - ARROW_INSET);
     const angle = Math.atan2(y - edgeY, x - edgeX);
-    drawMarker(c, arrow, ax, ay, color, background, hollow, scale, angle);
-  } else drawMarker(c, markerShape(marker), x, y, color, background, hollow, scale);
+    drawMarker(c, arrow, ax, ay, color, background, over, scale, angle);
+  } else drawMarker(c, markerShape(marker), x, y, color, background, over, scale);
 }
 
 /**

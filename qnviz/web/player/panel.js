@@ -3,10 +3,12 @@
 import { decode } from "../columns.js";
 import { element, unbroken, write } from "../dom.js";
 import { clamp, significant } from "../numbers.js";
-import { axesMeaning, ends, laidOut, magnified, toPixel } from "./axes.js";
+import { axesMeaning, ends, laidOut, magnified, steadied, toPixel } from "./axes.js";
 import { pen } from "./canvas.js";
 import { Cloud } from "./cloud.js";
 import { drawHead, drawStart, drawTrail } from "./heads.js";
+import { Marks } from "./marks.js";
+import { Start } from "./start.js";
 import { Strip } from "./strip.js";
 
 /** @import { Ink } from "./canvas.js" */
@@ -37,6 +39,12 @@ export class Panel {
   view = null;
   /** @type {Head[]} */
   heads = [];
+  /** What is drawn while a hand drags. */
+  marks = new Marks([]);
+  /** @type {PlotlyLayout} as it was given to Plotly */
+  layout = {};
+  /** @type {((name: string) => PlotlyAxis) | null} the vertical axes */
+  named = null;
   /** @type {[PlotlyAxis, PlotlyAxis] | null} null until Plotly has laid out new ones */
   axes = null;
   /** Between which heights axes lie, in pixels. */
@@ -51,6 +59,11 @@ export class Panel {
   start = null;
   /** @type {number | null} the pointer that chooses it */
   pointer = null;
+  /** Whether that is by its handle, or may yet become a swipe. */
+  held = false;
+  swipes = false;
+  /** From the pointer to the start that it has taken hold of, in pixels. */
+  grip = [0, 0];
   /** Whether the panel is in sight. */
   seen = true;
   /** When the figure was drawn, and how long that took, in milliseconds. */
@@ -69,6 +82,8 @@ export class Panel {
     this.box = element("section", "qnviz-panel");
     this.bar = element("div", "qnviz-head", this.box);
     this.title = element("div", "qnviz-title", this.bar, { role: "heading", "aria-level": 2 });
+    this.handle = new Start(this);
+    this.box.append(this.handle.layer);
     this.figure = element("div", "qnviz-figure", this.box, { role: "img" });
     this.plot = /** @type {PlotlyElement} */ (
       /** @type {unknown} */ (element("div", "qnviz-plot", this.figure))
@@ -89,7 +104,13 @@ export class Panel {
     this.watch.observe(this.figure);
     for (const type of /** @type {const} */ (["down", "move", "up", "cancel"])) {
       this.figure.addEventListener(`pointer${type}`, (event) => this.point(event));
+      this.handle.node.addEventListener(`pointer${type}`, (event) => this.point(event));
     }
+    // Plotly would keep a swipe that begins on a surface from scrolling the page
+    const whole = (/** @type {Event} */ event) => {
+      if (this.picture?.click) event.stopPropagation();
+    };
+    this.figure.addEventListener("touchstart", whole, { capture: true, passive: true });
     for (const type of /** @type {const} */ (["down", "move", "leave"])) {
       this.figure.addEventListener(`pointer${type}`, (event) => this.inspect(event));
     }
@@ -102,11 +123,12 @@ export class Panel {
    *
    * @param {PanelPayload} payload
    * @param {boolean} mayWait
+   * @param {boolean} still whether axes are to stay, if they can
    */
-  take(payload, mayWait) {
+  take(payload, mayWait, still) {
     this.pending = payload;
     const resting = performance.now() - this.drawnAt < REST * this.cost;
-    return mayWait && (!this.seen || resting) ? null : this.show(payload);
+    return mayWait && (!this.seen || resting) ? null : this.show(payload, still);
   }
 
   catchUp() {
@@ -117,8 +139,9 @@ export class Panel {
    * Show a panel's picture, or the one of its choices that the reader made last.
    *
    * @param {PanelPayload} payload
+   * @param {boolean} [still]
    */
-  show(payload) {
+  show(payload, still = false) {
     this.pending = null;
     this.offer(payload);
     const wanted = this.player.choices.get(payload.id);
@@ -126,7 +149,7 @@ export class Panel {
     const chosen = Math.max(0, found);
     if (this.select) this.select.value = String(chosen);
     const began = performance.now();
-    const drawn = this.present({ ...this.options[chosen], id: payload.id });
+    const drawn = this.present({ ...this.options[chosen], id: payload.id }, still);
     this.drawnAt = performance.now();
     this.cost = this.drawnAt - began;
     return drawn;
@@ -193,8 +216,9 @@ export class Panel {
    * Draw a figure (again); Plotly keeps the zoom as long as the axes mean the same.
    *
    * @param {PicturePayload} picture
+   * @param {boolean} [still] whether axes are to stay, if they can
    */
-  present(picture) {
+  present(picture, still = false) {
     const { player, plot } = this;
     const { entrants } = player.model;
     const { scale } = player;
@@ -207,6 +231,8 @@ export class Panel {
     this.view = viewOf(picture, this);
     this.tip.hidden = true;
     this.start = null;
+    this.marks = new Marks(picture.live ?? []);
+    this.fade();
     this.heads = (picture.heads ?? []).map(({ entrant, x, y, axis = "y" }) => ({
       entrant,
       axis,
@@ -226,7 +252,9 @@ export class Panel {
       if (owner && player.hidden.has(owner.label)) drawn.visible = false;
       return drawn;
     });
-    const layout = magnified(structuredClone(picture.figure.layout ?? {}), scale);
+    const wanted = magnified(structuredClone(picture.figure.layout ?? {}), scale);
+    const layout = still ? steadied(this.layout, wanted) : wanted;
+    this.layout = structuredClone(layout);
     delete layout.width;
     delete layout.height;
     layout.autosize = true;
@@ -278,6 +306,7 @@ export class Panel {
     if (!layout) return;
     const { canvas } = this;
     this.axes = [layout.x, layout.y];
+    this.named = layout.named;
     this.top = layout.top;
     this.bottom = layout.bottom;
     for (const head of this.heads) {
@@ -299,10 +328,21 @@ export class Panel {
     this.draw();
   }
 
+  /** Whether it shows what the hand makes. */
+  get follows() {
+    return this.player.live.on && this.marks.marks.length > 0;
+  }
+
+  /** While the hand drags, the record stays as faint lines to compare with. */
+  fade() {
+    this.box.classList.toggle("qnviz-faint", this.follows);
+  }
+
   draw() {
-    const { context: c, player, picture, axes, view } = this;
+    const { context: c, player, picture, axes, view, follows } = this;
     if (!axes || !picture) return;
-    const { model, frame, hidden, ink } = player;
+    const { model, frame, hidden, ink, live } = player;
+    this.handle.place();
     if (view && !this.heads.length && !picture.cursor) {
       const key = view.key();
       if (key === this.viewKey) return;
@@ -317,8 +357,15 @@ export class Panel {
     c.clip();
     view?.draw(c, axes);
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    if (picture.cursor) this.drawCursor(toPixel(axes[0], model.frames[frame]), ink);
-    const alive = this.heads.filter((head) => !hidden.has(model.entrants[head.entrant].label));
+    const now = follows ? live.now : model.frames[frame];
+    if (picture.cursor) this.drawCursor(toPixel(axes[0], now), ink);
+    const shown = model.entrants.map(({ label }) => !hidden.has(label));
+    if (follows && this.named) {
+      const rows = live.rows.map((each, i) => (shown[i] ? each : null));
+      this.marks.draw(c, rows, axes[0], this.named, this.scale);
+    }
+    const heads = follows ? this.marks.heads : this.heads;
+    const alive = heads.filter(({ entrant }) => shown[entrant]);
     for (const head of alive) {
       const at = this.stand(head);
       const from = Math.max(0, at - (picture.trail ?? 0));
@@ -328,7 +375,8 @@ export class Panel {
     // The first entrant is the one that the page is about: drawn last, it stays on top.
     for (const head of alive.reverse()) {
       const entrant = model.entrants[head.entrant];
-      drawHead(c, head, this.stand(head), entrant, frame, ink.background, this.scale);
+      const over = follows ? live.over(head.entrant) : Boolean(entrant.over[frame]);
+      drawHead(c, head, this.stand(head), entrant, over, ink.background, this.scale);
     }
     if (this.start) {
       const [x, y] = this.start;
@@ -343,8 +391,9 @@ export class Panel {
    * @param {Head} head
    */
   stand({ entrant, px }) {
-    const { model, frame } = this.player;
-    return Math.min(model.entrants[entrant].index[frame], px.length - 1);
+    const { model, frame, live } = this.player;
+    const at = this.follows ? live.index(entrant) : model.entrants[entrant].index[frame];
+    return Math.min(at, px.length - 1);
   }
 
   /**
@@ -362,7 +411,8 @@ export class Panel {
   // -- pointer -------------------------------------------------------------------------------
 
   /**
-   * Press, drag and release in the plotting area choose a start.
+   * Press, drag and release in the plotting area choose a start. By touch only its handle is dragged,
+   * as a swipe elsewhere scrolls the page.
    *
    * @param {PointerEvent} event
    */
@@ -373,26 +423,79 @@ export class Panel {
     const { type, pointerId, button } = event;
     if (type === "pointerdown" ? button !== 0 : this.pointer !== pointerId) return;
     const corner = this.plot.getBoundingClientRect();
-    const [px, py] = [event.clientX - corner.left, event.clientY - corner.top];
-    if (type === "pointerdown") {
-      const [[left, right], [top, bottom]] = axes.map(ends);
-      if (px < left || px > right || py < top || py > bottom) return;
-      this.pointer = pointerId;
-      this.figure.setPointerCapture(pointerId);
-    }
+    if (type === "pointerdown" && !this.grab(event, axes, corner)) return;
+    const [px, py] = [
+      event.clientX - corner.left + this.grip[0],
+      event.clientY - corner.top + this.grip[1],
+    ];
     const start = /** @type {[number, number]} */ (
       axes.map((axis, k) => {
         const [low, high] = ends(axis);
         return significant(axis.p2d(clamp((k ? py : px) - low, 0, high - low)), 4);
       })
     );
-    this.start = type === "pointercancel" ? null : start;
+    const { live } = this.player;
+    const dragged = click === "start" && live.start !== null;
+    this.start = dragged || type === "pointercancel" ? null : start;
     if (type === "pointerup" || type === "pointercancel") this.pointer = null;
-    if (type === "pointerup" && click === "event") {
+    if (dragged) this.drag(event, start);
+    else if (type === "pointerup" && click === "event") {
       this.start = null;
       this.player.chooseEvent(start);
     } else if (type === "pointerup") this.player.chooseStart(click, start);
     this.draw();
+  }
+
+  /**
+   * Whether a press takes hold of the start, or of the surface.
+   *
+   * @param {PointerEvent} event
+   * @param {[PlotlyAxis, PlotlyAxis]} axes
+   * @param {DOMRect} corner
+   */
+  grab(event, axes, corner) {
+    const { clientX, clientY, currentTarget, pointerId, pointerType } = event;
+    const { node } = this.handle;
+    const [[left, right], [top, bottom]] = axes.map(ends);
+    const [px, py] = [clientX - corner.left, clientY - corner.top];
+    this.held = currentTarget === node;
+    this.grip = [0, 0];
+    if (this.held) {
+      const { x, y, width, height } = node.getBoundingClientRect();
+      this.grip = [x + width / 2 - clientX, y + height / 2 - clientY];
+      node.focus({ preventScroll: true });
+      event.preventDefault();
+    } else if (px < left || px > right || py < top || py > bottom) return false;
+    this.pointer = pointerId;
+    this.swipes = pointerType === "touch" && !this.held;
+    /** @type {Element} */ (currentTarget).setPointerCapture(pointerId);
+    return true;
+  }
+
+  /**
+   * The start under the hand.
+   *
+   * @param {PointerEvent} event
+   * @param {[x: number, y: number]} start
+   */
+  drag({ type }, start) {
+    const { live } = this.player;
+    if (type === "pointercancel") return live.cancel();
+    if (this.swipes && type !== "pointerup") return;
+    // to take hold of the handle and let it go moves nothing
+    const moves = this.held ? type === "pointermove" : true;
+    if (moves) live.change({ start });
+    if (type === "pointerup") live.release();
+  }
+
+  /** Escape while the start is dragged: the rest of the drag is nobody's. */
+  letGo() {
+    if (this.pointer === null) return false;
+    this.pointer = null;
+    this.start = null;
+    this.player.live.cancel();
+    this.draw();
+    return true;
   }
 
   /**

@@ -28,6 +28,105 @@ export interface HeadPayload {
   axis?: string;
 }
 
+/** Numbers of an entrant as the hand makes them, and where they stand: `column` of qnviz/figures/live.py. */
+export interface ColumnSource {
+  column: string;
+  part?: number;
+  last?: true;
+  minus?: number;
+  least?: number;
+  signed?: number;
+  squeezed?: number;
+}
+
+/** A setting of the entrant's method, to a power. */
+export interface SettingSource {
+  setting: string;
+  power: number;
+  squeezed?: number;
+}
+
+export type Source = ColumnSource | SettingSource | { at: number };
+
+/** A condition on a number of a step: `when` of qnviz/figures/live.py. */
+export interface Test {
+  column: string;
+  part?: number;
+  is: "below" | "from" | "above" | "equals" | "finite" | "last" | "differs";
+  value?: number | string | SettingSource;
+}
+
+interface Owned {
+  entrant: number;
+  axis?: string;
+}
+
+interface Stroke {
+  color: string;
+  width: number;
+  dash?: string;
+  opacity?: number;
+}
+
+interface Fill {
+  color: string;
+  pattern: string;
+  ground: string;
+}
+
+interface Symbol {
+  symbol: string;
+  size: number;
+  color: string;
+}
+
+interface Chosen {
+  where?: Test[];
+  unless?: Test[];
+}
+
+export type LineMark = Owned &
+  Stroke & { kind: "line"; x?: ColumnSource; y: ColumnSource; head?: boolean };
+export type HeadMark = Owned & { kind: "head"; y: ColumnSource };
+export type BandMark = Owned & {
+  kind: "band";
+  low: ColumnSource;
+  high: ColumnSource;
+  color: string;
+};
+export type DotsMark = Owned & Symbol & Chosen & { kind: "dots"; y: Source };
+export type EndMark = Owned & Symbol & { kind: "end"; y: ColumnSource; status: string };
+export type StemsMark = Owned & Stroke & Chosen & { kind: "stems"; low: Source; high: Source };
+export type RuleMark = Owned & Stroke & { kind: "rule"; y: SettingSource };
+export type BarsMark = Owned & Fill & Chosen & { kind: "bars"; y: ColumnSource; share: number };
+export type CellsMark = Owned & {
+  kind: "cells";
+  y: ColumnSource;
+  row: number;
+  scale: [share: number, color: string][];
+  faintest: number;
+};
+export type SharesMark = Owned & {
+  kind: "shares";
+  y: ColumnSource;
+  row: number;
+  width: number;
+  fills: Fill[];
+};
+
+/** What a canvas draws while a hand drags. */
+export type Mark =
+  | LineMark
+  | HeadMark
+  | BandMark
+  | DotsMark
+  | EndMark
+  | StemsMark
+  | RuleMark
+  | BarsMark
+  | CellsMark
+  | SharesMark;
+
 /** Images, bytes 0 … 255: a row of inputs, then a row for each entrant. */
 export interface StripPayload {
   /** Height and width of an image. */
@@ -73,6 +172,8 @@ export interface PicturePayload {
   click?: string | null;
   strip?: StripPayload | null;
   cloud?: CloudPayload | null;
+  /** What is drawn in place of the entrants' traces while a hand drags. */
+  live?: Mark[];
 }
 
 export interface PanelPayload extends PicturePayload {
@@ -142,6 +243,15 @@ export interface Edit {
   entrants?: Record<string, Values>;
   /** The label of one who leaves the race. */
   remove?: string;
+  /** By which a payload says that it is answered. */
+  serial?: number;
+}
+
+/** The run for the engine, where that is, and what the horizontal axis counts. */
+export interface LivePayload {
+  spec: Record<string, any>;
+  engine: string;
+  axis: "iterations" | "work" | "seconds";
 }
 
 export interface PlayerPayload {
@@ -161,6 +271,10 @@ export interface PlayerPayload {
   value?: string;
   /** Settings to change at the chips. */
   handles?: HandlesPayload | null;
+  /** So that the pictures follow the hand. */
+  live?: LivePayload | null;
+  /** The last edit that is in the run. */
+  answered?: number | null;
   clock: { label: string; unit?: string; frames: Column; end?: number | null };
   entrants: EntrantPayload[];
   panels: PanelPayload[];

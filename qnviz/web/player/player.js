@@ -164,6 +164,7 @@ export class Player {
    * @param {PlayerPayload} payload
    */
   async update(payload) {
+    if (this.live.waits(payload)) return;
     this.waiting = [payload];
     if (this.busy) return;
     this.busy = true;
@@ -189,7 +190,7 @@ export class Player {
     this.root.dataset.theme = payload.theme === "dark" ? "dark" : "light";
     this.rate = payload.rate || 60;
     const steady = this.arrange(model);
-    this.live.answered();
+    this.live.take(payload);
     this.handles.take(payload.handles ?? null);
     this.adopt(model, payload, before);
     if (!before) this.draw(); // the play bar and the words need not wait for Plotly
@@ -197,9 +198,11 @@ export class Player {
     if (signal.aborted) return;
     this.payload = payload;
     const mayWait = Boolean(payload.follow) && steady;
+    const still = this.live.on;
+    this.live.end();
     const fresh = model.panels.flatMap((spec) => {
       const panel = this.panels.get(spec.id);
-      return panel && !(same && panel.axes) ? [() => panel.take(spec, mayWait)] : [];
+      return panel && !(same && panel.axes) ? [() => panel.take(spec, mayWait, still)] : [];
     });
     const first = before ? undefined : fresh.shift();
     if (first) await this.first(first);
@@ -214,6 +217,7 @@ export class Player {
     this.root.dataset.id = payload.id ?? "";
     this.root.dataset.ready = "true";
     this.draw();
+    this.live.load();
     const plays = payload.autoplay && !payload.follow && payload.frame == null;
     if (!before && plays && !prefersStillness()) this.play();
   }
@@ -229,7 +233,8 @@ export class Player {
     this.root.dataset.ready = "bare";
     if (this.namesKey) this.legend.list([]);
     this.namesKey = "";
-    this.live.answered();
+    this.live.end();
+    this.live.take(payload);
     this.handles.take(payload.handles ?? null);
     this.complaint.hidden = true;
     this.body.hidden = false;
@@ -429,8 +434,20 @@ export class Player {
     this.bar.show(frame, this.last, this.clockText(frame, " / "));
     this.announce();
     const due = performance.now() - this.words.writtenAt > WORDS_MS;
-    if (!this.playing || due) this.words.show(this.model.entrants, frame);
+    if (this.live.on) this.words.showLosses(this.live.losses);
+    else if (!this.playing || due) this.words.show(this.model.entrants, frame);
     for (const panel of this.panels.values()) panel.draw();
+  }
+
+  /**
+   * Whether the pictures follow the hand: words are then those of a record that is not shown.
+   *
+   * @param {boolean} on
+   */
+  follow(on) {
+    this.root.dataset.live = String(on);
+    this.words.hush(on || this.playing);
+    for (const panel of this.panels.values()) panel.fade();
   }
 
   announce() {
@@ -475,7 +492,7 @@ export class Player {
   setPlaying(playing) {
     this.playing = playing;
     this.root.dataset.playing = String(playing);
-    this.words.hush(playing);
+    this.words.hush(playing || this.live.on);
     this.bar.setPlaying(playing);
   }
 
@@ -565,6 +582,10 @@ export class Player {
 
   /** @param {KeyboardEvent} event */
   key(event) {
+    if (event.key === "Escape" && [...this.panels.values()].some((panel) => panel.letGo())) {
+      event.preventDefault();
+      return;
+    }
     if (this.model === NOTHING || this.root.dataset.ready === "bare") return;
     const action = keyAction(this, this.last, event);
     if (!action) return;
@@ -593,6 +614,7 @@ export class Player {
 
   destroy() {
     this.stop.abort();
+    this.live.end();
     cancelAnimationFrame(this.tickRequest);
     clearTimeout(this.settling);
     clearTimeout(this.choosing);

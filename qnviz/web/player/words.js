@@ -65,6 +65,16 @@ export class Words {
   }
 
   /**
+   * While a hand drags: losses alone, as the sentences are those of the record.
+   *
+   * @param {number[]} losses
+   */
+  showLosses(losses) {
+    this.writtenAt = performance.now();
+    this.lines.forEach(({ loss }, k) => write(loss, cell(losses[k])));
+  }
+
+  /**
    * A live region that changes at every step would never let a screen reader finish.
    *
    * @param {boolean} playing
