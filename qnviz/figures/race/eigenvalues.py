@@ -15,7 +15,7 @@ import numpy as np
 from qnviz.figures import live
 from qnviz.figures.draw import curve, marks, note, sketched
 from qnviz.figures.race import UNSTARTED, WAITING, RaceView
-from qnviz.figures.race.views import between, chosen
+from qnviz.figures.race.views import between, chosen, stroke
 from qnviz.figures.theme import Head, Picture, Theme, log_axis, log_range
 from qnviz.numbers import say
 from qnviz.runs.trace import Entrant
@@ -90,8 +90,7 @@ def _of_layer(view: RaceView, places: Sequence[int], layer: int) -> Picture:
             data += drawn
             follows += _live_bounds(theme, i, e, layer)
         for name in ("eig_min", "eig_max"):
-            way = dict(color=theme.tint(e.color), width=2.2 if e.title == bounded else 1.4,
-                       dash=e.dash)
+            way = stroke(theme, e, 2.2 if e.title == bounded else 1.4)
             follows.append(live.line(i, live.column(name, layer), head=True, **way))
             data.append(curve(
                 known["x"], known[name], meta={"entrant": i}, name=e.title, line=way,

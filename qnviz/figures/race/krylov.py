@@ -112,9 +112,9 @@ def _band(theme: Theme, x: np.ndarray, signed: Signed, low: np.ndarray,
 
 def _live(theme: Theme, i: int, e: Entrant, whose: str, unit: float) -> list[live.Mark]:
     """The same for a canvas, on the axis as it is; `whose` names the band's columns, if any."""
-    ends = [live.column(f"{whose}_{m}", signed=unit) for m in ("min", "max")]
-    drawn = [live.band(i, *ends, theme.band),
-             *(live.line(i, end, theme.muted, width=1.0) for end in ends)] if whose else []
+    low, high = (live.column(f"{whose}_{m}", signed=unit) for m in ("min", "max"))
+    drawn = [live.band(i, low, high, theme.band),
+             *(live.line(i, end, theme.muted, width=1.0) for end in (low, high))] if whose else []
     seen = live.column("rayleigh", signed=unit)
     negative = live.when("rayleigh", "below", 0)
     zero = [live.when("rayleigh", "last"),

@@ -74,9 +74,8 @@ def _curves(view: RaceView, column: str, words: str) -> Picture:
         if c["status"][run] == "diverged":
             data.append(marks(x[-1:], y[-1:], meta={"entrant": i}, hoverinfo="skip", marker=dict(
                 symbol="x", size=12, color=theme.tint(e.color))))
-        way = stroke(theme, e)
-        drawn += [live.line(i, vertical.source, head=True, **way),
-                  live.last_dot(i, vertical.source, "x", 12, way["color"], "diverged")]
+        drawn += [live.line(i, vertical.source, theme.tint(e.color), dash=e.dash, head=True),
+                  live.last_dot(i, vertical.source, "x", 12, theme.tint(e.color), "diverged")]
         heads.append(Head(i, ticks, y[at]))
         above = float(c[column][len(step) - 1, run]) - vertical.lowest
         ends.append(End(e, max(above, 0.0) if vertical.lowest else above, float(y[-1]),

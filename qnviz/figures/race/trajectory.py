@@ -50,7 +50,7 @@ def trajectory(view: RaceView) -> Picture:
         far = np.abs(points).max(1, keepdims=True)
         path = points * (FAR / np.maximum(far, FAR))             # further out in the same direction
         # a halo in the ground's colour: a line's own may be that of the surface below it
-        halo = dict(color=theme.paper, width=4.5, dash="solid")
+        halo: dict[str, Any] = dict(color=theme.paper, width=4.5, dash="solid")
         for way, opacity in ((halo, 0.55), (stroke(theme, e, 2.2), 1.0)):
             data.append(curve(path[:, 0], path[:, 1], name=e.title, meta={"entrant": i}, line=way,
                               opacity=opacity, hoverinfo="skip"))
