@@ -77,7 +77,9 @@ def test_computing_knows_of_no_page():
     for name, module in MODULES.items():
         if name.startswith("engine/"):
             assert all(other.startswith("engine/") for other in needed(name))
-            assert not {"window", "document", "performance"} & set(IDENTIFIER.findall(module.body))
+            # a clock it has, for slices of time: workers have one too
+            assert not {"window", "document", "eval", "Function"} & set(
+                IDENTIFIER.findall(module.body))
 
 
 def test_components_of_streamlit_are_thin():
