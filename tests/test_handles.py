@@ -203,6 +203,7 @@ def test_an_edit_changes_what_it_names_and_nothing_else():
     ({"entrants": {"K-BFGS": {"label": "x"}}}, "K-BFGS: label is no setting that can be changed"),
     ({"entrants": {"SGD": {"lr": 0.1}}}, "SGD takes no part in this race any more."),
     ({"problem": {"noise": 11}}, "noise is 11, but must be at most 10."),
+    ({"problem": {"noise_in": "function"}}, "noise_in is no setting that can be changed here."),
     ({"problem": {"start": 1.0}}, "start is no setting that can be changed here."),
     ({"run": {"steps": 3001}}, "steps is 3001, but must be at most 3000."),
     ({"run": {"seed": 1.5}}, "seed is 1.5, but must be a whole number."),

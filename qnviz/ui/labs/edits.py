@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from qnviz.fields import Frozen, faults, parameters
+from qnviz.fields import Frozen, faults
 from qnviz.methods.registry import METHODS
 from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
+from qnviz.ui.labs.handles import of_method, of_problem
 from qnviz.ui.labs.page import Page
 from qnviz.ui.state.messages import Edit
 from qnviz.ui.state.settings import RunFields, Settings, base
@@ -39,15 +40,15 @@ def take(page: Page, edit: Edit) -> list[str]:
     model = PROBLEMS[page.on]
     if edit.start is not None:
         refused += begin(page, edit.start)
-    refused += _set(page, model, edit.problem, [q.name for q in parameters(model)])
+    refused += _set(page, model, edit.problem, [q.name for q in of_problem(model)])
     refused += _set(page, RunFields, edit.run, BY_HAND)
     for label, values in edit.entrants.items():
         e = _entrant(page, label)
         if e is None:
             refused.append(_stranger(label))
             continue
-        fields = [q.name for q in parameters(METHODS[base(e)])]
-        wrong = _set(page, METHODS[base(e)], values, fields, f"{e}.")
+        method = METHODS[base(e)]
+        wrong = _set(page, method, values, [q.name for q in of_method(method)], f"{e}.")
         refused += [f"{label}: {words}" for words in wrong]
     if edit.remove is not None:
         refused += _remove(page, edit.remove)
