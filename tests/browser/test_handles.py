@@ -165,7 +165,7 @@ def test_payloads_that_arrive_do_not_take_a_setting_out_of_the_hand(page: Any) -
     sent = handles(Settings({"name": "rosenbrock"}, {"adam": {"lr": 0.1}, "sgd": {}}))
     seen, edits, kept = page.evaluate(GROWING, sent)
     assert seen == ["0.1", "0.2", "10", "10", "10", "10", "0.7"]
-    assert edits == [{"entrants": {"Adam": {"lr": 10}}}]
+    assert [edit["entrants"] for edit in edits] == [{"Adam": {"lr": 10}}]
     assert kept, "buttons and sliders are the same elements"
 
 
