@@ -87,8 +87,8 @@ export class Typed extends Surface {
    */
   compute(x1, x2, _xi, order) {
     const { out, outputs, squares, u, J, v, dx, dy, dxx, dxy, dyy } = this;
-    v[0] = x1;
-    v[1] = x2;
+    v[0] = 0 + x1; // Python's W·1 is a sum, and never −0
+    v[1] = 0 + x2;
     if (order > 0) this.slopes();
     else this.values();
     if (order > 1) this.curves();
