@@ -182,12 +182,13 @@ export class Live {
   compute() {
     this.request = 0;
     const now = performance.now();
-    const { race } = this;
-    if (this.moved && (!race || race.done || now - this.begunAt > PATIENCE_MS)) this.begin(now);
+    if (this.moved && (!this.race || this.race.done)) this.begin(now);
     if (!this.race) return;
     this.race.advance(SLICE_MS);
-    if (this.race.done || now - this.begunAt > PATIENCE_MS) this.adopt(this.race.results());
-    if (this.moved || !this.race.done) this.schedule();
+    const late = now - this.begunAt > PATIENCE_MS;
+    if (this.race.done || late) this.adopt(this.race.results());
+    if (this.moved && late) this.race = null;
+    if (this.moved || !this.race?.done) this.schedule();
   }
 
   /** @param {number} now */

@@ -62,7 +62,7 @@ export class Panel {
   /** Whether that is by its handle, or may yet become a swipe. */
   held = false;
   swipes = false;
-  /** From the pointer to the start that it has taken hold of, in pixels. */
+  /** Where the picture's corner is for the pointer, so that what it has taken hold of stays below it. */
   grip = [0, 0];
   /** Whether the panel is in sight. */
   seen = true;
@@ -422,12 +422,8 @@ export class Panel {
     if (!click || !axes) return;
     const { type, pointerId, button } = event;
     if (type === "pointerdown" ? button !== 0 : this.pointer !== pointerId) return;
-    const corner = this.plot.getBoundingClientRect();
-    if (type === "pointerdown" && !this.grab(event, axes, corner)) return;
-    const [px, py] = [
-      event.clientX - corner.left + this.grip[0],
-      event.clientY - corner.top + this.grip[1],
-    ];
+    if (type === "pointerdown" && !this.grab(event, axes)) return;
+    const [px, py] = [event.clientX - this.grip[0], event.clientY - this.grip[1]];
     const start = /** @type {[number, number]} */ (
       axes.map((axis, k) => {
         const [low, high] = ends(axis);
@@ -438,8 +434,12 @@ export class Panel {
     const dragged = click === "start" && live.start !== null;
     this.start = dragged || type === "pointercancel" ? null : start;
     if (type === "pointerup" || type === "pointercancel") this.pointer = null;
-    if (dragged) this.drag(event, start);
-    else if (type === "pointerup" && click === "event") {
+    if (dragged) {
+      this.drag(event, start);
+      this.handle.place();
+      return;
+    }
+    if (type === "pointerup" && click === "event") {
       this.start = null;
       this.player.chooseEvent(start);
     } else if (type === "pointerup") this.player.chooseStart(click, start);
@@ -451,18 +451,19 @@ export class Panel {
    *
    * @param {PointerEvent} event
    * @param {[PlotlyAxis, PlotlyAxis]} axes
-   * @param {DOMRect} corner
    */
-  grab(event, axes, corner) {
+  grab(event, axes) {
     const { clientX, clientY, currentTarget, pointerId, pointerType } = event;
     const { node } = this.handle;
     const [[left, right], [top, bottom]] = axes.map(ends);
+    const corner = this.plot.getBoundingClientRect();
     const [px, py] = [clientX - corner.left, clientY - corner.top];
     this.held = currentTarget === node;
-    this.grip = [0, 0];
+    this.grip = [corner.left, corner.top];
     if (this.held) {
       const { x, y, width, height } = node.getBoundingClientRect();
-      this.grip = [x + width / 2 - clientX, y + height / 2 - clientY];
+      this.grip[0] += clientX - (x + width / 2);
+      this.grip[1] += clientY - (y + height / 2);
       node.focus({ preventScroll: true });
       event.preventDefault();
     } else if (px < left || px > right || py < top || py > bottom) return false;

@@ -88,6 +88,7 @@ export class Player {
   address = new Address();
   settling = 0;
   choosing = 0;
+  telling = 0;
   lull = 0;
   stop = new AbortController();
 
@@ -429,14 +430,31 @@ export class Player {
   }
 
   draw() {
-    const { frame } = this;
-    this.root.dataset.frame = String(frame);
-    this.bar.show(frame, this.last, this.clockText(frame, " / "));
-    this.announce();
-    const due = performance.now() - this.words.writtenAt > WORDS_MS;
-    if (this.live.on) this.words.showLosses(this.live.losses);
-    else if (!this.playing || due) this.words.show(this.model.entrants, frame);
+    const { frame, live, words } = this;
+    if (!live.on || this.root.dataset.frame !== String(frame)) {
+      this.root.dataset.frame = String(frame);
+      this.bar.show(frame, this.last, this.clockText(frame, " / "));
+      this.announce();
+    }
+    const due = performance.now() - words.writtenAt > WORDS_MS;
+    if (live.on) this.tellLosses(due);
+    else if (!this.playing || due) words.show(this.model.entrants, frame);
     for (const panel of this.panels.values()) panel.draw();
+  }
+
+  /**
+   * While the hand drags: the losses it makes, at once or soon.
+   *
+   * @param {boolean} due
+   */
+  tellLosses(due) {
+    if (!due) {
+      this.telling ||= setTimeout(() => this.tellLosses(true), WORDS_MS);
+      return;
+    }
+    clearTimeout(this.telling);
+    this.telling = 0;
+    if (this.live.on) this.words.showLosses(this.live.losses);
   }
 
   /**
@@ -618,6 +636,7 @@ export class Player {
     cancelAnimationFrame(this.tickRequest);
     clearTimeout(this.settling);
     clearTimeout(this.choosing);
+    clearTimeout(this.telling);
     clearTimeout(this.lull);
     for (const panel of this.panels.values()) panel.destroy();
     players.delete(this);

@@ -42,6 +42,15 @@ export class Start {
     this.layer.hidden = !inside;
     if (!shown || !at || !inside) return;
     this.node.style.transform = `translate(${at[0]}px, ${at[1]}px)`;
+    if (this.panel.pointer === null) this.tell(start); // who drags it sees where it is
+  }
+
+  /**
+   * What the handle says.
+   *
+   * @param {[x: number, y: number]} start
+   */
+  tell(start) {
     const text = `(${say(start[0])}, ${say(start[1])})`;
     if (this.node.getAttribute("aria-valuetext") === text) return;
     this.node.setAttribute("aria-valuenow", String(start[0]));
