@@ -466,7 +466,8 @@ function tile(pattern, color) {
   const canvas = sheet(TILE, TILE);
   const c = pen(canvas);
   c.strokeStyle = c.fillStyle = color;
-  c.lineWidth = 1;
+  c.globalAlpha = 0.5; // as Plotly's
+  c.lineWidth = 1.8;
   c.beginPath();
   const half = TILE / 2;
   if ("/x".includes(pattern)) {
