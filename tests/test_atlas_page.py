@@ -2,20 +2,27 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from qnviz.figures.maps.cells import ELSEWHERE, SADDLE, Side
+from qnviz.problems.typed import CLASSICS, Function
+from qnviz.problems.typed.stationary import stationary
 from qnviz.sweeps.result import SweepResult
 from qnviz.sweeps.tiles import compute, tiles
 from qnviz.ui.maps import atlas, basins
 from qnviz.ui.maps.atlas_question import AtlasQuestion
 from qnviz.ui.maps.basins import BasinQuestion
+from qnviz.ui.maps.live import live_map
 from qnviz.ui.maps.page import drawn
 from qnviz.ui.maps.variants import MAPPED, VARIANTS, axis_title, symbol, usual_range
 from qnviz.ui.maps.view import shipped
 from qnviz.ui.state.codec import decode, encode
-from qnviz.ui.state.defaults import LABS
+from qnviz.ui.state.defaults import FUNCTION, LABS
 from qnviz.ui.state.links import lab_query
+from qnviz.ui.state.messages import MAP_EDIT, PIN
 from qnviz.ui.state.settings import read_query
 
 SHIPPED = {"atlas": AtlasQuestion().plans()[0], "basins": BasinQuestion().plans()[0]}
@@ -178,3 +185,147 @@ def test_all_methods_but_references_are_offered():
     assert "bfgs" in VARIANTS
     assert not any(name.startswith("scipy") for name in VARIANTS)
 
+
+
+# --- functions, and what the browser computes -----------------------------------------------------
+
+def swept(plan):
+    r = SweepResult(plan.spec)
+    for tile in tiles(plan.spec):
+        r.put(tile, compute(plan.spec, tile))
+    return r
+
+
+@pytest.mark.parametrize(("query", "same"), [
+    ({"x_from": "-1", "y_to": "2", "points": "16"}, {"x_from": -1.0, "y_to": 2.0, "points": 16}),
+    ({"noise": "1", "a": "curveball", "seed": "3"}, {"noise": 1.0, "a": "curveball", "seed": 3}),
+    ({"points": "128", "steps": "500"}, {})])
+def test_addresses_of_before_mean_the_same_maps(query, same):
+    q, notes = decode(query, BasinQuestion())
+    assert notes == ()
+    assert q.problem == "rosenbrock"
+    plans, _ = q.plans()
+    assert [p.spec for p in plans] == [p.spec for p in BasinQuestion(**same).plans()[0]]
+    values = plans[0].spec.values
+    assert [values["x"][-1], values["y"][0]] == [2.0, -1.0]
+
+
+def test_a_function_has_all_its_minima_the_lowest_first():
+    for name, minima, others in (("himmelblau", 4, 5), ("styblinski_tang", 4, 5),
+                                 ("goldstein_price", 4, 5), ("saddle", 2, 1), ("booth", 1, 0)):
+        c = CLASSICS[name]
+        known = BasinQuestion(problem="function", f=c.f).known
+        assert (len(known.minima), len(known.others)) == (minima, others), name
+        assert np.abs(np.array(known.minima[:len(c.minimisers)]) - c.minimisers).max() <= 1e-12
+
+
+@pytest.mark.parametrize("name", ["himmelblau", "styblinski_tang", "goldstein_price", "saddle"])
+def test_what_is_found_has_no_slope_and_the_curvature_of_its_kind(name):
+    c = CLASSICS[name]
+    found = stationary(c.f, Function(f=c.f).frame)
+    problem = Function(f=c.f).build(torch.float64, torch.device("cpu"))
+    for points, wanted in ((found.minima, True), (found.others, False)):
+        _, g, H = problem.derivatives(torch.tensor(points, dtype=torch.float64))
+        low = torch.linalg.eigvalsh(H)[:, 0]
+        assert float(g.abs().max()) <= 1e-9 * float(H.abs().max())
+        assert bool(((low > 0) == wanted).all())
+
+
+@pytest.mark.parametrize(("name", "a", "points", "saddles"), [
+    ("himmelblau", "kbfgs", 24, False), ("styblinski_tang", "bfgs", 16, False),
+    ("saddle", "bfgs", 9, True)])              # a row of starts is on the ridge itself
+def test_where_runs_end_agrees_with_the_hessian_there(name, a, points, saddles):
+    """By brute force each end is what its colour says."""
+    q = BasinQuestion(problem="function", f=CLASSICS[name].f, a=a, points=points, steps=200)
+    plan = q.plans()[0][0]
+    result = swept(plan)
+    c, n = q.judged(plan, result.columns)[0], len(q.known.minima)
+    problem = Function(f=q.f).build(torch.float64, torch.device("cpu"))
+    end = torch.tensor(np.stack([result["end.0"][..., 0], result["end.1"][..., 0]], -1))
+    _, g, H = problem.derivatives(end.reshape(-1, 2))
+    mu = torch.linalg.eigvalsh(torch.nan_to_num(H)).reshape(*c.kind.shape, 2).numpy()
+    still = (g.norm(dim=1) <= 1e-6).reshape(c.kind.shape).numpy()
+    arrived = result["status"][..., 0] == "converged"
+    assert (mu[(c.kind < n) & arrived] > 0).all()
+    assert (mu[c.kind == n + SADDLE][:, 0] < 0).all()
+    assert (c.kind == n + SADDLE).any() == saddles
+    for iy, ix in np.argwhere((c.kind < n) & arrived):
+        away = [np.hypot(*(end[iy, ix].numpy() - p)) for p in q.known.minima]
+        assert c.kind[iy, ix] == int(np.argmin(away))
+    assert not (still & arrived & (c.kind == n + ELSEWHERE)).any()
+
+
+def test_a_functions_cell_opens_its_run():
+    q = BasinQuestion(problem="function", a="kbfgs", points=4)
+    plan = q.plans()[0][0]
+    run = plan.spec.run({"x": 1.25, "y": -2.5})
+    assert run.problem.start == (1.25, -2.5)
+    got = read_query(lab_query(run), FUNCTION).spec()
+    assert got is not None
+    assert (got.problem, got.steps, got.stop_loss, got.stop_grad) == (
+        run.problem, run.steps, run.stop_loss, run.stop_grad)
+    assert got.methods[0].lr == run.methods[0].lr
+
+
+def test_a_window_without_the_functions_own_start_is_swept():
+    """The sweep's own start must have a value of f; its cells need none."""
+    plans, notes = BasinQuestion(problem="function", f="log(x - 1) + x^2 + y^2", points=5, steps=9,
+                                 x_from=-1.0, x_to=3.0, y_from=-1.0, y_to=1.0).plans()
+    assert len(plans) == 2
+    assert notes == ()
+    status = swept(plans[0])["status"][..., 0]
+    assert (status[:, :2] == "diverged").all()
+    assert (status[:, 4] != "diverged").all()
+
+
+def test_settings_of_a_map_are_its_own():
+    q, notes = decode({"a": "kbfgs", "left.lr": "0.02", "left.rho": "0.5"}, BasinQuestion())
+    assert notes == ()
+    plans, said = q.plans()
+    assert plans[0].spec.swept.lr == 0.02
+    assert said == ("K-BFGS, double damping has no rho.",)
+    wrong, said = BasinQuestion(a="kbfgs", left={"lr": -1.0}).plans()
+    assert len(wrong) == 1
+    assert said[0].startswith("K-BFGS, double damping.lr is -1.0")
+
+
+@pytest.mark.parametrize("q", [
+    BasinQuestion(a="kbfgs", points=7), BasinQuestion(problem="function", a="kbfgs", points=9),
+    AtlasQuestion(points=5)], ids=["basins", "function", "atlas"])
+def test_the_browsers_cells_fill_the_same_map(q):
+    plan = q.plans()[0][0]
+    live = live_map(plan.spec, plan.x, plan.y)
+    for side, axis in ((plan.x, live["spec"]["sweep"]["x"]), (plan.y, live["spec"]["sweep"]["y"])):
+        fine = Side(side.label, (np.geomspace if side.log else np.linspace)(
+            axis["from"], axis["to"], axis["points"]), side.log)
+        assert fine.edges[[0, -1]] == pytest.approx(side.edges[[0, -1]], rel=1e-9)
+        assert fine.values[[0, -1]] == pytest.approx(side.values[[0, -1]], rel=1e-12)
+    assert live["nx"] == plan.x.fine
+
+
+def test_only_what_the_engine_can_is_left_to_the_browser():
+    assert live_map(*AtlasQuestion(problem="linear_net", points=3).plans()[0][0][1:]) is None
+    by_seed = AtlasQuestion(a="curveball", points=3).plans()[0][0]
+    assert by_seed.by_seed
+    assert live_map(by_seed.spec, by_seed.x, by_seed.y) is None
+
+
+@pytest.mark.parametrize("value", [[0, 1.5], [0, 1.5, float("nan"), 0], ["0", 1.0, 1.0, 0], "all",
+                                   [0, 1.0, 1.0, -1]])
+def test_a_pinned_run_that_no_script_sends_is_refused(value):
+    with pytest.raises(ValidationError):
+        PIN.read(value)
+
+
+@pytest.mark.parametrize("value", [{"left": {"lr": "fast"}}, {"left": {"lr": float("inf")}},
+                                   {"seed": -1}, {"start": [1.0]}, {"problem": {}}])
+def test_an_edit_that_no_script_sends_is_refused(value):
+    with pytest.raises(ValidationError):
+        MAP_EDIT.read(value)
+
+
+def test_what_a_script_sends_is_read():
+    assert PIN.read([1, 2, -0.5, 3]) == (1, 2.0, -0.5, 3)
+    assert PIN.read([]) == ()
+    edit = MAP_EDIT.read({"left": {"lr": 1}, "start": [0, -0.5], "noise": 2})
+    assert (edit.left, edit.start, edit.noise, edit.seed) == ({"lr": 1.0}, (0.0, -0.5), 2.0, None)

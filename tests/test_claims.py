@@ -74,7 +74,7 @@ LIMITS = {
     "README.md": [
         f"{ {6: 'six'}[len(RACE.entrants)]} methods on one bent valley",
         f"one of { {7: 'eight'}[len(CLASSICS)]} classics",     # with Rosenbrock's in n dimensions
-        f"colours 2 × {BasinQuestion().points ** 2:,} starts",
+        f"colours 2 × {BasinQuestion().side ** 2:,} starts",
         f"compares { {11: 'eleven', 12: 'twelve'}[len({row.name for row in ROWS.values()})]} "
         "methods on five valleys and two linear nets"]}
 

@@ -179,7 +179,7 @@ def basin_summary(c: Cells, x: Side, y: Side, minimisers: Sequence[Sequence[floa
 
 def _shares(c: Cells, n: int) -> str:
     """How many starts lead to each of several minima, the most first."""
-    each = sorted(((c.share(c.kind == i), i + 1) for i in range(n)), reverse=True)
+    each = sorted(((c.share(c.kind == i), i + 1) for i in range(n)), key=lambda t: (-t[0], t[1]))
     named = [f"{percent(share)} end at minimum {i}" if k == 0 else f"{percent(share)} at {i}"
              for k, (share, i) in enumerate(each[:NAMED]) if share > 0]
     return ", ".join(named) + (", fewer at others." if len(each) > NAMED else ".")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import streamlit as st
 from pydantic import field_validator
 
-from qnviz.fields import choice, number, optional_number, text, whole
+from qnviz.fields import choice, number, optional_number, optional_whole, text, whole
 from qnviz.figures.maps import words
 from qnviz.figures.maps.cells import Best, Cells, Columns, Side, ends
 from qnviz.figures.maps.picture import column
@@ -31,6 +31,7 @@ from qnviz.ui.state.form import NARROW, Form, plain
 PROBLEM_NAMES = {"rosenbrock": "Rosenbrock", "function": "Your own function"}
 TOLERANCE = 0.05                               # how near to a minimiser counts as there,
 WINDOW = 4.0                                   # in a window so wide
+USUAL = {"rosenbrock": 128, "function": 48}    # of the first two maps are shipped
 FINE = 512                                     # points per axis that the browser computes
 ENDS = ("x_from", "x_to", "y_from", "y_to")
 ROSENBROCK = (-2.0, 2.0, -1.0, 3.0)            # where its axes end
@@ -40,8 +41,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Himmelblau: which of four minima?": {"problem": "function", "a": "bfgs", "b": "kbfgs"},
     "Styblinski-Tang: the nearest, not the lowest": {
         "problem": "function", "f": CLASSICS["styblinski_tang"].f, "a": "bfgs", "b": "adam"},
-    "A saddle: Newton goes there": {
-        "problem": "function", "f": CLASSICS["saddle"].f, "a": "newton", "b": "bfgs"},
+    "A saddle: its ridge parts two basins": {
+        "problem": "function", "f": CLASSICS["saddle"].f, "a": "bfgs", "b": "newton"},
     "Goldstein-Price: a plain among walls": {
         "problem": "function", "f": CLASSICS["goldstein_price"].f, "a": "bfgs", "b": "newton"},
     "Newton-Krylov against Levenberg-Marquardt": {
@@ -96,10 +97,17 @@ class BasinQuestion(Question):
     x_to: float | None = _end("Where it ends.")
     y_from: float | None = _end("Where the second coordinate begins.")
     y_to: float | None = _end("Where it ends.")
-    points: int = whole(128, "n", "Starts along each axis.", ge=1, le=256)
+    points: int | None = optional_whole(None, "n", "Starts along each axis that the server "
+                                        "computes, for the numbers and sentences.", ge=1, le=256,
+                                        empty="usual")
     steps: int = whole(500, "T", "Steps that a run may take.", ge=1, le=3000)
     target: float = number(1e-4, "f^*", "A run that gets this low has arrived and ends.", ge=0,
                            le=1)
+
+    @property
+    def side(self) -> int:
+        """Starts along each axis: as asked for, or as many as take seconds."""
+        return USUAL[self.problem] if self.points is None else self.points
 
     @field_validator("f")
     @classmethod
@@ -151,7 +159,7 @@ class BasinQuestion(Question):
         """The two maps that are asked for, and a sentence for all that cannot be."""
         found, notes = [], list[str]()
         x0, x1, y0, y1 = self.ends
-        axes = {"x": _axis(0, x0, x1, self.points), "y": _axis(1, y0, y1, self.points)}
+        axes = {"x": _axis(0, x0, x1, self.side), "y": _axis(1, y0, y1, self.side)}
         names = ("x₁", "x₂") if self.problem == "rosenbrock" else ("x", "y")
         for v, own in ((VARIANTS[self.a], self.left), (VARIANTS[self.b], self.right)):
             spec = self.sweep(v, own, axes, self.steps, self.target, notes)
@@ -241,7 +249,7 @@ def _controls(form: Form[BasinQuestion], q: BasinQuestion) -> None:
                     widgets.number(name.replace("_", " "), -REACH, REACH, key=form.key(name),
                                    format="%.6g", placeholder=say(end),
                                    help=form.fields[name].help)
-            size = f"{q.points} × {q.points}, {q.steps} steps, target {say(q.target)}"
+            size = f"{q.side} × {q.side}, {q.steps} steps, target {say(q.target)}"
             with st.popover(size, key="basins/size"), st.container(width=NARROW):
                 form.controls("points", "steps")
                 form.box("target", 1e-4, width=NARROW)

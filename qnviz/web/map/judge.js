@@ -61,15 +61,23 @@ export function judge(rule, columns, seeds) {
 function judgeEnds({ points, minima, tolerance, status }, columns, seeds, judged) {
   const [converged, diverged, halted] = codes(status);
   const [xs, ys] = [columns["end.0"], columns["end.1"]];
+  const flat = Float64Array.from(points.flat());
   for (let i = 0; i < judged.kind.length; i += 1) {
     const at = i * seeds;
     const code = columns.status[at];
-    let [nearest, least] = [-1, Infinity];
-    points.forEach(([x, y], k) => {
-      const away = Math.hypot(xs[at] - x, ys[at] - y);
-      if (away < least) [nearest, least] = [k, away];
-    });
-    const place = least <= tolerance && code !== diverged ? nearest : -1;
+    let nearest = -1;
+    let least = Infinity;
+    for (let k = 0; k < points.length; k += 1) {
+      const dx = xs[at] - flat[2 * k];
+      const dy = ys[at] - flat[2 * k + 1];
+      const away = dx * dx + dy * dy;
+      if (away < least) {
+        nearest = k;
+        least = away;
+      }
+    }
+    const near = Math.sqrt(least) <= tolerance;
+    const place = near && code !== diverged ? nearest : -1;
     const arrived = code === converged;
     const steps = arrived ? columns.steps_to_target[at] : Infinity;
     const atOne = code !== 0 && place >= 0 && place < minima;
