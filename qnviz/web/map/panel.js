@@ -5,7 +5,7 @@ import { element, write } from "../dom.js";
 import { clamp } from "../numbers.js";
 import { cellAt, describe, NOTHING, partOf, readMap } from "./cells.js";
 import { MapControls } from "./controls.js";
-import { edgeOf, hatchLines, LiveCells, LivePath } from "./overlay.js";
+import { dot, edgeOf, hatchLines, LiveCells, LivePath } from "./overlay.js";
 
 /** @import { CellMap, Side } from "./cells.js" */
 /** @import { Maps } from "./maps.js" */
@@ -172,6 +172,12 @@ export class MapPanel {
     if (shown) this.cells.draw(shown, this.area, context, this.maps.legend.hatch, ratio);
     else this.hatch(map);
     this.path.draw(context, map, this.area);
+    const { kept } = this.maps;
+    if (kept?.index === this.index) {
+      const { x, y, w, h } = this.area;
+      const [across, up] = [partOf(map.x, kept.place.x), partOf(map.y, kept.place.y)];
+      dot(context, [x + w * across, y + h * (1 - up)], "#ffffff");
+    }
     if (this.highlighted) this.frame(map, this.highlighted);
   }
 
