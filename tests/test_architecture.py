@@ -17,7 +17,8 @@ FRONT = [p for p in [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))] if
 
 # From the ground up. What stands in one row are rooms of one floor, which do not import each other.
 FLOORS = (
-    ("", "archive", "errors", "fields", "numbers", "paths", "saving", "environment", "web"),
+    ("", "archive", "environment", "errors", "fields", "handles", "numbers", "paths", "saving",
+     "web"),
     ("problems",),
     ("curvature",),
     ("methods",),

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from qnviz.fields import in_unicode, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.ui.labs.handles import LAST_SEED, handles
+from qnviz.runs.handles import LAST_SEED
+from qnviz.ui.labs.handles import handles
 from qnviz.ui.state.defaults import FUNCTION, LABS, ROSENBROCK_N
 from qnviz.ui.state.messages import EDIT, LARGEST
 from qnviz.ui.state.settings import LIMITS, RunFields, Settings

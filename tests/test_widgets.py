@@ -4,8 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from qnviz.fields import Parameter
+from qnviz.handles import shown
 from qnviz.ui.state import widgets
-from qnviz.ui.state.controls import _decades, _shown
+from qnviz.ui.state.controls import _decades
 
 PAGE = """
 import streamlit as st
@@ -101,7 +102,7 @@ def test_no_two_marks_of_a_slider_read_the_same(value):
     q = Parameter("x", "float", 0.3, "x", "Help.", low=1e-3, high=1.0, log=True)
     marks = _decades(q, value)
     assert value in marks
-    assert len({_shown(m) for m in marks}) == len(marks)
+    assert len({shown(m) for m in marks}) == len(marks)
 
 
 def test_a_widget_that_was_replaced_changes_nothing(monkeypatch):

@@ -32,7 +32,7 @@ def player(
         payload: ``id``, ``plotly_url``, ``theme``, ``frame``, ``autoplay``, ``rate``, ``clock``,
             ``entrants``, ``panels`` and ``rows``; figures as plain dicts. With ``follow`` the run
             still grows: the playhead keeps up with it and tells Python nothing. With ``handles``
-            (`ui/labs/handles.py`) settings can be changed at the chips of the legend; without
+            (`runs/handles.py`) settings can be changed at the chips of the legend; without
             rows there are these alone. Bytes are what `encoded` made of one.
         key: Widget key, fixed for as long as the picture should stay the same element.
         address: The field of the page's address that holds the frame. The player writes it there

@@ -12,7 +12,7 @@ from qnviz.fields import Frozen, faults
 from qnviz.methods.registry import METHODS
 from qnviz.numbers import say
 from qnviz.problems.registry import PROBLEMS
-from qnviz.ui.labs.handles import of_method, of_problem
+from qnviz.runs.handles import of_method, of_problem
 from qnviz.ui.labs.page import Page
 from qnviz.ui.state.messages import Edit
 from qnviz.ui.state.settings import RunFields, Settings, base

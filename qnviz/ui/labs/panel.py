@@ -1,6 +1,6 @@
 """The controls of a lab: the problem in one row, presets and the list of methods in another.
 
-A method's own settings are handles at its chip, in the player (`ui/labs/handles.py`).
+A method's own settings are handles at its chip, in the player (`runs/handles.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import streamlit as st
 from qnviz.fields import parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
-from qnviz.ui.labs.handles import SEED
+from qnviz.runs.handles import SEED
 from qnviz.ui.labs.page import Page
 from qnviz.ui.state import widgets
 from qnviz.ui.state.controls import control

@@ -37,7 +37,7 @@ class Playing:
     on_frame: Report = None                    # let the playhead come to rest
     on_event: Report = None                    # clicked an event
     on_edit: Report = None                     # changed settings by hand
-    handles: Mapping[str, Any] | None = None   # … with these (ui/labs/handles.py)
+    handles: Mapping[str, Any] | None = None   # … with these (runs/handles.py)
     live: Mapping[str, Any] | None = None      # the run as the browser's engine is given it
     answered: int | None = None                # the number of the last edit that is in the run
 

@@ -38,6 +38,7 @@ from qnviz.figures.maps.picture import column
 from qnviz.figures.maps.scale import Scale, setting_scale
 from qnviz.figures.packing import packed
 from qnviz.figures.theme import Theme
+from qnviz.handles import handle
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.rosenbrock import Coordinate
@@ -55,7 +56,6 @@ from qnviz.ui.maps.variants import (
     usual_range,
 )
 from qnviz.ui.state.codec import described
-from qnviz.ui.state.controls import handle
 from qnviz.ui.state.defaults import LABS
 
 COMMON = ("steps_to_target", "final_loss", "work")     # quantities that every method has

@@ -21,6 +21,7 @@ from qnviz.figures.maps.cells import Best, Cells, Columns, Side
 from qnviz.figures.maps.picture import panel
 from qnviz.figures.maps.scale import Scale
 from qnviz.figures.theme import THEMES, Theme
+from qnviz.handles import handle
 from qnviz.problems.registry import PROBLEMS
 from qnviz.runs.spec import RunSpec
 from qnviz.sweeps.result import SweepResult
@@ -33,7 +34,6 @@ from qnviz.ui.maps.variants import Variant
 from qnviz.ui.maps.view import Maps, Results, download, payload_id, prepare
 from qnviz.ui.state import widgets
 from qnviz.ui.state.codec import described
-from qnviz.ui.state.controls import handle
 from qnviz.ui.state.form import Form, plain
 from qnviz.ui.state.links import link_to
 from qnviz.ui.state.messages import MapEdit

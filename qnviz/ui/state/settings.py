@@ -19,6 +19,7 @@ from qnviz.fields import Frozen, Parameter, faults, parameters
 from qnviz.methods.registry import METHODS
 from qnviz.problems.registry import PROBLEMS
 from qnviz.problems.spec import ProblemSpec
+from qnviz.runs.handles import MOST
 from qnviz.runs.spec import MAX_ENTRANTS, RunSpec, parse
 from qnviz.ui.state.address import Query, bounded, unknown
 from qnviz.ui.state.codec import accepted, described, encode, text
@@ -27,7 +28,7 @@ Axis = Literal["iterations", "work", "seconds"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 DOUBLE_LIMIT = 500_000                         # parameters; larger nets run in float32
 # what a page takes at most; the command line takes more
-LIMITS = {"steps": 3000, "seed": 2**31 - 1, "stop_loss": 1.0}
+LIMITS = MOST | {"stop_loss": 1.0}
 BEYOND = "a page takes at most {}; the command line takes more."
 
 
