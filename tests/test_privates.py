@@ -72,7 +72,9 @@ def test_plotly_has_what_the_player_asks_of_it(name, plotly):
 
 
 def test_our_scripts_use_nothing_else_of_plotlys():
-    found = {name.lstrip(".") for path, text in OURS.items() if path.suffix == ".js"
+    # the engine knows of no page (test_web); its arguments that a subclass alone uses begin with _
+    found = {name.lstrip(".") for path, text in OURS.items()
+             if path.suffix == ".js" and path.parent.name not in ("engine", "methods", "problems")
              for name in PRIVATE.findall(text)}
     assert found == PLOTLY.keys()
 
