@@ -6,7 +6,7 @@ import { METHODS } from "./methods/registry.js";
 import { Oracle } from "./oracle.js";
 import { noiseOf, surfaceOf } from "./problem.js";
 import { Run } from "./run.js";
-import { checked } from "./spec.js";
+import { checkedSweep } from "./spec.js";
 import { Totals } from "./totals.js";
 
 /** @import { Spec } from "./spec.js" */
@@ -50,9 +50,8 @@ export class Grid {
    * @param {Options} [options]
    */
   constructor(spec, { cells, summaries = true } = {}) {
-    this.spec = checked({ ...spec, runs: 1 });
+    this.spec = checkedSweep(spec);
     const { problem, methods, steps, seed, stop_loss, stop_grad, sweep } = spec;
-    if (!sweep) throw new EngineError("This describes no sweep.");
     const label = sweep.entrant ?? methods[0].label ?? methods[0].name;
     this.settings = methods.find(
       (/** @type {any} */ m) => (m.label ?? m.name) === label || m.name === label,
@@ -82,7 +81,7 @@ export class Grid {
 
   /** @param {string} field */
   whole(field) {
-    return (this.spec.sweep.whole ?? []).includes(field);
+    return this.spec.sweep.whole.includes(field);
   }
 
   /** @returns {Maps} what there is so far: cells that are not computed have status 0 */

@@ -8,7 +8,10 @@
 //     H⁺ = a aᵀ + b bᵀ,   a = √ρ s,   b = ρ ‖s‖ κ r,        det H⁺ = ρ ‖s‖² κ²
 //     of the next pair κ² = (tᵀa)² / ‖s‖² + (tᵀb)² / ‖s‖²,    of the first κ² = γ from H₀ = γ I
 
+import { EngineError } from "./errors.js";
 import { difference, largestPower, norm, Symmetric } from "./plane.js";
+
+const LARGEST_MEMORY = 200; // as the method's field allows
 
 /** H = a aᵀ + b bᵀ, whose small eigenvalue is as exact as its large one. */
 class Squares extends Symmetric {
@@ -114,6 +117,9 @@ export class CompactLBFGS extends Squares {
   /** @param {number} memory how many pairs are remembered */
   remember(memory) {
     if (memory === this.memory) return;
+    if (!(Number.isInteger(memory) && memory > 0 && memory <= LARGEST_MEMORY)) {
+      throw new EngineError(`memory must be a whole number from 1 to ${LARGEST_MEMORY}.`);
+    }
     this.memory = memory;
     this.s1 = new Float64Array(memory);
     this.s2 = new Float64Array(memory);

@@ -1,6 +1,6 @@
 // K-BFGS(L) [Goldfarb, Ren, Bahamou 2020] in the plane: the twin of qnviz/methods/kbfgs_l.py.
 //
-// K-BFGS whose H_g is defined by its last p damped pairs, from H₀ = I. When the window is full, the
+// K-BFGS whose H_g is defined by its last p damped pairs, from H₀ = I. When the memory is full, the
 // oldest pair is forgotten before the new one is used, so the eigenvalue bounds are those of an update
 // of that shortened matrix.
 
@@ -15,7 +15,7 @@ export class KBFGSL extends KBFGS {
   static method = "kbfgs_l";
 
   H_g = new CompactLBFGS();
-  full = false; // whether the window was, before the step
+  full = false; // whether the memory was, before the step
 
   /** @param {Settings} settings */
   configure(settings) {
@@ -35,7 +35,7 @@ export class KBFGSL extends KBFGS {
   }
 
   /**
-   * The window with the new pair; gives whether that was taken.
+   * The memory with the new pair; gives whether that was taken.
    *
    * @param {DampedPair} pair
    */

@@ -18,19 +18,32 @@ const ON_Y = 2;
 const PLAIN = { variable: VARIABLE, constant: CONSTANT, add: ADD, times: TIMES };
 const MOST = 10_000; // steps; Python's reader makes far fewer of the longest text it takes
 
+/** @param {number} n */
+const below = (n) => (/** @type {unknown} */ i) =>
+  Number.isInteger(i) && 0 <= Number(i) && Number(i) < n;
+
 export class Typed extends Surface {
   smooth = false;
 
   /** @param {Record<string, any>} spec with `program`, `loss` and `lowest` as Python gives them */
   constructor(spec) {
-    const { program } = spec;
-    if (!program || !Array.isArray(program.steps) || program.steps.length > MOST) {
+    const { program, loss, lowest } = spec;
+    if (!Array.isArray(program?.steps) || !Array.isArray(program.outputs)) {
       throw new EngineError("The function comes without the program that was made of its text.");
     }
-    super(spec, program.outputs.length, spec.loss === "squares");
-    this.signed = !this.squares;
-    this.lowest = spec.lowest;
     const n = program.steps.length;
+    if (!(n <= MOST) || !program.outputs.length || !program.outputs.every(below(n))) {
+      throw new EngineError("The function's program has no end, or none that is its value.");
+    }
+    if (!(loss === "squares" || loss === "value")) {
+      throw new EngineError("The function's loss must be its value, or the sum of its squares.");
+    }
+    if (!(lowest === null || Number.isFinite(lowest))) {
+      throw new EngineError("The lowest value that is known of the function must be a number.");
+    }
+    super(spec, program.outputs.length, loss === "squares");
+    this.signed = !this.squares;
+    this.lowest = lowest;
     this.out = Int32Array.from(program.outputs);
     this.kinds = new Uint8Array(n);
     this.a = new Int32Array(n);
@@ -55,27 +68,36 @@ export class Typed extends Surface {
 
   /**
    * @param {number} i
-   * @param {any[]} step operation, its arguments, and its number
+   * @param {any} step operation, its arguments, and its number
    */
-  read(i, [op, args, value]) {
-    const [first = 0, second = first] = args;
-    if (!(first < i || op === "variable" || op === "constant") || second >= Math.max(i, 1)) {
+  read(i, step) {
+    const [op, args, value] = Array.isArray(step) ? step : [];
+    const first = i < 2; // where x and y stand, and nowhere else
+    if (typeof op !== "string" || !Array.isArray(args) || (op === "variable") !== first) {
+      throw new EngineError("The function's program has a step that is none.");
+    }
+    const needed = first || op === "constant" ? 0 : op === "add" || op === "times" ? 2 : 1;
+    if (args.length !== needed || !args.every(below(i))) {
       throw new EngineError("The function's program uses a step before it is there.");
     }
+    if (!Number.isFinite(value) && op !== "constant") {
+      throw new EngineError("The function's program has a power that is no number.");
+    }
+    const [p = 0, q = p] = args;
     const { on } = this;
     const kind = PLAIN[op] ?? FUNCTION;
     this.kinds[i] = kind;
-    this.a[i] = first;
-    this.b[i] = second;
+    this.a[i] = p;
+    this.b[i] = q;
     this.phi.push(kind === FUNCTION ? functionOf(op, value) : null);
     if (kind === VARIABLE) {
       on[i] = i === 0 ? ON_X : ON_Y;
       (i === 0 ? this.dx : this.dy)[i] = 1;
     } else if (kind === CONSTANT) this.v[i] = value ?? NaN;
-    else on[i] = on[first] | on[second];
-    if (kind === TIMES && !(on[first] && on[second])) {
+    else on[i] = on[p] | on[q];
+    if (kind === TIMES && !(on[p] && on[q])) {
       this.kinds[i] = SCALE; // by `a`, which is constant
-      if (on[first]) [this.a[i], this.b[i]] = [second, first];
+      if (on[p]) [this.a[i], this.b[i]] = [q, p];
     }
   }
 
