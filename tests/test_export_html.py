@@ -15,9 +15,12 @@ from qnviz.export.pictures import plotly_js
 from qnviz.figures.player import linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.theme import DARK, THEMES
+from qnviz.runs.handles import handles
 from qnviz.runs.loop import run
+from qnviz.runs.portable import portable
+from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
-from qnviz.web import encoded
+from qnviz.web import bundle, encoded
 from tests.helpers import spec
 from tests.test_architecture import ROOT
 
@@ -90,14 +93,24 @@ def test_nothing_is_fetched_and_only_these_scripts_run(page):
 @pytest.mark.parametrize("theme", THEMES)
 def test_both_lights_hold_the_pages_own_payload(home, page, theme):
     data = held(page)
-    expected = json.loads(encoded(linked(RaceView(home, THEMES[theme])) | {"frame": 40}))
+    spec = parse(home.spec)
+    expected = json.loads(encoded(linked(RaceView(home, THEMES[theme])) | {
+        "frame": 40, "handles": handles(spec),
+        "live": {"spec": portable(spec), "engine": "", "axis": "iterations"}}))
     assert restored(data["payloads"][theme], data["table"]) == expected
+
+
+def test_what_the_engine_cannot_compute_stays_as_it_is():
+    net = Trace.load(ROOT / "assets" / "linear_net.npz")
+    payload = held(player_html(net))["payloads"]["light"]
+    assert "live" not in payload
+    assert "handles" not in payload
 
 
 def test_what_both_lights_share_stands_once(home, page):
     alone = len(encoded(linked(RaceView(home))))
     scripts = len(plotly_js().read_text(encoding="utf-8"))
-    assert len(page) < scripts + 1.3 * alone + 120_000
+    assert len(page) < scripts + 1.3 * alone + len(bundle("offline.js")) + 80_000
     assert interned({"a": ["x" * 99], "b": "x" * 99, "c": ["short"], "d": ["x" * 99]}) == (
         {"a": {"@": 0}, "b": {"@": 1}, "c": ["short"], "d": {"@": 0}}, [["x" * 99], "x" * 99])
 

@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from qnviz import __version__, web
+from qnviz.errors import SpecError
 from qnviz.export import words
 from qnviz.export.pictures import plotly_js
 from qnviz.figures.player import linked
 from qnviz.figures.race import RaceView
 from qnviz.figures.theme import THEMES
+from qnviz.runs.handles import handles
+from qnviz.runs.portable import portable
+from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
 
 _HERE = Path(__file__).parent
@@ -42,8 +46,9 @@ def player_html(trace: Trace, *, layout: str | None = None, axis: str = "iterati
     Raises:
         ExportError: plotly is not installed.
     """
+    live = _live(trace, axis, run)
     payloads = {name: linked(RaceView(trace, colors, axis, run), layout, follow=False)
-                | {"frame": frame} for name, colors in THEMES.items()}
+                | {"frame": frame} | live for name, colors in THEMES.items()}
     shared, table = interned(payloads)
     script, version = _plotly()
     title = words.title(trace)
@@ -62,6 +67,22 @@ def player_html(trace: Trace, *, layout: str | None = None, axis: str = "iterati
         "data": _harmless(data.decode()), "plotly": script, "module": module}
     # one pass: what was filled in is not looked at again
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("offline.html"))
+
+
+def _live(trace: Trace, axis: str, run: int) -> dict[str, Any]:
+    """What lets a page compute on: the run for the engine, and its handles; nothing beyond it.
+
+    Only the first of several runs follows the hand, as the engine numbers them from 0.
+    """
+    try:
+        spec = parse(trace.spec)
+    except SpecError:                          # of another version, whose run is shown as it is
+        return {}
+    plain = portable(spec) if run == 0 else None
+    if plain is None:
+        return {}
+    return {"live": {"spec": plain | {"runs": 1}, "engine": "", "axis": axis},
+            "handles": handles(spec)}
 
 
 def interned(value: Any) -> tuple[Any, list[Any]]:

@@ -1,9 +1,14 @@
 // The player in a page of its own: the run's payload in both themes, and what run it is.
+//
+// On problems in the plane it holds the engine too: start and settings can be changed, and what was
+// changed stands in the page's fragment, so that a changed page can be linked and reloaded.
 
 import { element } from "./dom.js";
+import { EngineError, Race, unable } from "./engine/index.js";
+import { read, withEdit, written } from "./player/fragment.js";
 import { Player } from "./player/player.js";
 
-/** @import { PlayerPayload } from "./player/payload.d.ts" */
+/** @import { Edit, PlayerPayload } from "./player/payload.d.ts" */
 
 /**
  * What qnviz/export/html.py writes into the page.
@@ -27,6 +32,8 @@ function byId(id) {
   if (!node) throw new Error(`the page has no #${id}`);
   return node;
 }
+
+const SOON_MS = 15; // between two looks whether pictures are drawn
 
 /** @type {Data} */
 const data = JSON.parse(byId("data").textContent ?? "");
@@ -55,6 +62,56 @@ let player = null;
 let theme = "light";
 let chosen = data.theme !== "auto";
 
+/** @type {Edit} what was changed of the run */
+let edit = {};
+/** The fragment as it was read or written last. */
+let fragment = "";
+
+/**
+ * A payload as it is to be shown: with the values that were changed, and as the answer to the change.
+ *
+ * @param {Theme} name
+ */
+function payloadOf(name) {
+  const payload = payloads.get(name) ?? restored(data.payloads[name]);
+  payloads.set(name, payload);
+  const { handles } = payload;
+  return {
+    ...payload,
+    handles: handles && !handles.waiting ? withEdit(handles, edit) : handles,
+    answered: player?.live.serial,
+  };
+}
+
+/** Show the run with what was changed of it. */
+async function changed() {
+  const known = edit;
+  player?.update(payloadOf(theme));
+  while (player?.busy) await new Promise((done) => setTimeout(done, SOON_MS));
+  byId("changed").hidden = !written(known);
+  if (!player || !written(known)) return;
+  player.live.change(known);
+  player.live.release();
+}
+
+/** What the fragment says was changed. */
+function visit() {
+  const text = window.location.hash.slice(1);
+  const { handles } = payloadOf(theme);
+  if (!handles || handles.waiting || text === fragment) return;
+  fragment = text;
+  const found = read(text, handles);
+  edit = found.edit;
+  byId("refused").textContent = found.refused.join(" ");
+  changed();
+}
+
+/** @param {string} text */
+function address(text) {
+  fragment = text;
+  window.history.replaceState(null, "", `#${text}`);
+}
+
 /** @param {Theme} name */
 function show(name) {
   theme = name;
@@ -62,10 +119,19 @@ function show(name) {
   const other = name === "dark" ? "Light" : "Dark";
   button.textContent = other;
   button.title = `${other} colours`;
-  const payload = payloads.get(name) ?? restored(data.payloads[name]);
-  payloads.set(name, payload);
-  if (player) player.update(payload);
-  else player = new Player(byId("player"), payload);
+  if (player) {
+    changed();
+    return;
+  }
+  player = new Player(byId("player"), payloadOf(name), {
+    engine: { EngineError, Race, unable },
+    onEdit(made) {
+      edit = { ...made };
+      delete edit.serial;
+      byId("changed").hidden = false;
+      address(written(edit));
+    },
+  });
 }
 
 button.addEventListener("click", () => {
@@ -81,6 +147,14 @@ else show(system.matches ? "dark" : "light");
 for (const name of /** @type {const} */ (["title", "subtitle", "problem", "spec", "made"])) {
   byId(name).textContent = data.about[name];
 }
+byId("reset").addEventListener("click", () => {
+  edit = {};
+  address("");
+  changed();
+});
+byId("hand").hidden = !payloadOf(theme).live;
+window.addEventListener("hashchange", visit);
+visit();
 const body = document.querySelector("#methods tbody");
 for (const [method, ...texts] of data.about.methods) {
   const line = element("tr", "", body);

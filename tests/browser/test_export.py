@@ -17,6 +17,8 @@ from qnviz.figures.player import linked
 from qnviz.figures.playhead import Playhead
 from qnviz.figures.race import RaceView
 from qnviz.numbers import say
+from qnviz.runs.loop import run
+from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
 from tests.browser.conftest import _chromium
 from tests.browser.player_page import Race
@@ -99,6 +101,41 @@ def test_a_race_plays_steps_and_speaks_without_a_network(
         assert page.evaluate(SPOKEN) == expected
     assert page.errors == []
     assert page.asked == []
+
+
+def test_a_file_computes_on_and_keeps_its_state_in_its_address(
+        files: dict[str, Path], cut_off: Callable[..., Any]) -> None:
+    """Start and settings follow the hand; a changed file can be linked and reloaded."""
+    page = cut_off()
+    race = Race(page, files["home"].as_uri() + "#start=-1,2&K-BFGS.lr=0.05&Adam.lr=-1&of=2")
+    page.wait_for_selector("[data-live=true]")
+    assert page.locator("#refused").inner_text() == (
+        "Adam.lr is “-1”. lr must be a number, 0 < lr ≤ 10. of is no setting of this run.")
+    home = parse(Trace.load(ASSETS / "home.npz").spec)
+    changed = [m.model_copy(update={"lr": 0.05}) if m.entrant == "K-BFGS" else m
+               for m in home.methods]
+    trace = run(home.model_copy(update={
+        "problem": home.problem.model_copy(update={"start": (-1.0, 2.0)}),
+        "methods": tuple(changed)}))
+    race.press("Home", *["Shift+ArrowRight"] * 3)      # to step 30: later, roundings have grown
+    losses = [say(float(trace[m.entrant]["loss"][30, 0])) for m in home.methods]
+    page.wait_for_function(f"(losses) => ({SPOKEN})().map((row) => row[1]).join() === losses",
+                           arg=",".join(losses))
+
+    start = page.get_by_role("slider", name="Start of the run")
+    start.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.hash.includes('start=-0.98,2')")
+    page.reload()
+    page.wait_for_selector("[data-live=true]")
+    assert start.get_attribute("aria-valuetext") == "(−0.98, 2)"
+    page.get_by_role("button", name="Dark").click()
+    page.wait_for_selector("[data-qnviz-player][data-theme=dark][data-ready=true][data-live=true]")
+    page.get_by_role("button", name="Back to that run").click()
+    page.wait_for_selector("[data-live=false]")
+    assert page.evaluate("location.hash") == ""
+    assert start.get_attribute("aria-valuetext") == "(−1.2, 1)"
+    assert race.page.errors == page.asked == []
 
 
 def test_images_follow_in_the_readers_own_light(

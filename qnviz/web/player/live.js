@@ -164,7 +164,8 @@ export class Live {
     if (!this.run || this.engine || this.loading) return;
     this.loading = true;
     try {
-      this.engine = await import(new URL(this.run.engine, document.baseURI).href);
+      const { engine } = this.player.callbacks;
+      this.engine = engine ?? (await import(new URL(this.run.engine, document.baseURI).href));
       if (this.moved) this.schedule();
     } finally {
       this.loading = false;

@@ -227,10 +227,17 @@ export interface EntrantSettings {
   fields: Field[];
 }
 
-/** As qnviz/ui/labs/handles.py sends them; until the numeric core is there they wait. */
-export type HandlesPayload =
-  | { entrants: EntrantSettings[]; run: Field[]; summary: string; waiting?: undefined }
-  | { waiting: true };
+/** All settings of a run (qnviz/runs/handles.py). */
+export interface RunSettings {
+  entrants: EntrantSettings[];
+  run: Field[];
+  /** What the problem is. */
+  summary: string;
+  waiting?: undefined;
+}
+
+/** Until the numeric core is there they wait. */
+export type HandlesPayload = RunSettings | { waiting: true };
 
 export type Values = Record<string, number | string>;
 

@@ -18,6 +18,7 @@ import { Panel } from "./panel.js";
 import { Words } from "./words.js";
 
 /** @import { Ink } from "./canvas.js" */
+/** @import { Engine } from "./live.js" */
 /** @import { Model } from "./model.js" */
 /** @import { Edit, PlayerPayload } from "./payload.d.ts" */
 
@@ -29,6 +30,7 @@ import { Words } from "./words.js";
  * @property {(point: [x: number, y: number], name: string) => void} [onStart] a start was chosen
  * @property {(event: [frame: number, row: number]) => void} [onEvent] an event was clicked
  * @property {(edit: Edit) => void} [onEdit] settings were changed by hand
+ * @property {Engine} [engine] what computes under the hand, if it need not be loaded
  */
 
 const SETTLE_MS = 250; // a frame is reported this long after the last key or release
@@ -501,7 +503,8 @@ export class Player {
     if (!this.playing) return;
     cancelAnimationFrame(this.tickRequest);
     this.setPlaying(false);
-    this.words.show(this.model.entrants, this.frame);
+    if (this.live.on) this.tellLosses(true);
+    else this.words.show(this.model.entrants, this.frame);
     this.announce();
     if (report) this.settle();
   }
