@@ -18,6 +18,8 @@ import { pen, sheet } from "./canvas.js";
  * @property {PlotlyAxis} x
  * @property {PlotlyAxis} y the mark's own
  * @property {number} scale
+ *
+ * @typedef {[left: number, top: number, width: number, height: number]} Box
  */
 
 /** As Plotly draws them, in widths of the line, which count as 3 at least. @type {Record<string, number[]>} */
@@ -299,10 +301,16 @@ function brush({ c, scale }, { symbol, size, color }) {
   /** @param {number} x @param {number} y */
   const other = (x, y) =>
     path.addPath(/** @type {Path2D} */ (shape), new DOMMatrix([1, 0, 0, 1, x, y]));
-  const at = thin[symbol] ?? (symbol.startsWith("circle") ? round : other);
+  const draw = thin[symbol] ?? (symbol.startsWith("circle") ? round : other);
+  let some = false;
   return {
-    at,
+    /** @param {number} x @param {number} y */
+    at(x, y) {
+      some = true;
+      draw(x, y);
+    },
     paint() {
+      if (!some) return;
       c.globalAlpha = 1;
       if (open) {
         c.setLineDash([]);
@@ -323,18 +331,16 @@ function brush({ c, scale }, { symbol, size, color }) {
  * @param {Rows} rows
  */
 function drawStems(place, mark, rows) {
-  const { c, x, y } = place;
-  setStroke(place, mark);
-  c.beginPath();
+  const { c, x, y, scale } = place;
+  const width = mark.width * scale;
+  c.fillStyle = mark.color;
+  c.globalAlpha = mark.opacity ?? 1;
   for (let k = 1; k <= rows.last; k++) {
     if (!rows.holds(mark.where ?? [], k, 0)) continue;
     const [low, high] = [mark.low, mark.high].map((end) => heightOf(y, rows.value(end, k)));
     if (Number.isNaN(low + high)) continue;
-    const px = toPixel(x, rows.clock[k]);
-    c.moveTo(px, low);
-    c.lineTo(px, high);
+    c.fillRect(toPixel(x, rows.clock[k]) - width / 2, low, width, high - low);
   }
-  c.stroke();
 }
 
 /**
@@ -362,16 +368,18 @@ function drawRule(place, mark, rows) {
 function drawBars(place, mark, rows) {
   const { c, x, y } = place;
   const base = toPixel(y, 0);
-  c.beginPath();
+  /** @type {Box[]} */
+  const boxes = [];
   for (let k = 1; k <= rows.last; k++) {
     if (!rows.holds(mark.where ?? [], k, 0)) continue;
     const [from, to] = [rows.clock[k - 1], rows.clock[k]];
     const air = ((1 - mark.share) / 2) * (to - from);
     const [left, right] = [toPixel(x, from + air), toPixel(x, to - air)];
     const top = toPixel(y, rows.value(mark.y, k));
-    if (!Number.isNaN(top)) c.rect(left, top, right - left, base - top);
+    if (Number.isNaN(top)) continue;
+    boxes.push([left, top, right - left, base - top]);
   }
-  fillPattern(c, mark);
+  fillBoxes(c, mark, boxes);
 }
 
 /**
@@ -413,9 +421,7 @@ function drawShares({ c, x, y }, mark, rows) {
     if (!counts[code]) return;
     const to = from + counts[code] / rows.last;
     const [left, right] = [toPixel(x, from), toPixel(x, to)];
-    c.beginPath();
-    c.rect(left, Math.min(a, b), right - left, Math.abs(b - a));
-    fillPattern(c, fill);
+    fillBoxes(c, fill, [[left, Math.min(a, b), right - left, Math.abs(b - a)]]);
     from = to;
   });
 }
@@ -441,21 +447,23 @@ function shade(scale, share) {
 }
 
 /**
- * Fill the path: a colour, and its pattern above.
+ * Boxes in a colour, and its pattern above. One by one: a path of many boxes costs far more.
  *
  * @param {CanvasRenderingContext2D} c
  * @param {{ color: string, pattern: string, ground: string }} fill
+ * @param {Box[]} boxes
  */
-function fillPattern(c, { color, pattern, ground }) {
+function fillBoxes(c, { color, pattern, ground }, boxes) {
+  if (!boxes.length) return;
   c.globalAlpha = 1;
   c.fillStyle = color;
-  c.fill();
+  for (const box of boxes) c.fillRect(...box);
   if (!pattern) return;
   const key = `${pattern} ${ground}`;
   const made = fills.get(key) ?? c.createPattern(tile(pattern, ground), "repeat") ?? "transparent";
   fills.set(key, made);
   c.fillStyle = made;
-  c.fill();
+  for (const box of boxes) c.fillRect(...box);
 }
 
 /**
