@@ -17,7 +17,7 @@ from qnviz.runs.portable import portable
 from qnviz.runs.spec import parse
 from tests.browser.engine import opened, raced
 from tests.browser.engine_cases import TEXTS, TWINS, able, batches, options
-from tests.browser.engine_compare import compared, disagreements, sure, together
+from tests.browser.engine_compare import PATH, compared, disagreements, sure, together
 
 RUNS = 16                            # in a batch: a method with some choices on one problem
 MISSED = 1 / 200                     # of runs may differ, in a decision that rounding made and that
@@ -41,6 +41,9 @@ def test_steps_are_those_of_python(name: str, page: Any) -> None:
         python = sure(base, moved)
         for r, what in disagreements(base, engine, python).items():
             faults.append((what, batch.portable[r]))
+            # an end alone is decided by the one rule, and by nothing that rounding touched before
+            assert any(w.startswith(PATH) for w in what) or not any(" not " in w for w in what), (
+                what, without_program(batch.portable[r]))
         runs += len(python.calm)
         chaotic += int((~python.calm).sum())
         numbers += compared(base, python)
@@ -105,3 +108,19 @@ def test_races_are_traces(case: str, page: Any) -> None:
             floor = 1e-14 * np.nanmax(np.abs(a), initial=0, where=np.isfinite(a))
             np.testing.assert_allclose(ran.columns[name], a, 1e-9, floor, err_msg=f"{case}: {name}")
 
+
+
+@pytest.mark.parametrize("beyond", [0.9, 0.98, 1.02, 1.1])
+def test_a_search_accepts_as_little_as_python_s(beyond: float, page: Any) -> None:
+    """Newton's step on |x|ᵖ, p = 3/2 + δ, leads to almost −x: f falls by 2δ of what g promises.
+
+    The search takes it from 2δ = c₁ = 10⁻⁴ on.
+    """
+    half = 0.75 + 0.5 * beyond * 0.5e-4
+    spec = parse({"problem": {"name": "function", "f": f"(x^2)^{half:.9f} + y^2", "start": (1, 0)},
+                  "methods": [{"name": "newton", "lam": 1e-9, "regularization": "fixed"}],
+                  "steps": 1})
+    expected, ((ran,),) = run(spec)["newton"], raced(opened(page), [portable(spec)])
+    assert expected["step_size"][0, 0] == (1.0 if beyond > 1 else 0.5)
+    for column in ("step_size", "trials", "theta"):
+        np.testing.assert_allclose(ran.columns[column], expected[column], 1e-9)

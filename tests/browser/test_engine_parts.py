@@ -1,14 +1,18 @@
-"""What the browser's engine is made of: random numbers, and derivatives of typed functions."""
+"""What the browser's engine is made of: random numbers, thresholds, derivatives of functions."""
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from qnviz.curvature.double_damping import double_damping
 from qnviz.errors import ExpressionError
 from qnviz.problems import philox
 from qnviz.problems.typed.expression import Expression, parse
@@ -16,6 +20,7 @@ from qnviz.problems.typed.gallery import CLASSICS
 from qnviz.problems.typed.ops import FUNCTIONS, NAMED
 from qnviz.problems.typed.problem import TypedFunction
 from qnviz.problems.typed.program import Program, Step
+from qnviz.runs.ends import Rule
 from tests.browser.engine import sampled
 from tests.browser.engine_cases import TEXTS
 from tests.browser.modules import imported
@@ -42,6 +47,90 @@ def test_random_numbers_are_those_of_python(page: Any) -> None:
                       [seed, runs.tolist(), steps.tolist()])
         # cosines near 0 keep what rounding leaves of an argument up to 2π
         np.testing.assert_allclose(got, normal.numpy().ravel(), rtol=1e-15, atol=2e-15)
+
+
+# --- thresholds -------------------------------------------------------------------------------
+
+CODES = """([rules, cases]) => rules.flatMap(([surface, stop_loss, stop_grad]) => {
+  const rule = new m.Rule(surface, stop_loss, stop_grad);
+  return cases.flatMap(([loss, grad, placed, firstLoss, firstGrad, moved]) => [
+    rule.code({loss, grad, firstLoss}, placed),
+    rule.blown(loss, firstLoss, grad, firstGrad, moved)]);
+})"""
+
+
+@dataclass
+class Judged:
+    """What the rule of ends asks of a problem."""
+
+    signed: bool
+    smooth: bool
+    lowest: float | None
+
+
+def test_runs_end_where_python_ends_them(page: Any) -> None:
+    """The rule of ends beside all of its thresholds, and where numbers are not finite."""
+    imported(page, "engine/ends.js")
+    near = [0.999, 1.0, 1.001]
+    rules = [(Judged(signed, smooth, lowest), stop_loss, stop_grad)
+             for signed, smooth in ((False, True), (False, False), (True, False))
+             for lowest in ((0.0,) if not signed else (None, -3.0))
+             for stop_loss, stop_grad in ((None, None), (1e-3, None), (None, 1e-6), (0.5, 1e-6))]
+    cases = [(loss, grad, placed, first, 2.0, 1.0) for placed in (True, False)
+             for first in (0.0, 1.0, -2.0) for grad in (0.0, 1e-6, 1.01e-6, math.inf, math.nan)
+             for loss in (0.0, 1e-3, 1.01e-3, -3.0, -2.999, -2.4, 1e6, -1e6, math.nan, math.inf)]
+    for t in near:                             # a million times the scale at the start, and as low
+        cases += [(1e6 * t * first, 1.0, True, first, 0.0, 1.0) for first in (1.0, 7.0)]
+        cases += [(first + 1e6 * t * (abs(first + 3.0) + 2.0), 1.0, True, first, 2.0, 1.0)
+                  for first in (1.0, -2.0)]
+        for drop in (1e6 * t * 4.0, 1e7):      # ‖∇f‖ ‖θ − θ₀‖ against a tenth of it
+            cases += [(2.0 - drop, 0.1 * drop * u, True, 2.0, 2.0, 1.0) for u in near]
+        # no lower than the lowest that is known, but for 10⁻⁹ of the scale
+        cases += [(-3.0 - 1e-9 * t * (3.0 + 1e-7), 1.0, True, 1e-7, 0.0, 1e9)]
+    given = [[[vars(problem), a, b] for problem, a, b in rules], cases]
+    text = json.dumps(given).replace("NaN", '"NaN"').replace("Infinity", '"Infinity"')
+    got = sampled(page, f"""(text) => ({CODES})(JSON.parse(text, (_, v) =>
+      v === "NaN" ? NaN : v === "Infinity" ? Infinity : v))""", text)
+    expected = []
+    loss, grad, placed, first, first_grad, moved = (np.array(c) for c in zip(*cases, strict=True))
+    with np.errstate(invalid="ignore"):
+        for problem, stop_loss, stop_grad in rules:
+            rule = Rule(problem, stop_loss, stop_grad)         # type: ignore[arg-type]
+            expected.append(np.stack([
+                rule.codes(loss, grad, placed.astype(bool), first),
+                rule.blown(loss, first, grad, first_grad, moved)], 1).ravel())
+    np.testing.assert_array_equal(got, np.concatenate(expected))
+
+
+DAMPED = """(cases) => cases.flatMap(([s1, s2, y1, y2, h11, h12, h22, mu1, mu2, kind]) => {
+  const pair = new m.DampedPair();
+  pair.damp(s1, s2, y1, y2, new m.Symmetric().set(h11, h12, h22), mu1, mu2, kind);
+  return [pair.theta1, pair.theta2, pair.s1, pair.s2, pair.y1, pair.y2, pair.c1, pair.c2];
+})"""
+
+
+def test_damping_acts_where_python_s_does(page: Any) -> None:
+    """Pairs whose ratios lie beside μ₁ and μ₂, a thousandth and a millionth away."""
+    imported(page, "engine/double_damping.js", "engine/plane.js")
+    rng, cases, expected = np.random.default_rng(4), [], []
+    for i in range(400):
+        A = rng.normal(size=(2, 2))
+        H, s, y = A @ A.T + 0.1 * np.eye(2), rng.normal(size=2), rng.normal(size=2)
+        mu1, mu2 = rng.uniform(0.05, 0.95, 2)
+        away = 1 + rng.choice([-1e-3, -5e-4, -1e-6, 1e-6, 5e-4])
+        if i % 2:
+            s = s + (mu1 * away * y @ H @ y - s @ y) / (y @ y) * y
+        else:
+            y = y + (mu2 * away * s @ s - s @ y) / (s @ s) * s
+            mu1 = 1e-3
+        for kind in ("none", "powell", "double"):
+            cases.append([*s, *y, H[0, 0], H[0, 1], H[1, 1], mu1, mu2, kind])
+            mus = (torch.tensor([mu], dtype=torch.float64) for mu in (mu1, mu2))
+            d = double_damping(*(torch.tensor(v)[None] for v in (s, y)),
+                               partial(torch.matmul, other=torch.tensor(H)), *mus, kind)
+            expected.append(torch.cat([d.theta1, d.theta2, d.s[0], d.y[0], d.c1, d.c2]).numpy())
+    got = sampled(page, DAMPED, [[v if isinstance(v, str) else float(v) for v in c] for c in cases])
+    np.testing.assert_allclose(got.reshape(-1, 8), expected, rtol=1e-9, atol=1e-12)
 
 
 # --- typed functions --------------------------------------------------------------------------
