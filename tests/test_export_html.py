@@ -20,6 +20,10 @@ from qnviz.runs.loop import run
 from qnviz.runs.portable import portable
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
+from qnviz.sweeps.result import SweepResult
+from qnviz.sweeps.spec import parse_sweep
+from qnviz.ui.maps.basins import BasinQuestion
+from qnviz.ui.maps.page import _saved, payload
 from qnviz.web import bundle, encoded
 from tests.helpers import spec
 from tests.test_architecture import ROOT
@@ -165,3 +169,23 @@ def test_captions_name_what_is_unusual():
     assert words.caption({"problem": {"name": "gone", "a": "x" * 99}}) == (
         f"gone, a = {'x' * 60}…, seed 0")
     assert words.settings({"name": "gone"}) == "nothing to set"
+
+
+# --- maps -----------------------------------------------------------------------------------------
+
+def test_a_page_of_maps_holds_both_themes_and_the_engine():
+    q = BasinQuestion(points=4, steps=20)
+    results = tuple(SweepResult(p.spec) for p in q.plans()[0])
+    page = _saved(q, results)
+    data, there = held(page), Page(page)
+    for theme in THEMES:
+        expected = json.loads(encoded(payload(q, results, theme) | {
+            "plotly_url": "", "headline": ""}))
+        assert restored(data["payloads"][theme], data["table"]) == expected
+    policy = there.named("meta")[1]["content"]
+    assert "worker-src blob:" in policy
+    assert "unsafe-eval" not in policy
+    assert not re.search(r"https?:", policy)
+    assert {"data", "engine", "worker"} <= {attrs.get("id") for attrs in there.named("script")}
+    assert [parse_sweep(s).key() for s in json.loads(data["about"]["spec"])] == [
+        p.spec.key() for p in q.plans()[0]]

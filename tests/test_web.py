@@ -11,7 +11,7 @@ MODULES = {str(p.relative_to(ROOT)): read(p) for p in sorted(ROOT.rglob("*.js"))
 # what is loaded as a module, with all that it exports
 LOADED = {"engine/index.js", "engine/worker.js"}
 ENTRIES = {name for name, module in MODULES.items() if "default" in module.exports} | {
-    "offline.js"} | LOADED
+    "offline.js", "offline_maps.js"} | LOADED
 # exported for tests alone
 TESTED = {("player/model.js", "indexAt"), ("player/address.js", "queryWith")}
 IDENTIFIER = re.compile(r"[\w$]+")

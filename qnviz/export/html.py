@@ -1,7 +1,7 @@
-"""The linked player as one HTML file that needs nothing else: no server, no network.
+"""The linked player, or maps, as one HTML file that needs nothing else: no server, no network.
 
-Both themes are inside, with Plotly's script and the player's. The page's policy lets run only the
-two scripts that were written here, and lets nothing be loaded from anywhere.
+Both themes are inside, with Plotly's script and ours. The page's policy lets run only the scripts
+that were written here, and lets nothing be loaded from anywhere.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,24 +50,58 @@ def player_html(trace: Trace, *, layout: str | None = None, axis: str = "iterati
     live = _live(trace, axis, run)
     payloads = {name: linked(RaceView(trace, colors, axis, run), layout, follow=False)
                 | {"frame": frame} | live for name, colors in THEMES.items()}
-    shared, table = interned(payloads)
-    script, version = _plotly()
+    _, version = _plotly()
     title = words.title(trace)
     about = {"title": title, "subtitle": words.caption(trace.spec),
              "problem": words.problem(trace.spec),
              "methods": words.methods(trace, run),
              "spec": json.dumps(trace.spec, indent=1, ensure_ascii=False),
-             "made": f"{words.made(trace)} plotly.js {version}, © Plotly, Inc., is inside this "
-                     "file under the MIT licence."}
+             "made": f"{words.made(trace)} {_inside(version)}"}
+    return _document("offline.js", ("player/player.css", "offline.css"), title, theme, payloads,
+                     about)
+
+
+def maps_html(payloads: Mapping[str, Mapping[str, Any]], specs: Sequence[Mapping[str, Any]], *,
+              theme: str = "auto") -> str:
+    """A page of maps as a page of its own; where they follow the hand in the app, they do here.
+
+    Args:
+        payloads: of both themes, as `ui/components/map.py` takes them.
+        specs: the sweeps that the maps show, as JSON.
+        theme: as for `player_html`.
+
+    Raises:
+        ExportError: plotly is not installed.
+    """
+    _, version = _plotly()
+    first = next(iter(payloads.values()))
+    title = first["headline"] or " and ".join(m["title"] for m in first["maps"])
+    about = {"title": title, "spec": json.dumps(specs, indent=1, ensure_ascii=False),
+             "made": f"Made with qnviz {__version__}. {_inside(version)}", "open": first["open"]}
+    plain = {name: {**payload, "plotly_url": "", "headline": ""}
+             for name, payload in payloads.items()}
+    return _document("offline_maps.js", ("map/map.css", "offline.css"), title, theme, plain, about,
+                     engine=web.bundle(web.ENGINE), worker=web.bundle(web.ENGINE_WORKER))
+
+
+def _document(entry: str, styles: Sequence[str], title: str, theme: str,
+              payloads: Mapping[str, Any], about: Mapping[str, Any], **scripts: str) -> str:
+    """The page of a module and its template; `scripts` are texts that the module loads."""
+    shared, table = interned(payloads)
+    script, _ = _plotly()
+    module = web.bundle(entry)
     data = web.encoded({"theme": theme, "about": about, "payloads": shared, "table": table})
-    module = web.bundle("offline.js")
     parts = {
-        "csp": _policy(script, module), "generator": f"qnviz {__version__}",
-        "title": html.escape(title),
-        "style": f"{web.text('player/player.css')}\n{web.text('offline.css')}",
-        "data": _harmless(data.decode()), "plotly": script, "module": module}
+        "csp": _policy(script, module, blobs=bool(scripts)), "generator": f"qnviz {__version__}",
+        "title": html.escape(title), "style": "\n".join(map(web.text, styles)),
+        "data": _harmless(data.decode()), "plotly": script, "module": module, **scripts}
+    template = _text(f"{Path(entry).stem}.html")
     # one pass: what was filled in is not looked at again
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("offline.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+
+
+def _inside(version: str) -> str:
+    return f"plotly.js {version}, © Plotly, Inc., is inside this file under the MIT licence."
 
 
 def _live(trace: Trace, axis: str, run: int) -> dict[str, Any]:
@@ -117,12 +152,16 @@ def _harmless(text: str) -> str:
     return text
 
 
-def _policy(*scripts: str) -> str:
-    """What the page may do: run these scripts, have styles, show images made within it."""
+def _policy(*scripts: str, blobs: bool = False) -> str:
+    """What the page may do: run these scripts, have styles, show images made within it.
+
+    With `blobs` it may also load scripts that it has made of its own texts, and start workers.
+    """
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
         for s in scripts)
-    return (f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+    more = " blob:; worker-src blob:" if blobs else ""
+    return (f"default-src 'none'; script-src {hashes}{more}; style-src 'unsafe-inline'; "
             "img-src data: blob:; base-uri 'none'; form-action 'none'")
 
 

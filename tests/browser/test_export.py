@@ -20,6 +20,9 @@ from qnviz.numbers import say
 from qnviz.runs.loop import run
 from qnviz.runs.spec import parse
 from qnviz.runs.trace import Trace
+from qnviz.sweeps.sweeping import sweep
+from qnviz.ui.maps.basins import BasinQuestion
+from qnviz.ui.maps.page import _saved
 from tests.browser.conftest import _chromium
 from tests.browser.player_page import Race
 from tests.browser.views_page import Views
@@ -136,6 +139,30 @@ def test_a_file_computes_on_and_keeps_its_state_in_its_address(
     assert page.evaluate("location.hash") == ""
     assert start.get_attribute("aria-valuetext") == "(−1.2, 1)"
     assert race.page.errors == page.asked == []
+
+
+def test_a_file_of_maps_computes_on(tmp_path: Path, cut_off: Callable[..., Any]) -> None:
+    """Maps follow a setting, keep a run, and stand in the file's address, without a network."""
+    q = BasinQuestion(a="sgd", b="sgd", points=8, steps=100)
+    file = tmp_path / "maps.html"
+    file.write_text(_saved(q, tuple(sweep(p.spec) for p in q.plans()[0])), encoding="utf-8")
+    page = cut_off()
+    page.goto(file.as_uri() + "#right.lr=0.01&left.lr=99")
+    page.wait_for_selector("[data-qnviz-map][data-ready=true]")
+    assert page.locator("#refused").inner_text() == (
+        "left.lr is “99”. lr must be a number, 0 < lr ≤ 10.")
+    page.wait_for_function("document.querySelectorAll('[data-live=whole]').length === 2",
+                           timeout=60_000)
+    slider = page.get_by_role("slider", name=re.compile("lr")).nth(0)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.hash.includes('left.lr=')")
+    assert "right.lr=0.01" in page.evaluate("location.hash")
+    page.reload()
+    page.wait_for_selector("[data-qnviz-map][data-ready=true]")
+    page.get_by_role("button", name="Back to those maps").click()
+    assert page.evaluate("location.hash") == ""
+    assert page.errors == page.asked == []
 
 
 def test_images_follow_in_the_readers_own_light(

@@ -15,6 +15,7 @@ import streamlit as st
 from pydantic import Field, ValidationError
 
 from qnviz.errors import SpecError
+from qnviz.export.html import maps_html
 from qnviz.fields import Frozen, choice, faults, parameters, whole
 from qnviz.figures.maps import MapView
 from qnviz.figures.maps.cells import Best, Cells, Columns, Side
@@ -210,7 +211,18 @@ def show(question: type[Q], controls: Callable[[Form[Q], Q], None]) -> None:
                 link_to(q.run(p, best.iy, best.ix, result),
                         f"Open the best run of {p.variant.title}")
         maps.again()
+        if any(result is not None for result in results):
+            st.download_button("One HTML file", lambda: _saved(q, results), f"{page}.html",
+                               "text/html", on_click="ignore", type="tertiary",
+                               key=f"{page}/file", help="These maps, light and dark, without a "
+                               "server: in the plane they follow settings there too.")
         download(results, [p.variant.title for p in found], page)
+
+
+def _saved(q: Question, results: Results) -> str:
+    """The maps as a page of their own."""
+    return maps_html({name: payload(q, results, name) for name in THEMES},
+                     [p.spec.model_dump(mode="json") for p in q.plans()[0]])
 
 
 def take(form: Form[Q], edit: MapEdit) -> None:
@@ -253,6 +265,11 @@ def _dragged(p: Plan) -> list[dict[str, Any]]:
 @lru_cache(maxsize=32)
 def drawn(q: Question, results: Results, theme_name: str) -> bytes:
     """The component's data; shared by all who see the same maps."""
+    return encoded(payload(q, results, theme_name))
+
+
+def payload(q: Question, results: Results, theme_name: str) -> dict[str, Any]:
+    """The same before it is encoded."""
     theme, (found, _) = THEMES[theme_name], q.plans()
     judged = [q.judged(p, (r or SweepResult(p.spec)).columns)
               for p, r in zip(found, results, strict=True)]
@@ -268,11 +285,11 @@ def drawn(q: Question, results: Results, theme_name: str) -> bytes:
     headline = q.difference(names, made) if len(made) == 2 else ""
     content = ([p.spec.key() for p in found], [int(c.runs.sum()) for c in made], scale.title,
                theme_name)
-    return encoded({"id": payload_id(content), "plotly_url": PLOTLY_URL, "theme": theme_name,
-                    "headline": headline, "maps": maps, "legend": scale.legend, "open": q.open,
-                    "key": payload_id(content[0]), "fields": q.shared,
-                    "live": live_page(q.rule(), scale, found[0].seeds, q.surface())
-                    if any(m["live"] for m in maps) else None})
+    return {"id": payload_id(content), "plotly_url": PLOTLY_URL, "theme": theme_name,
+            "headline": headline, "maps": maps, "legend": scale.legend, "open": q.open,
+            "key": payload_id(content[0]), "fields": q.shared,
+            "live": live_page(q.rule(), scale, found[0].seeds, q.surface())
+            if any(m["live"] for m in maps) else None}
 
 
 def shared_fields(q: Question, *names: str) -> list[dict[str, Any]]:
