@@ -35,9 +35,10 @@ UPDATE = """async (payload) => {
 FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def raced(problem: dict[str, Any], methods: list[dict[str, Any]], steps: int = 40) -> Trace:
+def raced(problem: dict[str, Any], methods: list[dict[str, Any]], steps: int = 40,
+          **fields: Any) -> Trace:
     """The record of a race."""
-    return run(parse({"problem": problem, "methods": methods, "steps": steps, "seed": 3}))
+    return run(parse({"problem": problem, "methods": methods, "steps": steps, "seed": 3} | fields))
 
 
 def payload(trace: Trace, layout: str | None = None, axis: str = "iterations",

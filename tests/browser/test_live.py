@@ -171,6 +171,21 @@ def test_where_the_axis_counts_seconds_only_the_path_follows(page: Any, before: 
     assert faint == ["path"]
 
 
+def test_who_stands_at_the_end_stays_at_the_end_of_the_race(page: Any) -> None:
+    first, longer = (raced({"name": "rosenbrock", "start": start}, [{"name": "bfgs"}], 100,
+                           stop_loss=1e-10)
+                     for start in ([0.8, 0.8], [-1.2, 1.0]))
+    lab = LivePage(page, payload(first))
+    page.keyboard.press("End")
+    lab.change({"start": [-1.2, 1.0]})
+    at = page.evaluate("() => player.live.index(0)")
+    page.evaluate("() => player.live.release()")
+    lab.update(payload(longer, answered=lab.edits[0]["serial"]))
+    steps = [int(t["bfgs"]["stopped"][0]) for t in (first, longer)]
+    assert steps[0] != steps[1] == at
+    assert page.evaluate("() => player.frame") == at
+
+
 # --- what is reported, and what waits -----------------------------------------------------------
 
 def test_a_drag_is_one_report_and_is_answered_by_its_number(lab: LivePage, before: Any,

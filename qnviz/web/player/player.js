@@ -281,6 +281,12 @@ export class Player {
       this.stand(frame);
       this.resumeAt = frame;
     }
+    if (this.live.on && atEnd && this.frame !== this.last) {
+      // the hand has seen the end of its race, and stays there
+      this.frame = this.clockTime = this.last;
+      if (pinned == null) this.sent = this.last;
+      else this.settle();
+    }
     if (!this.growing) this.resumeAt = null;
     else if (!this.playing) this.keepUp(atEnd);
     this.frame = clamp(this.frame, 0, this.last);
