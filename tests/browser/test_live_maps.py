@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -341,6 +342,22 @@ def test_dragging_the_start_beside_the_atlas_recolours_both_maps(app_url: str, p
     until_other(page, id)
     complete(page)
     page.wait_for_function("location.search.includes('start=')")
+    whole(page)
+
+
+def test_maps_of_nets_are_the_servers_alone(app_url: str, page: Any) -> None:
+    opened(page, f"{app_url}/atlas?points=3&seeds=1&steps=20")
+    followed(page)
+    assert page.locator(".qnviz-map-figure.is-live").count() == 2
+    old = map_id(page)
+    page.get_by_role("combobox", name=re.compile("problem")).click()
+    page.get_by_role("option", name="Linear net").click()
+    until_other(page, old)
+    page.wait_for_function("document.querySelectorAll('.qnviz-map-figure.is-live').length === 0")
+    assert page.locator(".qnviz-map-inspector").is_hidden()
+    complete(page)
+    page.locator("[data-map='0']").click()
+    page.wait_for_url("**/linear_net?**")
     whole(page)
 
 

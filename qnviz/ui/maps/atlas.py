@@ -30,8 +30,10 @@ is good: few steps to the target. Grey did not get there, hatched cells **diverg
 The star is the best cell. Its bars span the settings that need at most twice as many steps: long
 bars forgive, short ones must be tuned.
 
-Both maps have one colour scale. **Click a cell** to see its run in the lab; with the keyboard, the
-arrow keys choose a cell and Enter opens it. More seeds show which borders are luck.
+Both maps have one colour scale. **Point at a cell** to see its run beside them; a click keeps it,
+and links to its lab, where those of nets open at once. With the keyboard, the arrow keys choose a
+cell and Enter keeps it. **Drag** noise, seed or start, and the maps follow. More seeds show which
+borders are luck.
 """
 
 

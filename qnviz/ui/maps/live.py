@@ -15,7 +15,7 @@ from qnviz.runs.portable import portable
 from qnviz.sweeps.spec import Axis, SweepSpec
 from qnviz.ui.frame.server import ENGINE_URL, ENGINE_WORKER_URL
 
-LABELS = {"hint": "Point at a cell to see its run", "loss": "loss", "start": "start",
+LABELS = {"hint": "Point at a cell to see its run", "loss": "loss",
           "own": "extreme eigenvalues of H_g", "hessian": "extreme eigenvalues of the Hessian"}
 
 

@@ -123,6 +123,7 @@ export class LiveMaps {
       const grid = JSON.stringify([here && [here.nx, here.ny], payload.maps[i].grid]);
       if (!here) this.drop(i);
       else if (!known || known.panel.grid !== grid) {
+        this.drop(i);
         this.maps[i] = new LiveMap(here, this.owner.panels[i]);
         this.owner.panels[i].grid = grid;
       } else known.spec = here.spec;
@@ -132,11 +133,20 @@ export class LiveMaps {
     this.request();
   }
 
-  /** @param {number} i */
+  /**
+   * A map is the server's alone again.
+   *
+   * @param {number} i
+   */
   drop(i) {
-    this.pool?.drop(String(i));
-    clearTimeout(this.maps[i]?.timer);
+    const map = this.maps[i];
     this.maps[i] = null;
+    if (!map) return;
+    this.pool?.drop(String(i));
+    clearTimeout(map.timer);
+    delete map.panel.figure.dataset.live;
+    map.panel.grid = "";
+    map.panel.draw();
   }
 
   /** @param {LivePayload} live */
@@ -159,8 +169,10 @@ export class LiveMaps {
   }
 
   /** @param {LivePayload} live */
-  recolor({ low, high, log }) {
+  recolor(live) {
     const { kinds } = this.owner.legend;
+    const { log } = live;
+    const [low, high] = this.span(live);
     const scale = JSON.stringify([low, high, log, kinds]);
     if (scale === this.scale) return;
     this.scale = scale;
@@ -170,6 +182,25 @@ export class LiveMaps {
         sheet?.repaint(map?.order ?? order(0, 0), palette);
     }
     this.draw();
+  }
+
+  /**
+   * Between which numbers the colours lie: the server's, or before it has any, those that are here.
+   *
+   * @param {LivePayload} live
+   * @returns {[low: number, high: number]}
+   */
+  span({ low, high }) {
+    if (high > low) return [low, high];
+    let [least, most] = [Infinity, -Infinity];
+    for (const map of this.maps) {
+      for (const value of map?.sheet.value ?? []) {
+        if (!Number.isFinite(value) || value === 0) continue;
+        least = Math.min(least, value);
+        most = Math.max(most, value);
+      }
+    }
+    return most > least ? [least, most] : [low, high];
   }
 
   /** Whether something is changed that Python does not know yet. */
@@ -213,11 +244,15 @@ export class LiveMaps {
           const judged = judge(rule, columns, seeds);
           const sheet = map.next ?? map.sheet;
           sheet.put(map.order, from / seeds, judged, this.palette ?? palette);
-          if (map.next && map.fine) map.reveal();
+          if (map.next && map.fine) {
+            map.reveal();
+            if (this.payload?.live) this.recolor(this.payload.live);
+          }
           this.draw();
         },
         onDone: () => {
           map.reveal();
+          if (this.payload?.live) this.recolor(this.payload.live);
           this.owner.explain(this.owner.legend); // with the kinds that there are
           this.draw();
           map.panel.figure.dataset.live = "whole";

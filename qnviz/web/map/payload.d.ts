@@ -82,7 +82,7 @@ export interface LivePayload {
   words: Record<string, string>;
   /** The loss under the paths of a map of settings. */
   surface: SurfacePayload | null;
-  labels: Record<"hint" | "loss" | "own" | "hessian" | "start", string>;
+  labels: Record<"hint" | "loss" | "own" | "hessian", string>;
 }
 
 export interface SurfacePayload {
