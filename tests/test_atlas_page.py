@@ -329,3 +329,18 @@ def test_what_a_script_sends_is_read():
     assert PIN.read([]) == ()
     edit = MAP_EDIT.read({"left": {"lr": 1}, "start": [0, -0.5], "noise": 2})
     assert (edit.left, edit.start, edit.noise, edit.seed) == ({"lr": 1.0}, (0.0, -0.5), 2.0, None)
+
+
+def test_minima_beside_the_window_are_known_and_none_lies_at_a_residue():
+    known = BasinQuestion(problem="function", f="sin(x)*cos(y) + (x^2 + y^2)/40").known
+    assert len(known.minima) == 5
+    assert known.minima[0] == (pytest.approx(-1.49593, abs=1e-5), 0.0)
+
+
+def test_without_a_minimum_that_is_said():
+    q = BasinQuestion(problem="function", f="x^2 - y^2", points=4, steps=20)
+    plans, _ = q.plans()
+    made = [q.judged(p, swept(p).columns)[0] for p in plans]
+    assert q.known.minima == ()
+    assert q.difference(["A", "B"], made).startswith("No minimum is known. A converges from ")
+    assert drawn(q, (None, None), "dark")

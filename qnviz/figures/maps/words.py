@@ -189,6 +189,10 @@ def basin_difference(names: Sequence[str], both: Sequence[Cells], count: int = 1
     """Two maps of starts against each other, in a sentence; `count` minima are known."""
     if not all(c.there.any() for c in both):
         return ""
+    if not count:
+        a, b = (percent(c.share(c.kind == STILL)) for c in both)
+        return (f"No minimum is known. {names[0]} converges from {a} of the starts, {names[1]} "
+                f"from {b}.")
     (a, first), (b, second) = ((percent(c.share(c.reached > 0)), _median(c)) for c in both)
     steps = f"; median {first} against {second} steps" if first and second else ""
     which = _which(count)

@@ -17,9 +17,10 @@ from qnviz.problems.typed.expression import parse
 from qnviz.problems.typed.problem import TypedFunction
 from qnviz.problems.typed.search import Box
 
-SIDE, STEPS = 25, 80                           # points along an axis; steps
+SIDE, STEPS = 35, 80                           # points along an axis; steps
 LONGEST = 0.1                                  # of a step, of the window
 CLOSE = 1e-11                                  # of the window: so short a last step has arrived
+ZERO = 1e-12                                   # of the window: so small a coordinate is 0
 NEAR = 1e-3                                    # of the window: two ends that are one
 ROUND = 1e-8                                   # of the larger |μ|: so small a one has no sign
 MANY = 12                                      # of each kind, the nearest to the middle
@@ -68,6 +69,7 @@ def stationary(typed: str, box: Box) -> Stationary:
     there &= mu.abs().amin(1) > ROUND * mu.abs().amax(1)
     low = there & (mu > 0).all(1)
     middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    theta = torch.where(theta.abs() <= ZERO * width, 0.0, theta)
     return Stationary(*(_apart(theta[which].tolist(), NEAR * width, middle)
                         for which in (low, there & ~low)))
 

@@ -19,7 +19,7 @@ from qnviz.figures.theme import Theme
 from qnviz.numbers import say
 from qnviz.problems.typed import CLASSICS, Function
 from qnviz.problems.typed.search import REACH
-from qnviz.problems.typed.stationary import MANY, NEAR, Point, stationary
+from qnviz.problems.typed.stationary import MANY, NEAR, ZERO, Point, stationary
 from qnviz.sweeps.spec import START
 from qnviz.ui.maps.page import Plan, Plans, Question, clear_own, pick, shared_fields, show
 from qnviz.ui.maps.plane import loss_over
@@ -30,6 +30,7 @@ from qnviz.ui.state.form import NARROW, Form, plain
 
 PROBLEM_NAMES = {"rosenbrock": "Rosenbrock", "function": "Your own function"}
 TOLERANCE = 0.05                               # how near to a minimiser counts as there,
+AROUND = 0.5                                   # of a window, in which minima count, too
 WINDOW = 4.0                                   # in a window so wide
 USUAL = {"rosenbrock": 128, "function": 48}    # of the first two maps are shipped
 FINE = 512                                     # points per axis that the browser computes
@@ -208,13 +209,16 @@ class BasinQuestion(Question):
 def known(typed: str) -> Known:
     """What is known of a function's stationary points: its lowest minima first."""
     function = Function(f=typed)
-    box = function.frame
-    width = box[0][1] - box[0][0]
-    found = stationary(typed, box)
+    (x0, x1), (y0, y1) = function.frame
+    width, beyond = x1 - x0, AROUND * (x1 - x0)
+    found = stationary(typed, ((x0 - beyond, x1 + beyond), (y0 - beyond, y1 + beyond)))
     near = NEAR * width
     minima = [*function.minimisers, *(p for p in found.minima if all(
         math.dist(p, q) > near for q in function.minimisers))][:MANY]
-    return Known(tuple((x + 0.0, y + 0.0) for x, y in minima), found.others,
+    # a search may leave a coordinate of 1e-122
+    x, y = (tuple(v if abs(v) > ZERO * width else 0.0 for v in side)
+            for side in zip(*minima, strict=True)) if minima else ((), ())
+    return Known(tuple(zip(x, y, strict=True)), found.others,
                  float(f"{TOLERANCE * width / WINDOW:.2g}"))
 
 

@@ -1,6 +1,7 @@
 // Maps that the browser computes itself, and again while a setting is dragged: coarse first, in
 // workers. What the server computes stays the record; titles and sentences are its alone.
 
+import { NOTHING } from "./cells.js";
 import { judge } from "./judge.js";
 import { order } from "./order.js";
 import { Pool } from "./pool.js";
@@ -190,17 +191,17 @@ export class LiveMaps {
    * @param {LivePayload} live
    * @returns {[low: number, high: number]}
    */
-  span({ low, high }) {
+  span({ low, high, log }) {
     if (high > low) return [low, high];
     let [least, most] = [Infinity, -Infinity];
     for (const map of this.maps) {
-      for (const value of map?.sheet.value ?? []) {
-        if (!Number.isFinite(value) || value === 0) continue;
+      map?.sheet.value.forEach((value, i) => {
+        if (map.sheet.kind[i] === NOTHING || !Number.isFinite(value)) return;
         least = Math.min(least, value);
         most = Math.max(most, value);
-      }
+      });
     }
-    return most > least ? [least, most] : [low, high];
+    return most > least && (least > 0 || !log) ? [least, most] : [low, high];
   }
 
   /** Whether something is changed that Python does not know yet. */
