@@ -197,11 +197,12 @@ export class LiveMaps {
     for (const map of this.maps) {
       map?.sheet.value.forEach((value, i) => {
         if (map.sheet.kind[i] === NOTHING || !Number.isFinite(value)) return;
+        if (log && !(value > 0)) return;
         least = Math.min(least, value);
         most = Math.max(most, value);
       });
     }
-    return most > least && (least > 0 || !log) ? [least, most] : [low, high];
+    return most > least ? [least, most] : [low, high];
   }
 
   /** Whether something is changed that Python does not know yet. */
