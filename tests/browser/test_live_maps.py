@@ -93,15 +93,15 @@ def done(page: Any, name: str = "got") -> dict[str, Any]:
 
 
 def test_coarse_cells_come_first_and_every_cell_once(pool: Any) -> None:
-    pool.evaluate("window.got = ask(pool(), 'a', 64, {ms: 0.02})")
+    # by one worker: of two the first may be done before the second has started
+    pool.evaluate("window.got = ask(pool([], 5000, 1), 'a', 64, {ms: 0.02})")
     order = np.array(done(pool)["order"])
     assert sorted(order[:, 0]) == list(range(64 * 64))
     assert (order[:, 0] == order[:, 1]).all()
     cell = order[:, 0].astype(int)
     step = np.gcd(np.gcd(cell % 64, cell // 64), 8)
-    assert (step[:32] == 8).all()                  # the first tile; a second worker is as fast
-    when = [np.flatnonzero(step == s).mean() for s in (8, 4, 2, 1)]
-    assert when == sorted(when)
+    assert (np.diff(step) <= 0).all()
+    assert [int((step == s).sum()) for s in (8, 4, 2, 1)] == [64, 192, 768, 3072]
 
 
 def test_a_newer_request_overtakes_an_older_one_at_once(pool: Any) -> None:
