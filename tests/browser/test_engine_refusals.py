@@ -145,6 +145,22 @@ def test_a_long_race_is_cut_into_slices(page: Any) -> None:
     }""", spec)
 
 
+def test_many_short_runs_are_cut_into_slices_too(page: Any) -> None:
+    """Runs that end before a slice would, and their noise, which is drawn as they need it."""
+    spec = portable(parse({"problem": {"name": "rosenbrock", "noise": 1.0, "start_noise": 0.5},
+                           "methods": [{"name": "sgd"}], "runs": 3000, "steps": 12}))
+    slices, drawn = opened(page).evaluate("""(spec) => {
+      const race = new m.Race(spec);
+      race.advance(0);
+      const drawn = race.results()[0].columns.theta.data.filter((value) => value !== 0).length;
+      let slices = 1;
+      while (!race.advance(0)) slices += 1;
+      return [slices, drawn];
+    }""", spec)
+    assert slices > 300
+    assert 0 < drawn < 3000
+
+
 def test_the_engine_is_small() -> None:
     """As it is sent, with all methods."""
     assert len(gzip.compress(bundle(ENGINE).encode(), 9)) <= MOST_BYTES

@@ -138,7 +138,7 @@ export class Grid {
   oracle(seed) {
     let oracle = this.oracles.get(seed);
     if (!oracle) {
-      oracle = new Oracle(this.surface, noiseOf(this.surface, seed, 0, this.steps));
+      oracle = new Oracle(this.surface, noiseOf(this.surface, this.steps));
       this.oracles.set(seed, oracle);
     }
     return oracle;

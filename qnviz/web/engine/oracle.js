@@ -47,7 +47,11 @@ export class Oracle {
   /** @param {number} step */
   take(step) {
     this.step = step;
-    this.xi = this.noise === null ? 1 : this.noise[step];
+    const { noise } = this;
+    if (noise === null) return;
+    // drawn when it is needed, and once: entrants and cells share it
+    if (Number.isNaN(noise[step])) noise[step] = this.surface.factorAt(this.seed, this.run, step);
+    this.xi = noise[step];
   }
 
   /**

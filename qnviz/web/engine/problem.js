@@ -21,14 +21,11 @@ export function surfaceOf(spec) {
 }
 
 /**
- * ξ of each step of a run, or null where every step sees the same function.
+ * ξ of each step of a run, not yet drawn; or null where every step sees the same function.
  *
  * @param {Surface} surface
- * @param {number} seed
- * @param {number} run
  * @param {number} steps
  */
-export function noiseOf(surface, seed, run, steps) {
-  if (surface.deterministic) return null;
-  return Float64Array.from({ length: steps }, (_, k) => surface.factorAt(seed, run, k));
+export function noiseOf(surface, steps) {
+  return surface.deterministic ? null : new Float64Array(steps).fill(NaN);
 }

@@ -47,9 +47,8 @@ export class Race {
     const { problem, methods, steps, runs, seed, stop_loss, stop_grad, fork } = this.spec;
     const surface = surfaceOf(problem);
     const rule = new Rule(surface, stop_loss, stop_grad);
-    const noises = Array.from({ length: surface.deterministic ? 0 : runs }, (_, r) =>
-      noiseOf(surface, seed, r, steps),
-    );
+    const noises = Array.from({ length: runs }, () => noiseOf(surface, steps));
+    let taken = 0; // of all runs, as many of them may be short
     for (const settings of methods) {
       const Kind = METHODS[settings.name];
       const columns = new Columns(
@@ -62,16 +61,14 @@ export class Race {
       this.recorders.push(columns);
       for (let r = 0; r < runs; r++) {
         const method = new Kind();
-        const oracle = new Oracle(surface, noises[r] ?? null);
+        const oracle = new Oracle(surface, noises[r]);
         const later = fork ? { step: fork.step, settings } : null;
         const run = new Run(rule, steps, oracle, method, columns, later);
         method.configure(fork ? fork.method : settings);
         columns.begin(r);
         run.begin(seed, r, surface.startAt(0, seed, r), surface.startAt(1, seed, r));
-        for (let k = 1; run.alive; k++) {
-          run.advance();
-          if (k % SLICE === 0) yield;
-        }
+        for (; run.alive; run.advance()) if (++taken % SLICE === 0) yield;
+        if (++taken % SLICE === 0) yield;
       }
     }
   }
