@@ -28,9 +28,8 @@ from qnviz.sweeps.tiles import compute, tiles
 from qnviz.ui.frame import quota
 from qnviz.ui.labs import damping, function, open
 from qnviz.ui.lessons import facts, file
-from qnviz.ui.maps import scoreboard
+from qnviz.ui.maps import basins, scoreboard
 from qnviz.ui.maps.atlas_question import AtlasQuestion
-from qnviz.ui.maps.basins import BasinQuestion
 from qnviz.ui.state import address, store
 from qnviz.ui.state.defaults import RACE, classic
 from tests.helpers import F64
@@ -74,7 +73,7 @@ LIMITS = {
     "README.md": [
         f"{ {6: 'six'}[len(RACE.entrants)]} methods on one bent valley",
         f"one of { {7: 'eight'}[len(CLASSICS)]} classics",     # with Rosenbrock's in n dimensions
-        f"colours 2 × {BasinQuestion().side ** 2:,} starts",
+        f"colours 2 × {basins.FINE} × {basins.FINE} starts",
         f"compares { {11: 'eleven', 12: 'twelve'}[len({row.name for row in ROWS.values()})]} "
         "methods on five valleys and two linear nets"]}
 
