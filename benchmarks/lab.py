@@ -41,8 +41,26 @@ HANDLED = """async moves => { const slider = document.querySelector('.qnviz-slid
     return took }"""
 
 
+# a frame of the browser after the other, with the start a little further in each; frames a second
+LARGE: Any = {"width": 1920, "height": 1080}
+START = ".qnviz-start:visible"
+FOLLOWED = """async ([seconds, x, y]) => {
+    const node = document.querySelector('.qnviz-start'); const rates = [];
+    for (let s = 0; s < seconds; s++) {
+        let n = 0; const until = performance.now() + 1000;
+        while (performance.now() < until) {
+            await new Promise(requestAnimationFrame);
+            n++;
+            if (x === null) continue;
+            const [clientX, clientY] = [x + 60 * Math.sin(n / 20), y - 40 * Math.cos(n / 20)];
+            node.dispatchEvent(new PointerEvent('pointermove', {
+                bubbles: true, pointerId: 1, pointerType: 'mouse', clientX, clientY })) }
+        rates.push(n) }
+    return rates }"""
+
+
 def measure() -> Iterator[Table | str]:
-    """Three tables, or why there is none."""
+    """Four tables, or why there is none."""
     if why := unavailable():
         yield why
         return
@@ -60,6 +78,8 @@ def measure() -> Iterator[Table | str]:
             page.wait_for_timeout(1500)
             yield changed_control(page)
             yield player(page)
+            page.close()
+            yield followed(browser, ours)
         browser.close()
 
 
@@ -128,6 +148,34 @@ def player(page: Any) -> Table:
               row("frames per second, playing", "1/s", playing).model_copy(update={
                   "ratio": Ratio(to="frames per second, idle",
                                    **spread(playing / np.median(idle)))})))
+
+
+def followed(browser: Any, ours: str, seconds: int = 4) -> Table:
+    """Frames a second while the start is dragged and all pictures follow, of the browser's own."""
+    found = []
+    for size in (SIZE, LARGE):
+        page = browser.new_page(viewport=size, reduced_motion="reduce")
+        idle = np.array(page.evaluate(FOLLOWED, [seconds, None, None]), dtype=float)
+        page.goto(f"{ours}/krylov?on=rosenbrock")
+        page.wait_for_selector(READY, timeout=LONGEST)
+        page.wait_for_selector(START, timeout=LONGEST)
+        page.wait_for_timeout(3000)
+        box = page.locator(START).first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 5, y - 5)
+        rates = np.array(page.evaluate(FOLLOWED, [seconds, x, y]), dtype=float)
+        page.mouse.up()
+        page.close()
+        name = f"{size['width']}×{size['height']}"
+        found += [
+            Measurement(name=f"an empty page, {name}", unit="1/s", **spread(idle)),
+            Measurement(name=f"dragging the start, {name}", unit="1/s", **spread(rates),
+                        ratio=Ratio(to="an empty page", **spread(rates / np.median(idle))))]
+    return Table(key="followed", title="Frames per second while all pictures follow the hand",
+                 about="The Krylov page on Rosenbrock, five pictures, drawn by software.",
+                 rows=tuple(found))
 
 
 def drag(page: Any, moves: int = 150) -> np.ndarray:

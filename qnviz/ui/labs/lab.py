@@ -13,6 +13,7 @@ from qnviz.errors import QnvizError, SpecError, TraceError
 from qnviz.jobs.running import Run
 from qnviz.jobs.service import JOBS
 from qnviz.runs.plane import laid_through
+from qnviz.runs.portable import portable
 from qnviz.runs.spec import RunSpec
 from qnviz.runs.trace import Trace
 from qnviz.ui.components.share import share
@@ -94,7 +95,7 @@ def lab(stage: Stage, this: Lab) -> None:
         shown = draw(known)
     with stage.status.container(horizontal=True, vertical_alignment="center"):
         st.text(f"{counted(len(spec.methods), 'method')}, {_length(known, spec)}, computed "
-                f"{known.device}. {page.hint}")
+                f"{known.device}. {page.hint(portable(spec) is not None)}")
         if known.unfinished:
             st.button("Run again", on_click=page.run_again, type="tertiary")
     if this.below:

@@ -169,13 +169,14 @@ class Page(Binder[LabState]):
         typed = (misunderstood(q, self.key(q.name)) for q in parameters(PROBLEMS[self.on]))
         return tuple(sentence for sentence in typed if sentence)
 
-    @property
-    def hint(self) -> str:
-        """What can be done with the pictures."""
+    def hint(self, follows: bool) -> str:
+        """What can be done with the pictures, which may follow the hand."""
         rows = LAYOUTS[self.layout or self.on]
-        click = "Click the surface to start from there; " if PROBLEMS[self.on].plane and any(
-            "path" in row for row in rows) else ""
-        return f"{click}{'s' if click else 'S'}pace plays, ← → step."
+        if not (PROBLEMS[self.on].plane and any("path" in row for row in rows)):
+            return "Space plays, ← → step."
+        start = "Drag the start, or click the surface" if follows else (
+            "Click the surface to start from there")
+        return f"{start}; space plays, ← → step."
 
     # --- the runs that this visitor has ---------------------------------------------------------
 
