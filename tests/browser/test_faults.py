@@ -79,8 +79,10 @@ def test_pages_outlive_their_server(server: Server, new_page: Callable[..., Any]
     for page in (done, atlas):
         settled(page)
     long.locator(".st-key-live").filter(has_text="% of 3000 steps").wait_for(timeout=60_000)
-    # the first click of all, in a map
+    # the first click of all, in a map: its run stays beside it, and opens in its lab
     atlas.locator("[data-map='0']").click()
+    atlas.wait_for_url(re.compile(r"/atlas\?.*open="))
+    atlas.get_by_text("in its lab").click()
     atlas.wait_for_url("**/rosenbrock?**")
     # the first changed control
     assert query(done) == before

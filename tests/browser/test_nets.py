@@ -176,6 +176,7 @@ def test_files_that_were_dropped_together_are_read_as_their_owner_says(
     page.get_by_role("combobox", name="data").click()          # what was chosen was for that file
     page.get_by_role("option", name="digits", exact=True).click()
     strip.wait_for(state="detached", timeout=20_000)
+    page.wait_for_function("!location.search.includes('white')")
     page.wait_for_selector(READY)
     assert "white" not in query(page)
     assert page.locator(".stAlert").count() == 0

@@ -73,8 +73,15 @@ export class Inspector {
         z: decode(surface.z),
       };
     }
-    if (!this.seen) write(this.title, this.labels?.hint ?? "");
+    if (!this.seen) this.invite();
     this.draw();
+  }
+
+  /** Say how a run comes here. */
+  invite() {
+    const hint = this.labels?.hint ?? "";
+    write(this.title, hint);
+    this.canvas.setAttribute("aria-label", hint);
   }
 
   /**
@@ -97,7 +104,7 @@ export class Inspector {
 
   /** No run is asked for: the last one stays, so that nothing is empty. */
   clear() {
-    if (!this.seen) write(this.title, this.labels?.hint ?? "");
+    if (!this.seen) this.invite();
   }
 
   // -- drawing -------------------------------------------------------------------------------
