@@ -130,17 +130,18 @@ def test_the_record_stays_as_a_faint_trace_and_its_words_as_faint_words(lab: Liv
     opacity = ("(name) => getComputedStyle([...document.querySelectorAll(name)].at(-1)).opacity")
     path = "[data-panel=path] .scatterlayer .trace"
     sentence = ".qnviz-sentence"
-    losses = lab.page.locator(".qnviz-loss").all_inner_texts()
+    shown = "[...document.querySelectorAll('.qnviz-loss')].map((node) => node.innerText).join()"
+    losses = lab.page.evaluate(shown)
     assert [lab.page.evaluate(opacity, n) for n in (f"{path}:first-child", sentence)] != ["0.22"]
     lab.change({"start": MOVED})
     assert lab.page.evaluate(opacity, f"{path}:nth-child(2)") == "0.22"
     assert lab.page.evaluate(opacity, f"{path}:last-child") == "1", "the minimum stays"
     assert lab.page.evaluate(opacity, "[data-panel=path] .contourlayer") == "1"
     assert lab.page.evaluate(opacity, sentence) == "0.35"
-    assert lab.page.locator(".qnviz-loss").all_inner_texts() != losses
+    lab.page.wait_for_function(f"(losses) => {shown} !== losses", arg=losses)     # text has its pace
     lab.page.evaluate("() => player.live.cancel()")
     assert lab.page.evaluate(opacity, f"{path}:nth-child(2)") == "1"
-    assert lab.page.locator(".qnviz-loss").all_inner_texts() == losses
+    lab.page.wait_for_function(f"(losses) => {shown} === losses", arg=losses)
 
 
 def test_axes_stay_while_they_hold_what_comes(lab: LivePage, before: Any) -> None:

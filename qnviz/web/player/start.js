@@ -19,6 +19,7 @@ export class Start {
     this.panel = panel;
     // beside the picture, as what is within an image is no element of its own for a screen reader
     this.layer = element("div", "qnviz-layer");
+    this.layer.hidden = true; // until it has a place
     this.node = element("div", "qnviz-start", this.layer, {
       role: "slider",
       tabindex: 0,
