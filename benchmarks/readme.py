@@ -16,9 +16,19 @@ def paragraph(results: Results) -> str:
         return results.find(*where)
 
     said = []
+    race = of("engine", "race", "the engine, in Chromium")
+    frames = of("lab", "followed", "dragging the start, 1280×800")
+    if race and race.value is not None:
+        drawn = f"; pictures that follow the hand are drawn {frames.value:.0f} times a second" if (
+            frames and frames.value is not None) else ""
+        said.append("A race of six methods × 300 steps takes the browser "
+                    + quantity(race.value, "s") + drawn
+                    + _times(". From 1,000 starts BFGS there is done while optimistix takes {} as "
+                             "long", of("engine", "starts", "optimistix, jit and vmap")) + ".")
     ours = of("multistart", "thousand", "qnviz, one thread")
     if ours and ours.value is not None:
-        said.append(f"BFGS from 1,000 starts of Rosenbrock takes {quantity(ours.value, 's')}"
+        said.append("In Python BFGS from 1,000 starts of Rosenbrock takes "
+                    f"{quantity(ours.value, 's')}"
                     + _times("; a loop over SciPy's takes {} as long", of(
                         "multistart", "thousand", "SciPy, rosen and rosen_der"))
                     + _times(", one over pytorch-minimize's {}", of(

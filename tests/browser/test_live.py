@@ -138,7 +138,8 @@ def test_the_record_stays_as_a_faint_trace_and_its_words_as_faint_words(lab: Liv
     assert lab.page.evaluate(opacity, f"{path}:last-child") == "1", "the minimum stays"
     assert lab.page.evaluate(opacity, "[data-panel=path] .contourlayer") == "1"
     assert lab.page.evaluate(opacity, sentence) == "0.35"
-    lab.page.wait_for_function(f"(losses) => {shown} !== losses", arg=losses)     # text has its pace
+    # text has a pace of its own
+    lab.page.wait_for_function(f"(losses) => {shown} !== losses", arg=losses)
     lab.page.evaluate("() => player.live.cancel()")
     assert lab.page.evaluate(opacity, f"{path}:nth-child(2)") == "1"
     lab.page.wait_for_function(f"(losses) => {shown} === losses", arg=losses)
