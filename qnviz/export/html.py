@@ -95,7 +95,7 @@ def _document(entry: str, styles: Sequence[str], title: str, theme: str,
         "csp": _policy(script, module, blobs=bool(scripts)), "generator": f"qnviz {__version__}",
         "title": html.escape(title), "style": "\n".join(map(web.text, styles)),
         "data": _harmless(data.decode()), "plotly": script, "module": module, **scripts}
-    template = _text(f"{Path(entry).stem}.html")
+    template = _text(f"{Path(entry).stem}.html").replace("{{head}}", _text("offline_head.html"))
     # one pass: what was filled in is not looked at again
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
 

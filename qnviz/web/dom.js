@@ -88,3 +88,23 @@ export function unbroken(node, text) {
   });
   node.replaceChildren(...words.flatMap((word, i) => (i ? [" ", word] : [word])));
 }
+
+/**
+ * Give a canvas its size on the page, and the pixels that the screen has for it; gives how many
+ * there are to one of the page's. What has its size keeps its drawing.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
+export function fit(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== across || canvas.height !== down) {
+    canvas.width = across;
+    canvas.height = down;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  return ratio;
+}

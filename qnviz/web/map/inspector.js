@@ -2,7 +2,7 @@
 // of its matrix. The start can be dragged.
 
 import { decode } from "../columns.js";
-import { element, write } from "../dom.js";
+import { element, fit, write } from "../dom.js";
 import { clamp, say, significant } from "../numbers.js";
 import { dot } from "./overlay.js";
 
@@ -113,13 +113,7 @@ export class Inspector {
     const { canvas, context, figure } = this;
     const [width, height] = [figure.clientWidth, figure.clientHeight];
     if (!(width > 0 && height > 0)) return;
-    const ratio = window.devicePixelRatio || 1;
-    const size = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== size[0] || canvas.height !== size[1]) {
-      [canvas.width, canvas.height] = size;
-      canvas.style.width = `${width}px`;
-      canvas.style.height = `${height}px`;
-    }
+    const ratio = fit(canvas, width, height);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const style = getComputedStyle(this.maps.root);

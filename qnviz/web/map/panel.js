@@ -1,7 +1,7 @@
 // One map: Plotly's heatmap, or beneath its lines the cells that the browser computes itself; above
 // them a canvas with the hatch, the path of a run, and the cell under the pointer or the cursor.
 
-import { element, write } from "../dom.js";
+import { element, fit, write } from "../dom.js";
 import { clamp } from "../numbers.js";
 import { cellAt, describe, NOTHING, partOf, readMap } from "./cells.js";
 import { MapControls } from "./controls.js";
@@ -158,13 +158,7 @@ export class MapPanel {
     const { canvas, context, map } = this;
     if (!map || !this.margin) return;
     const [width, height] = [this.figure.clientWidth, this.figure.clientHeight];
-    const ratio = window.devicePixelRatio || 1;
-    const size = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== size[0] || canvas.height !== size[1]) {
-      [canvas.width, canvas.height] = size;
-      canvas.style.width = `${width}px`;
-      canvas.style.height = `${height}px`;
-    }
+    const ratio = fit(canvas, width, height);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const { shown } = this;

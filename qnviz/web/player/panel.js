@@ -1,7 +1,7 @@
 // One panel of the linked player: a static figure and the canvas above it.
 
 import { decode } from "../columns.js";
-import { element, unbroken, write } from "../dom.js";
+import { element, fit, unbroken, write } from "../dom.js";
 import { clamp, significant } from "../numbers.js";
 import { axesMeaning, ends, laidOut, magnified, steadied, toPixel } from "./axes.js";
 import { pen } from "./canvas.js";
@@ -315,15 +315,7 @@ export class Panel {
       head.px = Float64Array.from(head.x, (value) => toPixel(x, value));
       head.py = Float64Array.from(head.y, (value) => toPixel(y, value));
     }
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
-    if (canvas.width !== width || canvas.height !== height) {
-      canvas.width = width;
-      canvas.height = height;
-      canvas.style.width = `${layout.width}px`;
-      canvas.style.height = `${layout.height}px`;
-    }
-    this.ratio = ratio;
+    this.ratio = fit(canvas, layout.width, layout.height);
     this.viewKey = "";
     this.draw();
   }
