@@ -62,13 +62,16 @@ def yield_to_reruns() -> None:
     Streamlit asks whether a rerun was requested whenever the session's state is read. A loop that
     waits for a run to end reads nothing, and would keep the visitor waiting. What was reported from
     within a fragment, as from a player, does not end a run of the whole page by itself; a timer's
-    rerun of a fragment shall not.
+    rerun of a fragment shall not. The rerun is of the address that came with the report: this run's
+    own is older, and would be put into the browser's history.
     """
     st.session_state.get("interrupt")
     context = get_script_run_ctx()
-    requests = context and context.script_requests
-    if requests and requests._state == ScriptRequestType.RERUN and not (
-            requests._rerun_data.is_auto_rerun):
+    if context is None or context.script_requests is None:
+        return
+    requests = context.script_requests
+    if requests._state == ScriptRequestType.RERUN and not requests._rerun_data.is_auto_rerun:
+        context.query_string = requests._rerun_data.query_string
         st.rerun()
 
 
