@@ -9,7 +9,7 @@ const COMPUTING = [
   "numbers",
   "player/axes",
   "player/model",
-  "player/scale",
+  "scale",
   "player/strip_plan",
   "map/cells",
   "pair/frame",

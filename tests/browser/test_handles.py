@@ -96,7 +96,7 @@ CHECK = """(fields) => fields.flatMap((f) => {
 
 def test_sliders_keys_and_texts_agree_on_every_setting(page: Any) -> None:
     """Values come in order along each slider, and are read as they are written."""
-    imported(page, "player/scale.js")
+    imported(page, "scale.js")
     fields = {}
     for problem in ("rosenbrock", "linear_net", "autoencoder", "function"):
         sent = handles(Settings({"name": problem}, {name: {} for name in METHODS}))
@@ -114,7 +114,7 @@ def test_sliders_keys_and_texts_agree_on_every_setting(page: Any) -> None:
     (1.0, ["ArrowRight"] * 3, 10.0)])
 def test_keys_step_by_round_numbers_on_a_log_scale(value: float, keys: list[str], there: float,
                                                    page: Any) -> None:
-    imported(page, "player/scale.js")
+    imported(page, "scale.js")
     field = handles(Settings({"name": "rosenbrock"}, {"adam": {"lr": 1.0}}))["entrants"][0][
         "fields"][0] | {"first": 1e-3, "last": 10.0}
     for key in keys:

@@ -1,7 +1,7 @@
 // Settings that maps follow while they are dragged: those of one method, or those of both maps.
 
 import { element, write } from "../dom.js";
-import { NumberHandle } from "../player/handle.js";
+import { NumberHandle } from "../handle.js";
 import { SIDES } from "./live.js";
 
 /** @import { NumberField } from "../player/payload.d.ts" */

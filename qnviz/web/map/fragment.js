@@ -1,7 +1,7 @@
 // What a hand changed of maps, in the fragment of a page without a server:
 // #left.lr=0.1&noise=0.5&start=-1,1&open=0,-1.5,2,0. A bad value costs only itself.
 
-import { takes } from "../player/fragment.js";
+import { read as typed } from "../scale.js";
 import { SIDES } from "./live.js";
 
 /** @import { MapEdit, MapsPayload } from "./payload.d.ts" */
@@ -39,7 +39,8 @@ export function read(fragment, { fields, maps, open: saved }) {
   const refused = [];
   let open = saved;
   for (const [name, text] of new URLSearchParams(fragment)) {
-    const numbers = text.split(",").map((part) => (part.trim() ? Number(part) : NaN));
+    const parts = text.split(",");
+    const numbers = parts.map((part) => (part.trim() ? Number(part) : NaN));
     const [side, own] = name.includes(".") ? name.split(".") : ["", name];
     const place = SIDES.findIndex((each) => each === side);
     const known = place < 0 ? fields : (maps[place]?.fields ?? []);
@@ -47,7 +48,7 @@ export function read(fragment, { fields, maps, open: saved }) {
     const found = wanted.map((each) => known.find((field) => field.name === each));
     if (name === "open" && opens(numbers, maps.length)) {
       open = [numbers[0], numbers[1], numbers[2], numbers[3]];
-    } else if (!found.every((field, i) => field && takes(field, numbers[i]))) {
+    } else if (!found.every((field, i) => field && typed(field, parts[i] ?? "") !== null)) {
       const why = found[0]?.refusal ?? "There is no such setting here.";
       refused.push(`${name} is “${text}”. ${why}`);
     } else if (name === "start") edit.start = [numbers[0], numbers[1]];

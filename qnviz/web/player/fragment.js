@@ -1,7 +1,9 @@
 // What a hand changed of a run, in the fragment of a page without a server:
 // #start=-1,0.5&noise=0.3&K-BFGS.lr=0.1. A bad value costs only itself.
 
-/** @import { Edit, Field, NumberField, RunSettings } from "./payload.d.ts" */
+import { read as typed } from "../scale.js";
+
+/** @import { Edit, Field, RunSettings } from "./payload.d.ts" */
 
 /**
  * An edit as a fragment, without its #.
@@ -69,20 +71,7 @@ function valueOf(field, text) {
   if (field.kind === "choice") {
     return field.options.some(([option]) => option === text) ? text : null;
   }
-  const value = text.trim() ? Number(text) : NaN;
-  return takes(field, value) ? value : null;
-}
-
-/**
- * Whether a field takes a number.
- *
- * @param {NumberField} field
- * @param {number} value
- */
-export function takes({ kind, low, high, low_open, high_open }, value) {
-  const above = low === null || value > low || (value === low && !low_open);
-  const below = high === null || value < high || (value === high && !high_open);
-  return Number.isFinite(value) && above && below && (kind === "float" || Number.isInteger(value));
+  return typed(field, text);
 }
 
 /**

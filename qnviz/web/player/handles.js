@@ -2,7 +2,7 @@
 // row below the chips, above the pictures that they change.
 
 import { element, icon, write } from "../dom.js";
-import { ChoiceHandle, NumberHandle } from "./handle.js";
+import { ChoiceHandle, NumberHandle } from "../handle.js";
 
 /** @import { Legend } from "./legend.js" */
 /** @import { Edit, EntrantSettings, Field, HandlesPayload } from "./payload.d.ts" */

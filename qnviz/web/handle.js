@@ -1,9 +1,9 @@
 // The handle of one setting: a slider with a box to type into, or a list to choose from.
 
-import { element, write } from "../dom.js";
+import { element, write } from "./dom.js";
 import { nudged, PLACES, placeOf, read, valueAt, written } from "./scale.js";
 
-/** @import { ChoiceField, Field, NumberField } from "./payload.d.ts" */
+/** @import { ChoiceField, Field, NumberField } from "./player/payload.d.ts" */
 
 /**
  * What a handle does with its setting.

@@ -1,8 +1,8 @@
 // Where a value stands on a slider, and which value a key or a text means. Knows of no page.
 
-import { clamp, say, significant } from "../numbers.js";
+import { clamp, say, significant } from "./numbers.js";
 
-/** @import { NumberField } from "./payload.d.ts" */
+/** @import { NumberField } from "./player/payload.d.ts" */
 
 /** How many places a slider has. */
 export const PLACES = 300;
