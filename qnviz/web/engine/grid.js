@@ -27,7 +27,7 @@ const SLICE = 16; // cells between two looks at the clock
  * @param {Axis} axis
  * @param {boolean} whole whether the field takes whole numbers alone
  */
-export function valuesOf({ field, from, to, points, scale }, whole = false) {
+function valuesOf({ field, from, to, points, scale }, whole = false) {
   if (!(points >= 1) || ![from, to].every(Number.isFinite)) {
     throw new EngineError(`The axis of ${field} has no points.`);
   }

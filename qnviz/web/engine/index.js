@@ -5,7 +5,7 @@
 
 import { STATUS as status } from "./ends.js";
 import { EngineError as Refused } from "./errors.js";
-import { Grid as OneGrid, grid as wholeGrid, valuesOf as axisValues } from "./grid.js";
+import { Grid as OneGrid, grid as wholeGrid } from "./grid.js";
 import { Race as OneRace, race as wholeRace } from "./race.js";
 import { unable as why } from "./spec.js";
 
@@ -15,5 +15,4 @@ export const Race = OneRace;
 export const race = wholeRace;
 export const Grid = OneGrid;
 export const grid = wholeGrid;
-export const valuesOf = axisValues;
 export const unable = why;
